@@ -1,0 +1,49 @@
+# Every target sets up .venv from the lock by itself; Python 3.11 or newer and make are all that is needed.
+PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Real data for developers: used where the folder exists, and never needed.
+ifneq ($(wildcard ../shared/data),)
+export QONTRAST_DATA ?= $(abspath ../shared/data)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "qontrast needs Python 3.11 or newer: none found on PATH; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+install: $(STAMP)  ## create .venv and install from the lock
+
+demo: $(STAMP)  ## the main job, end to end, on the embedded data; writes demo/report.html
+	$(BIN)/qontrast demo --out demo --overwrite
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## style, types, import floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## let ruff format and mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## speed and memory of the view pipeline and of training
+	$(BIN)/python benchmarks/throughput.py
+
+lock: $(STAMP)  ## write requirements.lock from what is installed now
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:  ## remove what was built
+	rm -rf $(VENV) demo build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
