@@ -1,0 +1,65 @@
+"""Files appear whole or not at all: written beside their place, flushed to disk, then renamed into it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from qontrast.basics.errors import InputError, WriteError
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write ``content`` to ``path`` atomically.
+
+    Raises:
+        WriteError: if the disk is full or the folder cannot be written; the previous file stays as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+
+    def fill(part: Path) -> None:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    publish(path, fill)
+
+
+def publish(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let ``fill`` write a file beside ``path``, then rename it into place.
+
+    Raises:
+        WriteError: if writing fails; nothing is left behind and the previous file stays as it was.
+    """
+    path = Path(path)
+    # The ending stays the same: writers such as nibabel choose their format by it.
+    part = path.with_name(f".{os.getpid()}.part-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fill(part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise WriteError(
+            f"{path}: could not be written ({error.strerror or error}). What stood there before is untouched. "
+            "Free some space or choose another folder with --out, then run again (a training run: with --resume)."
+        ) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def claim_folder(folder: Path, *, flag: str = "") -> None:
+    """Create ``folder``, refusing one that already holds something.
+
+    Raises:
+        InputError: if it is a file, or a folder that is not empty.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, "a file", "a folder, new or empty", "Choose another --out.")
+    if folder.is_dir() and any(folder.iterdir()):
+        count = sum(1 for _ in folder.iterdir())
+        raise InputError(folder, f"a folder that already holds {count} entries", "a new or an empty folder", flag)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder}: the folder could not be made ({error.strerror}). Choose another --out.") from error

@@ -1,0 +1,24 @@
+"""Names of tensor shapes, checked while tests run (jaxtyping with beartype) and free otherwise."""
+
+from jaxtyping import Complex, Float, Int, Shaped
+from torch import Tensor
+
+Volume = Float[Tensor, "batch channel x y z"]
+"""Real images: batch, channel, then three spatial axes (right, anterior, superior)."""
+
+ComplexVolume = Complex[Tensor, "batch channel x y z"]
+"""Complex images before the magnitude is taken."""
+
+AnyVolume = Shaped[Tensor, "batch channel x y z"]
+
+Labels = Int[Tensor, "x y z"]
+"""One label map."""
+
+Coordinates = Float[Tensor, "x y z 3"]
+"""Where each voxel of a view lies in its subject: voxel indices of the subject's own grid."""
+
+Embeddings = Float[Tensor, "batch feature"]
+"""One vector per image."""
+
+PerBatch = Float[Tensor, " batch"]
+"""One number per subject of a batch."""
