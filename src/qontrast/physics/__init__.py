@@ -1,0 +1,1 @@
+"""Tissue to signal: tensor equations in SI units; no files, no networks."""

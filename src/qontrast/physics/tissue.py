@@ -1,0 +1,74 @@
+"""The one type that every source of anatomy yields: tissue maps in SI units."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+from qontrast.basics.errors import MissingMapError
+from qontrast.basics.shapes import Volume
+
+MAP_NAMES = ("pd", "r1", "r2", "r2star", "mt")
+"""The maps that describe tissue; the two transmit and receive fields describe the scanner."""
+
+SPOKEN = {"pd": "PD", "r1": "R1", "r2": "R2", "r2star": "R2*", "mt": "MTsat", "b1_transmit": "B1+", "b1_receive": "B1-"}
+
+
+@dataclass(frozen=True)
+class TissueMaps:
+    """Tissue maps of a batch of subjects, all of one shape ``[batch, 1, x, y, z]``.
+
+    Args:
+        pd: proton density, fraction of water's (0 to about 1).
+        r1: longitudinal relaxation rate, 1/s.
+        r2: transverse relaxation rate, 1/s; None where unknown.
+        r2star: effective transverse relaxation rate, 1/s; None where unknown.
+        mt: magnetisation-transfer saturation by one MT pulse, fraction; None where unknown.
+        b1_transmit: transmit field relative to nominal (1.0 is nominal); None means 1.0 everywhere.
+        b1_receive: receive sensitivity, relative; None means 1.0 everywhere.
+        field_strength: static field at which the rates hold, tesla.
+    """
+
+    pd: Volume
+    r1: Volume
+    r2: Volume | None = None
+    r2star: Volume | None = None
+    mt: Volume | None = None
+    b1_transmit: Volume | None = None
+    b1_receive: Volume | None = None
+    field_strength: float = 3.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of every map, ``(batch, 1, x, y, z)``."""
+        return tuple(self.pd.shape)
+
+    def present(self) -> dict[str, Tensor]:
+        """The maps and fields that are not None, by name."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "field_strength"}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def require(self, names: tuple[str, ...], purpose: str) -> None:
+        """Refuse if one of the named maps is absent.
+
+        Raises:
+            MissingMapError: naming the absent maps and those that are there.
+        """
+        there = self.present()
+        absent = [name for name in names if name not in there]
+        if absent:
+            raise MissingMapError(
+                purpose,
+                f"no map of {spoken(absent)} (present: {spoken(n for n in MAP_NAMES if n in there)})",
+                f"maps of {spoken(names)}",
+                f"Add the missing map, or choose a sequence that does without {spoken(absent)}.",
+            )
+
+    def apply(self, function: Callable[[Tensor], Tensor]) -> "TissueMaps":
+        """The same maps with ``function`` applied to each of them."""
+        return replace(self, **{name: function(value) for name, value in self.present().items()})
+
+
+def spoken(names: object) -> str:
+    """Map names as the field writes them: ``PD, R1, R2*``."""
+    return ", ".join(SPOKEN[str(n)] for n in names)  # type: ignore[attr-defined]
