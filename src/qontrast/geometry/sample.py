@@ -1,0 +1,76 @@
+"""Read an image at coordinates: only the block that the coordinates touch is ever needed."""
+
+import torch
+from torch import Tensor
+
+from qontrast.basics.shapes import Coordinates, Volume
+
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First voxel and one past the last, along each axis."""
+
+
+def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
+    """The block of a grid of ``shape`` that linear interpolation at ``coordinates`` reads.
+
+    Where the coordinates miss the grid altogether, the block is the grid's first voxel.
+    """
+    flat = coordinates.reshape(-1, 3)
+    least, most = torch.aminmax(flat, dim=0)
+    low, high = least.floor().long().tolist(), most.ceil().long().tolist()
+
+    def clip(a: int, b: int, n: int) -> tuple[int, int]:
+        start, stop = max(0, a), min(n, b + 1)
+        return (start, stop) if start < stop else (0, 1)
+
+    x, y, z = (clip(a, b, n) for a, b, n in zip(low, high, shape, strict=True))
+    return x, y, z
+
+
+def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Volume:
+    """Interpolate ``block`` (the part ``box`` of a larger grid) at ``coordinates`` of that grid; zero outside.
+
+    Args:
+        block: ``[1, channel, x, y, z]``.
+        box: where the block lies.
+        coordinates: ``[u, v, w, 3]`` voxel coordinates of the whole grid.
+        nearest: take the nearest voxel instead of trilinear interpolation (for labels).
+
+    Returns:
+        ``[1, channel, u, v, w]``.
+    """
+    start = torch.tensor([edge[0] for edge in box], dtype=torch.float32)
+    size = torch.tensor(block.shape[-3:], dtype=torch.float32)
+    scale = 2.0 / (size - 1).clamp(min=1)
+    # A block one voxel wide has no extent to scale by: its only voxel sits at coordinate 0.
+    shift = -start * scale - torch.where(size > 1, 1.0, 0.0)
+    grid = torch.addcmul(shift.to(block), coordinates.to(block), scale.to(block)).flip(-1)
+    mode = "nearest" if nearest else "bilinear"
+    return torch.nn.functional.grid_sample(block, grid[None], mode=mode, padding_mode="zeros", align_corners=True)
+
+
+def average_blocks(image: Volume, factor: int) -> Volume:
+    """Mean over ``factor``³ voxels: what a larger voxel receives of the signals inside it."""
+    return torch.nn.functional.avg_pool3d(image, factor) if factor > 1 else image
+
+
+def box_slices(box: Box) -> tuple[slice, slice, slice]:
+    """The box as slices, for indexing."""
+    x, y, z = (slice(a, b) for a, b in box)
+    return x, y, z
+
+
+def whole(shape: tuple[int, int, int]) -> Box:
+    """The box that holds all of a grid."""
+    return (0, shape[0]), (0, shape[1]), (0, shape[2])
+
+
+def occupied(mask: Tensor) -> Box | None:
+    """The smallest box that holds every True voxel of ``mask`` ``[x, y, z]``; None where there is none."""
+    edges = []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        index = torch.nonzero(mask.any(dim=others[1]).any(dim=others[0])).flatten()
+        if len(index) == 0:
+            return None
+        edges.append((int(index[0]), int(index[-1]) + 1))
+    return edges[0], edges[1], edges[2]

@@ -1,0 +1,121 @@
+"""A view's geometry: where in the subject each of its voxels lies. Drawn once, applied in one resampling."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qontrast.basics.randomness import Range, chance, uniform
+from qontrast.basics.shapes import Coordinates
+from qontrast.basics.spline import upsample_spline
+
+CONTROL_POINTS = 7
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Crop, flip, affine and elastic warp in one.
+
+    Args:
+        centre: the view's centre in the subject, voxel coordinates ``[3]``.
+        matrix: view millimetres to subject millimetres, ``[3, 3]`` (rotation, scale, shear, flip).
+        displacement: control values of a cubic B-spline over the view, ``[3, k, k, k]``, millimetres.
+        shape: voxels of the view.
+        spacing: isotropic voxel size of the view, millimetres.
+        subject_spacing: voxel size of the subject's grid, millimetres, ``[3]``.
+    """
+
+    centre: Tensor
+    matrix: Tensor
+    displacement: Tensor
+    shape: tuple[int, int, int]
+    spacing: float
+    subject_spacing: Tensor
+
+    def coordinates(self, oversampling: int = 1) -> Coordinates:
+        """Subject voxel coordinates of every voxel of the view, or of ``oversampling``³ points inside each of them.
+
+        Returns:
+            ``[x, y, z, 3]`` with each axis ``oversampling`` times as long as the view's.
+        """
+        x, y, z = (n * oversampling for n in self.shape)
+        step = self.spacing / oversampling
+        axes = [(torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * step for n in (x, y, z)]
+        to_voxels = self.matrix / self.subject_spacing[:, None]
+        out = torch.empty(x, y, z, 3)
+        # The affine part is a sum of three one-dimensional ramps.
+        for i in range(3):
+            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
+            out[..., i] = (self.centre[i] + ramps[0])[:, None, None] + ramps[1][:, None] + ramps[2]
+        if bool((self.displacement != 0).any()):
+            control = torch.einsum("ij,jabc->iabc", to_voxels, self.displacement)
+            out += upsample_spline(control, (x, y, z)).movedim(0, -1)
+        return out
+
+    def describe(self) -> str:
+        """For a caption."""
+        flip = "flipped, " if torch.linalg.det(self.matrix) < 0 else ""
+        rigid = self.matrix @ torch.diag(torch.tensor([-1.0 if flip else 1.0, 1.0, 1.0]))
+        cosine = (torch.trace(torch.linalg.svd(rigid).U @ torch.linalg.svd(rigid).Vh) - 1) / 2
+        angle = math.degrees(math.acos(max(-1.0, min(1.0, float(cosine)))))
+        return f"{flip}turned {angle:.0f}°, warped {float(self.displacement.std()):.1f} mm"
+
+
+@dataclass(frozen=True)
+class WarpRanges:
+    """How strongly views are moved.
+
+    Args:
+        rotation: largest rotation about each axis, degrees.
+        scale: smallest and largest zoom.
+        shear: largest shear, a fraction.
+        elastic: standard deviation of the elastic control displacements, millimetres.
+        flip: probability of mirroring left and right.
+        shared: whether both views of a pair are moved alike; if not, each is moved on its own around a common
+            centre, and the pair still says which voxel is which.
+    """
+
+    rotation: float = 12.0
+    scale: Range = (0.9, 1.1)
+    shear: float = 0.05
+    elastic: float = 2.5
+    flip: float = 0.5
+    shared: bool = True
+
+
+def draw_warp(
+    ranges: WarpRanges,
+    centre: Tensor,
+    shape: tuple[int, int, int],
+    spacing: float,
+    subject_spacing: tuple[float, float, float],
+    generator: torch.Generator,
+) -> Warp:
+    """Draw a warp about ``centre`` (voxel coordinates of the subject)."""
+    angles = [math.radians(uniform((-ranges.rotation, ranges.rotation), generator)) for _ in range(3)]
+    zoom = torch.tensor([uniform(ranges.scale, generator) for _ in range(3)])
+    shear = torch.eye(3)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        shear[i, j] = uniform((-ranges.shear, ranges.shear), generator)
+    mirror = torch.diag(torch.tensor([-1.0 if chance(ranges.flip, generator) else 1.0, 1.0, 1.0]))
+    matrix = rotation(angles) @ shear @ torch.diag(zoom) @ mirror
+    control = ranges.elastic * torch.randn((3, *(CONTROL_POINTS,) * 3), generator=generator)
+    return Warp(centre, matrix, control, shape, spacing, torch.tensor(subject_spacing))
+
+
+def still(
+    centre: Tensor, shape: tuple[int, int, int], spacing: float, subject_spacing: tuple[float, float, float]
+) -> Warp:
+    """The crop alone: no flip, no affine, no elastic warp."""
+    nothing = torch.zeros((3, *(CONTROL_POINTS,) * 3))
+    return Warp(centre, torch.eye(3), nothing, shape, spacing, torch.tensor(subject_spacing))
+
+
+def rotation(angles: list[float]) -> Tensor:
+    """Rotation matrix for angles (rad) about x, then y, then z."""
+    (cx, cy, cz), (sx, sy, sz) = [math.cos(a) for a in angles], [math.sin(a) for a in angles]
+    about_x = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
