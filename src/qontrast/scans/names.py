@@ -1,0 +1,90 @@
+"""Which image is what, by its name: BIDS entities and suffix, and the hMRI toolbox's output names."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from bids2table import parse_bids_entities
+
+from qontrast.basics.errors import InputError
+from qontrast.scans.nifti import ENDINGS
+
+# The toolbox writes <series>_PD.nii, _R1.nii, _R2s_OLS.nii (or _R2s_WLS1, _R2s), _MTsat.nii (older versions: _MT.nii).
+HMRI = {
+    "PD": "PDmap",
+    "R1": "R1map",
+    "R2s": "R2starmap",
+    "R2s_OLS": "R2starmap",
+    "R2s_WLS1": "R2starmap",
+    "MTsat": "MTsat",
+    "MT": "MTsat",
+    "B1map": "TB1map",
+}
+_HMRI_NAME = re.compile(r"_(" + "|".join(sorted(HMRI, key=len, reverse=True)) + r")$")
+
+
+@dataclass(frozen=True)
+class Named:
+    """One image file and what its name says.
+
+    Args:
+        path: the file.
+        suffix: BIDS suffix (``R1map``, ``dseg``, ``T1w``).
+        entities: BIDS entities of the name (``sub``, ``ses``, ``label``, ...).
+    """
+
+    path: Path
+    suffix: str
+    entities: dict[str, str] = field(hash=False)
+
+    @property
+    def subject(self) -> str:
+        """``sub-01``, or the name of the folder where the name has no subject."""
+        sub = self.entities.get("sub")
+        return f"sub-{sub}" if sub else self.path.parent.name
+
+    @cached_property
+    def session(self) -> str:
+        """Subject and session (``sub-01_ses-2``), which is one head at one time."""
+        ses = self.entities.get("ses")
+        return f"{self.subject}_ses-{ses}" if ses else self.subject
+
+
+def stem(path: Path) -> str:
+    """The file's name without its image ending."""
+    return next((path.name[: -len(e)] for e in sorted(ENDINGS, key=len, reverse=True) if path.name.endswith(e)), "")
+
+
+def sidecar(path: Path) -> Path:
+    """The JSON file beside an image."""
+    return path.with_name(f"{stem(path)}.json")
+
+
+def find_images(folder: Path) -> list[Named]:
+    """Every image below ``folder``, or the one that ``folder`` is, sorted by path.
+
+    Raises:
+        InputError: if there is no such folder or no image in it.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise InputError(folder, "no such folder", "a BIDS folder, a subject's folder or an image", "Check the path.")
+    files = [folder] if folder.is_file() else sorted(_walk(folder))
+    found = [_named(path) for path in files if stem(path) and not path.name.startswith(".")]
+    if not found:
+        raise InputError(folder, f"no image ({', '.join(ENDINGS)})", "at least one image", "Is this the right folder?")
+    return found
+
+
+def _walk(folder: Path) -> list[Path]:
+    return [Path(root) / name for root, _, names in os.walk(folder) for name in names]
+
+
+def _named(path: Path) -> Named:
+    hmri = _HMRI_NAME.search(stem(path))
+    entities = {str(k): str(v) for k, v in parse_bids_entities(path).items()}
+    if hmri and not ("sub" in entities and entities.get("suffix", "") not in HMRI):
+        return Named(path, HMRI[hmri.group(1)], entities)
+    return Named(path, entities.get("suffix", stem(path).rsplit("_", 1)[-1]), entities)

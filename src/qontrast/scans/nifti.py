@@ -1,0 +1,155 @@
+"""NIfTI files in and out. A bad header is refused before memory is asked for."""
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from qontrast.basics.atomic import publish
+from qontrast.basics.errors import InputError
+from qontrast.basics.grid import Grid
+
+LARGEST_VOXELS = 2**31  # 8 GB in single precision: beyond any head that was ever scanned
+ENDINGS = (".nii", ".nii.gz", ".mgz", ".mgh")
+
+
+@dataclass(frozen=True)
+class Image:
+    """Voxels and the grid they lie on.
+
+    Args:
+        data: ``[x, y, z]`` array.
+        grid: its shape and affine.
+        path: the file it came from.
+    """
+
+    data: np.ndarray
+    grid: Grid
+    path: Path
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid of an image, from its header alone.
+
+    Raises:
+        InputError: see :func:`read_image`.
+    """
+    return _grid_of(_open(path), path)
+
+
+def read_image(path: Path, *, canonical: bool = False, labels: bool = False) -> Image:
+    """Read a 3D image.
+
+    Args:
+        path: a NIfTI or MGH file.
+        canonical: reorder and flip the axes so that they run right, anterior, superior (nothing is resampled).
+        labels: return integers, refusing values that are none; else single-precision numbers.
+
+    Raises:
+        InputError: if the file is absent, truncated or no image; is not 3D; claims more than 2^31 voxels; has an
+            affine that is not finite or a voxel size of zero; or holds NaN or infinite voxels.
+    """
+    path = Path(path)
+    image = _open(path)
+    _grid_of(image, path)
+    if canonical:
+        image = nib.as_closest_canonical(image)
+    try:
+        raw = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        raise InputError(
+            path, f"a file that ends early or is damaged ({error})", "a whole image", "Copy or download it again."
+        ) from error
+    data = raw.reshape(raw.shape[:3])
+    _refuse_not_finite(data, path)
+    grid = Grid(_shape3(data), np.asarray(image.affine, dtype=np.float64))
+    if not labels:
+        return Image(np.ascontiguousarray(data, dtype=np.float32), grid, path)
+    whole = np.rint(data)
+    if not np.array_equal(whole, data):
+        wrong = data[whole != data].flat[0]
+        raise InputError(path, f"the value {wrong:g}", "whole-number labels", "Is this a probability map or an image?")
+    return Image(np.ascontiguousarray(whole, dtype=np.int32), grid, path)
+
+
+def write_image(path: Path, data: np.ndarray, grid: Grid) -> None:
+    """Write ``data`` ``[x, y, z]`` with the grid's affine, atomically.
+
+    Raises:
+        InputError: if the file's ending is neither ``.nii`` nor ``.nii.gz``.
+        WriteError: if the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise InputError(path, f"the ending {path.suffix!r}", ".nii or .nii.gz", "Rename the output file.")
+    image = nib.Nifti1Image(data, grid.affine)
+    image.set_data_dtype(data.dtype)
+    image.header.set_xyzt_units("mm")
+    publish(path, lambda part: nib.save(image, part))
+
+
+def _open(path: Path) -> nib.spatialimages.SpatialImage:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(path, "no such file", "an image", "Check the path.")
+    if not path.name.endswith(ENDINGS):
+        raise InputError(path, f"the ending {path.suffix!r}", f"one of {', '.join(ENDINGS)}")
+    try:
+        return nib.load(path)
+    except (ImageFileError, OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(path, f"no readable image header ({error})", "a NIfTI image", "Is it complete?") from error
+
+
+def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
+    shape = tuple(int(n) for n in image.shape)
+    trimmed = shape[:3] if len(shape) > 3 and all(n == 1 for n in shape[3:]) else shape
+    if len(trimmed) != 3 or min(trimmed) < 2:
+        raise InputError(
+            path,
+            f"a {_dimensions(trimmed)} image of shape {shape}",
+            "a 3D image",
+            "Split a series into single volumes; a single slice cannot be used.",
+        )
+    voxels = trimmed[0] * trimmed[1] * trimmed[2]
+    if voxels > LARGEST_VOXELS:
+        raise InputError(
+            path, f"a header that claims {voxels:.3g} voxels {trimmed}", f"at most {LARGEST_VOXELS:.3g}", "Is it damaged?"
+        )
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all():
+        raise InputError(path, "an affine with NaN or infinity", "a finite affine", "Repair the header (sform, qform).")
+    zooms = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+    columns = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(zooms).all() and (zooms > 0).all() and (columns > 1e-6).all()):
+        sizes = ", ".join(f"{s:g}" for s in (zooms if not (zooms > 0).all() else columns))
+        raise InputError(path, f"voxel sizes of {sizes} mm", "sizes above 0 mm", "Repair the header (pixdim, sform).")
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(path, "an affine that is not invertible", "three independent axes", "Repair the header.")
+    return Grid((trimmed[0], trimmed[1], trimmed[2]), affine)
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    thick = sum(n > 1 for n in shape)
+    return f"{thick}D"
+
+
+def _refuse_not_finite(data: np.ndarray, path: Path) -> None:
+    if not np.issubdtype(data.dtype, np.floating):
+        return
+    bad = int(data.size - np.count_nonzero(np.isfinite(data)))
+    if bad:
+        raise InputError(
+            path,
+            f"{bad} voxels that are NaN or infinite ({bad / data.size:.2%})",
+            "finite values everywhere",
+            "Set voxels outside the brain to 0, for instance with numpy.nan_to_num, and save the map again.",
+        )
+
+
+def _shape3(data: np.ndarray) -> tuple[int, int, int]:
+    x, y, z = data.shape
+    return int(x), int(y), int(z)
