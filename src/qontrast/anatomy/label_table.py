@@ -1,0 +1,92 @@
+"""Which label is which tissue: FreeSurfer's indices, or any table given as TSV."""
+
+import csv
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from qontrast.anatomy.priors import FREESURFER, PRIORS, TISSUE_CLASSES, Prior
+from qontrast.basics.errors import InputError, nearest
+
+NUMBERS = tuple(f.name for f in fields(Prior))
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Priors by label.
+
+    Args:
+        priors: tissue parameters at 3 T for each label.
+        tissues: name of the tissue of each label; labels with numbers of their own may name none of ours.
+        origin: where the table came from, for messages.
+    """
+
+    priors: dict[int, Prior]
+    tissues: dict[int, str]
+    origin: str
+
+    def classes(self) -> dict[int, int]:
+        """Index of the segmentation class (see ``TISSUE_CLASSES``) of each label; the rest is background."""
+        index = {tissue: i for i, names in enumerate(TISSUE_CLASSES.values()) for tissue in names}
+        return {label: index.get(tissue, 0) for label, tissue in self.tissues.items()}
+
+
+BUILT_IN = LabelTable({k: PRIORS[v] for k, v in FREESURFER.items()}, FREESURFER, "the built-in FreeSurfer table")
+
+
+def read_label_table(path: Path) -> LabelTable:
+    """Read a table of labels.
+
+    A TSV with the column ``index`` (or ``value``) and either ``tissue`` (a name of ours, such as ``white matter``) or
+    numbers of its own in columns ``t1`` (s), ``t2`` and ``t2star`` (ms), ``pd`` (fraction) and ``mt`` (percent units),
+    optionally ``spread``. A table that has neither (BIDS ``dseg.tsv``: index and name) is read by FreeSurfer's indices.
+
+    Raises:
+        InputError: naming the row and the remedy.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    if not rows:
+        raise InputError(path, "no row", "a row for each label", "The columns are separated by tabs.")
+    key = next((k for k in ("index", "value") if k in rows[0]), None)
+    if key is None:
+        raise InputError(path, f"columns {', '.join(map(str, rows[0]))}", "a column named index", "It is a TSV.")
+    priors: dict[int, Prior] = {}
+    tissues: dict[int, str] = {}
+    for line, row in enumerate(rows, start=2):
+        try:
+            index = int(row[key])
+        except (TypeError, ValueError):
+            raise InputError(f"{path}, line {line}", f"the index {row[key]!r}", "a whole number") from None
+        tissue = (row.get("tissue") or "").strip()
+        prior = _own_numbers(path, line, row)
+        if prior is None and tissue and tissue not in PRIORS:
+            raise InputError(
+                f"{path}, line {line}", f"the tissue {tissue!r}", "a known tissue", nearest(tissue, PRIORS)
+            )
+        tissue = tissue or FREESURFER.get(index, "")
+        if prior is None and tissue:
+            prior = PRIORS[tissue]
+        if prior is not None:
+            priors[index] = prior
+            tissues[index] = tissue or (row.get("name") or str(index))
+    priors.setdefault(0, PRIORS["air"])
+    tissues.setdefault(0, "air")
+    return LabelTable(priors, tissues, str(path))
+
+
+def _own_numbers(path: Path, line: int, row: dict[str, str]) -> Prior | None:
+    given = {n: (row.get(n) or "").strip() for n in NUMBERS}
+    if not any(given.values()):
+        return None
+    missing = [n for n in NUMBERS if not given[n] and n != "spread"]
+    if missing:
+        raise InputError(f"{path}, line {line}", f"no {', '.join(missing)}", "t1, t2, t2star, pd and mt together")
+    try:
+        numbers = {n: float(v) for n, v in given.items() if v}
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}", str(error), "numbers") from None
+    if numbers["t1"] > 20:
+        raise InputError(f"{path}, line {line}", f"t1 = {numbers['t1']:g}", "seconds, below 20", "Divide ms by 1000.")
+    if min(numbers["t1"], numbers["t2"], numbers["t2star"]) <= 0:
+        raise InputError(f"{path}, line {line}", "a relaxation time of 0 or less", "times above 0")
+    return Prior(**numbers)

@@ -1,0 +1,183 @@
+"""Measured quantitative maps: BIDS-qMRI files or the hMRI toolbox's output, in one subject's folder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from qontrast.anatomy.subject import Subject, Tissue
+from qontrast.anatomy.units import to_si
+from qontrast.basics.errors import InputError, MissingMapError
+from qontrast.basics.grid import Grid
+from qontrast.geometry.sample import Box, box_slices, occupied
+from qontrast.physics.field import at_field, estimate_r2
+from qontrast.physics.tissue import TissueMaps, spoken
+from qontrast.scans.names import Named, sidecar
+from qontrast.scans.nifti import Image, read_image
+
+TARGETS = {
+    "PDmap": "pd",
+    "R1map": "r1",
+    "T1map": "r1",
+    "R2map": "r2",
+    "T2map": "r2",
+    "R2starmap": "r2star",
+    "T2starmap": "r2star",
+    "MTsat": "mt",
+    "TB1map": "b1_transmit",
+    "RB1map": "b1_receive",
+}
+SUFFIXES = tuple(TARGETS)
+CEILINGS = {"pd": 1.6, "r1": 20.0, "r2": 500.0, "r2star": 500.0, "mt": 0.3, "b1_transmit": 3.0}
+"""Beyond these a voxel is a failed fit, not tissue: it is clamped, and the number of such voxels is said."""
+
+
+class QuantitativeSubject(Subject):
+    """A head given as measured maps on one grid.
+
+    Args:
+        name: of the subject.
+        tissue: the maps, ``[1, 1, x, y, z]``.
+        grid: on which they lie.
+        brain: where there is tissue, ``[x, y, z]``.
+        notes: what was inferred or estimated, one sentence each.
+    """
+
+    def __init__(self, name: str, tissue: TissueMaps, grid: Grid, brain: np.ndarray, notes: list[str]) -> None:
+        self.name, self.tissue, self.grid, self.notes = name, tissue, grid, notes
+        box = occupied(torch.from_numpy(brain))
+        assert box is not None, "an empty brain is refused while reading"
+        self.region = box
+
+    def draw(self, generator: torch.Generator | None) -> Tissue:
+        """The maps themselves: what was measured has nothing to draw."""
+        return MeasuredTissue(self.tissue)
+
+
+class MeasuredTissue(Tissue):
+    """Maps as they were measured."""
+
+    def __init__(self, tissue: TissueMaps) -> None:
+        self.tissue = tissue
+
+    def block(self, box: Box, field_strength: float | None = None) -> TissueMaps:
+        """The maps in ``box``; see :class:`Tissue`."""
+        x, y, z = box_slices(box)
+        part = self.tissue.apply(lambda m: m[:, :, x, y, z])
+        return part if field_strength is None else at_field(part, field_strength)
+
+
+def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubject:
+    """Read one subject's maps.
+
+    Args:
+        files: the subject's images; those that are no maps are passed over.
+        canonical: reorder the axes to right, anterior, superior; False keeps the files' own order.
+
+    Raises:
+        InputError: for maps on different grids, two files of one map, units that fit nothing, an empty brain.
+        MissingMapError: without PD or R1, saying what there is.
+    """
+    name = files[0].session
+    chosen = _one_file_per_map(files, name)
+    images = {target: read_image(f.path, canonical=canonical) for target, f in chosen.items()}
+    _same_grid(images)
+    first = next(iter(images.values()))
+    brain = _brain(files, images, canonical)
+    notes: list[str] = []
+    maps: dict[str, torch.Tensor] = {}
+    fields: set[float] = set()
+    for target, image in images.items():
+        meta = _sidecar(image.path)
+        data, note = to_si(image.data, chosen[target].suffix, brain, meta.get("Units"), str(image.path))
+        notes.append(f"{image.path.name}: {note}")
+        if "MagneticFieldStrength" in meta:
+            fields.add(float(meta["MagneticFieldStrength"]))
+        maps[target] = torch.from_numpy(_within(data, target, brain, image.path.name, notes))[None, None]
+    if len(fields) > 1:
+        raise InputError(name, f"maps measured at {sorted(fields)} T", "one field strength", "Mend the sidecars.")
+    field = fields.pop() if fields else 3.0
+    if "r2" not in maps and "r2star" in maps:
+        maps["r2"] = estimate_r2(maps["r2star"])
+        notes.append("R2 is absent: estimated as 0.7 of R2*")
+    tissue = TissueMaps(**maps, field_strength=field)
+    outside = torch.from_numpy(~(brain | (images["pd"].data > 0)))
+    tissue = replace(tissue, pd=tissue.pd.masked_fill(outside, 0.0))
+    return QuantitativeSubject(name, tissue, first.grid, brain, notes)
+
+
+def _one_file_per_map(files: list[Named], name: str) -> dict[str, Named]:
+    chosen: dict[str, Named] = {}
+    for file in files:
+        target = TARGETS.get(file.suffix)
+        if target is None:
+            continue
+        if target in chosen:
+            other = chosen[target]
+            # A rate is preferred to the time that is its inverse; two of the same kind cannot be told apart.
+            if other.suffix == file.suffix:
+                raise InputError(
+                    name, f"two {file.suffix} files: {other.path.name} and {file.path.name}", "one", "Move one away."
+                )
+            if file.suffix.startswith("T"):
+                continue
+        chosen[target] = file
+    missing = [t for t in ("pd", "r1") if t not in chosen]
+    if missing:
+        there = spoken(chosen) or "none"
+        raise MissingMapError(
+            name, f"no map of {spoken(missing)} (present: {there})", "PD and R1 (or T1) at least", "Add the missing map."
+        )
+    return chosen
+
+
+def _same_grid(images: dict[str, Image]) -> None:
+    first = next(iter(images.values()))
+    for image in images.values():
+        if not image.grid.matches(first.grid):
+            raise InputError(
+                image.path,
+                f"a grid of {image.grid} with another shape or affine than {first.path.name} ({first.grid})",
+                "all maps of a subject on one grid",
+                "Resample the maps to one of them first.",
+            )
+
+
+def _brain(files: list[Named], images: dict[str, Image], canonical: bool) -> np.ndarray:
+    """Where the medians are taken: the mask if there is one, else where PD and R1 are positive."""
+    first = images["pd"]
+    masks = [f for f in files if f.suffix == "mask" and "label" not in f.entities]
+    # Of several masks the one without a description is the brain's.
+    masks.sort(key=lambda f: ("desc" in f.entities, str(f.path)))
+    if masks:
+        mask = read_image(masks[0].path, canonical=canonical)
+        if not mask.grid.matches(first.grid):
+            raise InputError(mask.path, f"a grid of {mask.grid}", f"the maps' grid, {first.grid}", "Resample the mask.")
+        brain, where = mask.data > 0.5, str(mask.path)
+    else:
+        brain, where = (first.data > 0) & (images["r1"].data > 0), str(first.path)
+    if not brain.any():
+        raise InputError(where, "no voxel above 0", "a brain", "The mask or the maps are empty: check the file.")
+    return brain
+
+
+def _within(data: np.ndarray, target: str, brain: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
+    """Clamp failed fits: below zero there is no tissue parameter, above the ceiling no tissue."""
+    ceiling = CEILINGS.get(target, np.inf)
+    wrong = int(np.count_nonzero(((data < 0) | (data > ceiling)) & brain))
+    if wrong:
+        notes.append(f"{name}: {wrong} of {int(brain.sum())} brain voxels outside 0 to {ceiling:g} were clamped")
+    return np.clip(data, 0.0, ceiling).astype(np.float32)
+
+
+def _sidecar(path: Path) -> dict[str, object]:
+    file = sidecar(path)
+    if not file.is_file():
+        return {}
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
+    return meta if isinstance(meta, dict) else {}

@@ -1,0 +1,45 @@
+"""What the views need to know of a subject, whatever its maps were made from."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from qontrast.basics.grid import Grid
+from qontrast.basics.shapes import Labels
+from qontrast.geometry.sample import Box
+from qontrast.physics.tissue import TissueMaps
+
+
+class Tissue(ABC):
+    """One draw of a subject's tissue; the same for every contrast that is made of it."""
+
+    @abstractmethod
+    def block(self, box: Box, field_strength: float | None = None) -> TissueMaps:
+        """The maps ``[1, 1, x, y, z]`` in ``box`` of the subject's grid, in a field of so many tesla.
+
+        None keeps the field at which the maps hold.
+        """
+
+
+class Subject(ABC):
+    """One head on its own grid, axes right, anterior, superior."""
+
+    name: str
+    grid: Grid
+    region: Box
+    """The box that crops are taken from: the brain where it is known, else all that is not air."""
+
+    @abstractmethod
+    def draw(self, generator: torch.Generator | None) -> Tissue:
+        """Draw the subject's tissue; measured maps have nothing to draw. None gives the mean tissue."""
+
+    def labels(self, box: Box) -> Labels | None:
+        """The label map in ``box``, integers ``[x, y, z]``; None where the subject has none."""
+        return None
+
+    @property
+    def sequences(self) -> list[str]:
+        """Names of the sequences that the subject's maps suffice for."""
+        from qontrast.physics.catalogue import possible
+
+        return possible(self.draw(None).block(((0, 2), (0, 2), (0, 2))))
