@@ -1,0 +1,1 @@
+"""One subject to two views that ought to embed alike."""

@@ -1,0 +1,55 @@
+"""Which contrast each view of a pair has: the only thing in which the three arms differ."""
+
+import torch
+
+from qontrast.basics.errors import MissingMapError
+from qontrast.basics.randomness import choice
+from qontrast.physics.presets import BASE, PRESETS
+from qontrast.physics.protocols import draw_protocol
+from qontrast.physics.sequence import Sequence
+from qontrast.views.plan import ViewPlan
+
+BASE_FIELD = 3.0  # tesla: the field of the preset
+
+
+def draw_contrasts(
+    plan: ViewPlan, possible: list[str], subject: str, generator: torch.Generator
+) -> tuple[Sequence, Sequence]:
+    """The two contrasts of a pair: one preset twice (*base*), one draw twice (*seqaug*), two draws (*seqinv*).
+
+    Args:
+        plan: its arm, sequences and fields.
+        possible: sequences that the subject's maps suffice for.
+        subject: for the message.
+        generator: where the randomness comes from.
+
+    Raises:
+        MissingMapError: if none of the plan's sequences is possible.
+    """
+    if plan.arm == "base":
+        if BASE not in possible:
+            raise MissingMapError(subject, f"maps for {possible or 'no sequence'} only", f"maps for {BASE}")
+        return PRESETS[BASE], PRESETS[BASE]
+    names = [s for s in plan.sequences if s in possible]
+    if not names:
+        raise MissingMapError(
+            subject, f"maps for {', '.join(possible) or 'no sequence'}", f"maps for one of {', '.join(plan.sequences)}"
+        )
+    one = _draw(plan, names, generator)
+    return (one, one) if plan.arm == "seqaug" else (one, _draw(plan, names, generator))
+
+
+def _draw(plan: ViewPlan, names: list[str], generator: torch.Generator) -> Sequence:
+    field = choice(plan.fields, generator) if plan.fields else BASE_FIELD
+    return draw_protocol(choice(names, generator), field, generator)
+
+
+def describe(sequence: Sequence) -> str:
+    """A protocol in a caption's few words: ``FLAIR 3 T, TR 9000, TE 90, TI 2385 ms``."""
+    facts = sequence.bids()
+    words = [f"{facts['PulseSequenceType']} {facts['MagneticFieldStrength']:g} T"]
+    for key, name in (("RepetitionTime", "TR"), ("EchoTime", "TE"), ("InversionTime", "TI")):
+        if key in facts:
+            values = facts[key] if isinstance(facts[key], list) else [facts[key]]
+            words.append(f"{name} {'/'.join(f'{1000 * v:.3g}' if v < 0.1 else f'{1000 * v:.0f}' for v in values)}")
+    return ", ".join(words) + " ms"

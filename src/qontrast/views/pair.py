@@ -1,0 +1,97 @@
+"""Two views of one subject that ought to embed alike."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qontrast.anatomy.subject import Subject
+from qontrast.basics.randomness import derive
+from qontrast.basics.shapes import Volume
+from qontrast.geometry.sample import Box
+from qontrast.geometry.warp import Warp, draw_warp
+from qontrast.physics.sequence import Sequence
+from qontrast.views.contrast import describe, draw_contrasts
+from qontrast.views.plan import ViewPlan
+from qontrast.views.render import Spoiling, clean, draw_spoiling, oversampling, resampled_signals, spoil
+
+
+@dataclass(frozen=True)
+class View:
+    """One view and everything that was drawn for it.
+
+    Args:
+        image: what the encoder sees, ``[1, 1, x, y, z]``.
+        clean: the same without artefacts, the target of reconstruction.
+        sequence: its contrast.
+        warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
+        spoiling: its artefacts.
+    """
+
+    image: Volume
+    clean: Volume
+    sequence: Sequence
+    warp: Warp
+    spoiling: Spoiling
+
+    def describe(self) -> str:
+        """For a caption."""
+        return f"{describe(self.sequence)}; {self.spoiling.describe()}; {self.warp.describe()}"
+
+
+@dataclass(frozen=True)
+class ViewPair:
+    """Two views of one subject. Voxels that have the same coordinates in the subject are the same tissue."""
+
+    subject: str
+    a: View
+    b: View
+
+
+def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int = 0) -> ViewPair:
+    """Make the pair that belongs to this seed, subject, step and slot, and to nothing else.
+
+    Args:
+        subject: whose tissue is scanned.
+        plan: how.
+        seed: the plan's.
+        step: training step.
+        slot: place in the batch.
+
+    Raises:
+        MissingMapError: if the subject's maps suffice for none of the plan's sequences.
+    """
+    generator = derive(seed, subject.name, step, slot)
+    tissue = subject.draw(generator)
+    sequences = draw_contrasts(plan, subject.sequences, subject.name, generator)
+    shape = (plan.crop,) * 3
+    centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
+    warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
+    other = warp
+    if not plan.geometry.shared:
+        other = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
+    factor = oversampling(subject, plan.spacing)
+    coordinates = warp.coordinates(factor)
+    views = []
+    for sequence, moved in zip(sequences, (warp, other), strict=True):
+        if moved is not warp:
+            coordinates = moved.coordinates(factor)
+        if views and moved is warp and sequence is sequences[0]:
+            signal = kept
+        else:
+            signal = kept = resampled_signals(subject, tissue, sequence, coordinates, factor)
+        spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
+        views.append(View(spoil(sequence, signal, spoiling), clean(sequence, signal), sequence, moved, spoiling))
+    return ViewPair(subject.name, views[0], views[1])
+
+
+def draw_centre(
+    region: Box, spacing: tuple[float, float, float], edge: float, generator: torch.Generator
+) -> Tensor:
+    """A crop's centre (voxel coordinates ``[3]``): the crop of ``edge`` mm lies at least three quarters in the region."""
+    centre = []
+    for (low, high), size in zip(region, spacing, strict=True):
+        inset = min(0.5 * (high - low), 0.375 * edge / size)
+        low_edge, high_edge = low + inset, high - inset
+        centre.append(low_edge + (high_edge - low_edge) * float(torch.rand((), generator=generator)) - 0.5)
+    return torch.tensor(centre)

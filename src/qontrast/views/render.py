@@ -1,0 +1,95 @@
+"""One view: contrast, geometry, artefacts, normalisation, in this order."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qontrast.anatomy.subject import Subject, Tissue
+from qontrast.artefacts.bias import BiasField, draw_bias
+from qontrast.artefacts.erasure import Erasure, draw_erasure
+from qontrast.artefacts.noise import ComplexNoise, draw_noise
+from qontrast.artefacts.resolution import Gibbs, ThickSlices, draw_gibbs, draw_thick_slices
+from qontrast.basics.randomness import chance, log_uniform, uniform
+from qontrast.basics.shapes import Volume
+from qontrast.geometry.sample import average_blocks, sample, touched
+from qontrast.geometry.warp import Warp
+from qontrast.physics.sequence import Sequence, acquire
+from qontrast.views.normalise import normalise
+from qontrast.views.plan import ArtefactRanges
+
+
+@dataclass(frozen=True)
+class Spoiling:
+    """The artefacts drawn for one view, in the order in which they arise.
+
+    Args:
+        bias: receive field, on the signal.
+        blur: thick slices and truncated k-space, on the signal.
+        noise: complex noise, before the magnitude.
+        erasure: boxes erased from the image.
+    """
+
+    bias: BiasField
+    blur: tuple[Gibbs | ThickSlices, ...]
+    noise: ComplexNoise
+    erasure: Erasure | None
+
+    def describe(self) -> str:
+        """For a caption."""
+        parts = [self.noise, self.bias, *self.blur, *([self.erasure] if self.erasure else [])]
+        return ", ".join(part.describe() for part in parts)
+
+
+def draw_spoiling(ranges: ArtefactRanges, crop: int, generator: torch.Generator) -> Spoiling:
+    """Draw a view's artefacts."""
+    blur: list[Gibbs | ThickSlices] = []
+    if chance(ranges.thick_slices, generator):
+        blur.append(draw_thick_slices(ranges.thickness, generator))
+    if chance(ranges.gibbs, generator):
+        blur.append(draw_gibbs(ranges.gibbs_kept, generator))
+    bias = draw_bias(ranges.bias * uniform((0.0, 1.0), generator), generator)
+    noise = draw_noise(log_uniform(ranges.snr, generator), generator)
+    erasure = None
+    if chance(ranges.erasure, generator):
+        erasure = draw_erasure((crop,) * 3, ranges.erased_boxes, ranges.erased_size, generator)
+    return Spoiling(bias, tuple(blur), noise, erasure)
+
+
+def oversampling(subject: Subject, spacing: float) -> int:
+    """Points along each edge of a view's voxel, so that the subject's own resolution is not skipped over."""
+    return max(1, round(spacing / min(subject.grid.spacing)))
+
+
+def signals(subject: Subject, tissue: Tissue, sequence: Sequence, warp: Warp) -> Volume:
+    """The signed signals ``[1, components, x, y, z]`` of a view without artefacts.
+
+    The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved and averaged.
+    """
+    factor = oversampling(subject, warp.spacing)
+    return resampled_signals(subject, tissue, sequence, warp.coordinates(factor), factor)
+
+
+def resampled_signals(
+    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
+) -> Volume:
+    """Signals at ``coordinates`` (see :meth:`Warp.coordinates`), averaged over ``factor``³ points a voxel."""
+    box = touched(coordinates, subject.grid.shape)
+    acquired = acquire(sequence, tissue.block(box, sequence.bids()["MagneticFieldStrength"]))
+    return average_blocks(sample(acquired, box, coordinates), factor)
+
+
+def spoil(sequence: Sequence, signal: Volume, spoiling: Spoiling) -> Volume:
+    """The scanner's image ``[1, 1, x, y, z]`` of a signal, with its artefacts, normalised."""
+    signal = spoiling.bias(signal)
+    for artefact in spoiling.blur:
+        signal = artefact(signal)
+    image = sequence.image(spoiling.noise(signal))
+    if spoiling.erasure is not None:
+        image = spoiling.erasure(image)
+    return normalise(image)
+
+
+def clean(sequence: Sequence, signal: Volume) -> Volume:
+    """The image ``[1, 1, x, y, z]`` that an ideal scanner would give, normalised."""
+    return normalise(sequence.image(signal))
