@@ -1,0 +1,1 @@
+"""Learnable functions, built from blocks of MONAI; they know shapes, not MRI."""

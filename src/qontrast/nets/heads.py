@@ -1,0 +1,44 @@
+"""What sits on the encoder while it is pretrained, and is thrown away after."""
+
+import torch
+from torch import Tensor, nn
+
+from qontrast.basics.shapes import Embeddings, Volume
+
+
+class Projector(nn.Module):
+    """Pooled features to the space of the contrastive loss: two linear layers with GELU between them.
+
+    Args:
+        features: of the encoder's deepest level.
+        hidden: width between.
+        out: dimension of the embedding.
+    """
+
+    def __init__(self, features: int, hidden: int = 512, out: int = 128) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, out))
+
+    def forward(self, pooled: Embeddings) -> Embeddings:
+        """``[batch, features]`` to ``[batch, out]``."""
+        return self.layers(pooled)
+
+
+class Reconstructor(nn.Module):
+    """Deepest features to an image of the input's size: four transposed convolutions that each double the grid.
+
+    Args:
+        features: of the encoder's deepest level.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        widths = [max(8, features // 2**i) for i in range(5)]
+        ups: list[nn.Module] = []
+        for wide, narrow in zip(widths, widths[1:], strict=False):
+            ups += [nn.ConvTranspose3d(wide, narrow, 2, stride=2), nn.GELU()]
+        self.layers = nn.Sequential(*ups[:-1], nn.Conv3d(widths[-1], 1, 1))
+
+    def forward(self, deepest: Tensor) -> Volume:
+        """``[batch, features, x, y, z]`` to ``[batch, 1, 16x, 16y, 16z]``."""
+        return self.layers(deepest).to(torch.float32)
