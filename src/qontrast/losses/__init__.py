@@ -1,0 +1,1 @@
+"""Embeddings or predictions to one scalar."""
