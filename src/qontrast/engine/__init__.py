@@ -1,0 +1,1 @@
+"""How to optimise anything: devices, loop, checkpoint, journal, progress."""

@@ -1,0 +1,36 @@
+"""Where and in which precision to compute, through Lightning Fabric."""
+
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from qontrast.basics.errors import PlanError
+
+Precision = Literal["auto", "32", "bf16"]
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether bfloat16 arithmetic runs in hardware there (AVX-512-BF16 or AMX on a CPU)."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device != "cpu":
+        return False
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return bool(supported() or tiles())
+
+
+def make_fabric(accelerator: str = "auto", precision: Precision = "auto") -> Fabric:
+    """One device and its precision: bf16 autocast where the processor has it, else single precision.
+
+    Raises:
+        PlanError: if the accelerator is not there.
+    """
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise PlanError("device", "cuda, which is not there", "cpu or auto", "Run with --device cpu.")
+    fast = has_fast_bf16(accelerator)
+    chosen = "bf16-mixed" if precision == "bf16" or (precision == "auto" and fast) else "32-true"
+    return Fabric(accelerator=accelerator, devices=1, precision=chosen)  # type: ignore[arg-type]

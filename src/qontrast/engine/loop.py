@@ -1,0 +1,165 @@
+"""One training loop for every task: steps, progress bar, journal, checkpoints, exact resume."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from qontrast.basics.errors import InputError, QontrastError
+from qontrast.basics.randomness import derive_seed
+from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from qontrast.engine.journal import Journal
+from qontrast.engine.schedule import polynomial
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How to optimise.
+
+    Args:
+        steps: optimiser steps.
+        learning_rate: of AdamW at the start; it decays polynomially with power 0.9.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient.
+        checkpoint_seconds: at most so long between checkpoints.
+        checkpoint_steps: at most so many steps between checkpoints.
+    """
+
+    steps: int = 300
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    clip: float = 12.0
+    checkpoint_seconds: float = 120.0
+    checkpoint_steps: int = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's identity.
+
+    Args:
+        folder: where it writes.
+        title: of the progress bar.
+        seed: all randomness of the run comes from it.
+        plan: digest of the plan.
+        examples: how many examples a step sees, for the speed in the bar.
+        unit: what an example is called.
+        resume: go on from the folder's checkpoint.
+        quiet: no progress bar.
+    """
+
+    folder: Path
+    title: str
+    seed: int
+    plan: str
+    examples: int
+    unit: str = "pairs"
+    resume: bool = False
+    quiet: bool = False
+
+
+def fit(
+    fabric: Fabric,
+    model: nn.Module,
+    losses: Callable[[nn.Module, Any], dict[str, Tensor]],
+    batches: Callable[[int], Iterable[Any]],
+    optimisation: Optimisation,
+    run: Run,
+) -> nn.Module:
+    """Train ``model`` and return it.
+
+    Args:
+        fabric: device and precision.
+        model: whose parameters that require gradients are optimised.
+        losses: batch to named losses; ``loss`` is minimised, the others are written down.
+        batches: from a step to the batches of that and all later steps.
+        optimisation: how.
+        run: where, and from which seed.
+
+    Raises:
+        InputError: if the run is to be resumed with another plan.
+        QontrastError: if the loss is not finite.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
+    start = _resume(model, optimizer, run) if run.resume else 0
+    model, wrapped = fabric.setup(model, optimizer)
+    journal = Journal(run.folder, keep_below=start)
+    saved = time.monotonic()
+    try:
+        with _bar(run.quiet) as bar:
+            task = bar.add_task(run.title, total=optimisation.steps, completed=start, said="")
+            source = iter(batches(start)) if start < optimisation.steps else iter(())
+            for step in range(start, optimisation.steps):
+                begin = time.monotonic()
+                batch = fabric.to_device(next(source))
+                waited = time.monotonic() - begin
+                for group in wrapped.param_groups:
+                    group["lr"] = optimisation.learning_rate * polynomial(step, optimisation.steps)
+                # Dropout reads the global generator: it is set from the step, so that a resumed run drops the same.
+                torch.manual_seed(derive_seed(run.seed, "dropout", step))
+                found = losses(model, batch)
+                loss = found["loss"]
+                if not bool(torch.isfinite(loss)):
+                    raise QontrastError(
+                        f"{run.folder}: the loss of step {step} is {float(loss)}. The last checkpoint is kept. Lower "
+                        "the learning rate (--optimisation.learning_rate) or set --precision 32, and run with --resume."
+                    )
+                fabric.backward(loss)
+                norm = fabric.clip_gradients(model, wrapped, max_norm=optimisation.clip, error_if_nonfinite=False)
+                wrapped.step()
+                wrapped.zero_grad(set_to_none=True)
+                seconds = time.monotonic() - begin
+                values = {name: float(value.detach()) for name, value in found.items()}
+                journal.write(
+                    step=step,
+                    **values,
+                    learning_rate=wrapped.param_groups[0]["lr"],
+                    gradient_norm=float(norm) if norm is not None else None,
+                    examples_per_second=run.examples / seconds,
+                    waiting=waited / seconds,
+                    time=time.time(),
+                )
+                said = f"loss {values['loss']:.3f}  {run.examples / seconds:.1f} {run.unit}/s  {waited / seconds:.0%} waiting"
+                bar.update(task, advance=1, said=said)
+                due = time.monotonic() - saved > optimisation.checkpoint_seconds
+                if due or (step + 1) % optimisation.checkpoint_steps == 0 or step + 1 == optimisation.steps:
+                    save_checkpoint(run.folder, model.module, optimizer, Progress(step + 1, run.plan))
+                    saved = time.monotonic()
+    finally:
+        journal.close()
+    return model.module
+
+
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int:
+    progress = load_checkpoint(run.folder, model, optimizer)
+    if progress is None:
+        return 0
+    if progress.plan != run.plan:
+        raise InputError(
+            run.folder,
+            "a checkpoint of another plan",
+            "the plan of plan.yaml in that folder",
+            "Resume with the same plan and flags, or start anew with another --out.",
+        )
+    return progress.step
+
+
+def _bar(quiet: bool) -> Bar:
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        refresh_per_second=2,
+        disable=quiet,
+    )
