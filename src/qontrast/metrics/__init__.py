@@ -1,0 +1,1 @@
+"""Prediction and truth to one number (thin over MONAI)."""
