@@ -1,0 +1,1 @@
+"""Numbers at rest and what may be concluded from them; imports no torch."""
