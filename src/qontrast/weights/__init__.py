@@ -1,0 +1,1 @@
+"""Trained networks as files: safetensors with the preprocessing contract; no pickled code is ever run."""
