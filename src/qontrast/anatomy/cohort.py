@@ -1,6 +1,5 @@
 """Open whatever the user points at: qMRI maps, label maps, or the embedded heads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -100,9 +99,3 @@ def _table(source: SubjectSource, path: Path) -> LabelTable:
                 table = read_label_table(folder / name)
                 return table if len(table.priors) > 1 else BUILT_IN
     return BUILT_IN
-
-
-def subject_names(sources: Sequence[SubjectSource]) -> str:
-    """The first few names and how many there are, for messages."""
-    shown = ", ".join(s.name for s in sources[:4])
-    return shown if len(sources) <= 4 else f"{shown}, ... ({len(sources)})"

@@ -1,6 +1,7 @@
 """Which label is which tissue: FreeSurfer's indices, or any table given as TSV."""
 
 import csv
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -43,8 +44,11 @@ def read_label_table(path: Path) -> LabelTable:
     Raises:
         InputError: naming the row and the remedy.
     """
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, f"no readable table ({error})", "a TSV with a row for each label") from error
     if not rows:
         raise InputError(path, "no row", "a row for each label", "The columns are separated by tabs.")
     key = next((k for k in ("index", "value") if k in rows[0]), None)
@@ -85,6 +89,10 @@ def _own_numbers(path: Path, line: int, row: dict[str, str]) -> Prior | None:
         numbers = {n: float(v) for n, v in given.items() if v}
     except ValueError as error:
         raise InputError(f"{path}, line {line}", str(error), "numbers") from None
+    if not all(math.isfinite(v) and v >= 0 for v in numbers.values()):
+        raise InputError(f"{path}, line {line}", "a negative or infinite number", "finite numbers, 0 or more")
+    if numbers["pd"] > 1.6:
+        raise InputError(f"{path}, line {line}", f"pd = {numbers['pd']:g}", "a fraction", "Divide percent by 100.")
     if numbers["t1"] > 20:
         raise InputError(f"{path}, line {line}", f"t1 = {numbers['t1']:g}", "seconds, below 20", "Divide ms by 1000.")
     if min(numbers["t1"], numbers["t2"], numbers["t2star"]) <= 0:

@@ -12,7 +12,8 @@ from qontrast.anatomy.units import to_si
 from qontrast.basics.errors import InputError, MissingMapError
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import Box, box_slices, occupied
-from qontrast.physics.field import at_field, estimate_r2
+from qontrast.physics.catalogue import SEQUENCES, possible
+from qontrast.physics.field import FIELD_RANGE, at_field, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
 from qontrast.scans.names import Named, sidecar
 from qontrast.scans.nifti import Image, read_image
@@ -91,10 +92,10 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     fields: set[float] = set()
     for target, image in images.items():
         meta = _sidecar(image.path)
-        data, note = to_si(image.data, chosen[target].suffix, brain, meta.get("Units"), str(image.path))
+        data, note = to_si(image.data, chosen[target].suffix, brain, _units(meta, image.path), str(image.path))
         notes.append(f"{image.path.name}: {note}")
         if "MagneticFieldStrength" in meta:
-            fields.add(float(meta["MagneticFieldStrength"]))
+            fields.add(_field(meta["MagneticFieldStrength"], image.path))
         maps[target] = torch.from_numpy(_within(data, target, brain, image.path.name, notes))[None, None]
     if len(fields) > 1:
         raise InputError(name, f"maps measured at {sorted(fields)} T", "one field strength", "Mend the sidecars.")
@@ -103,6 +104,7 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
         maps["r2"] = estimate_r2(maps["r2star"])
         notes.append("R2 is absent: estimated as 0.7 of R2*")
     tissue = TissueMaps(**maps, field_strength=field)
+    notes += _said_of_absent(tissue)
     outside = torch.from_numpy(~(brain | (images["pd"].data > 0)))
     tissue = replace(tissue, pd=tissue.pd.masked_fill(outside, 0.0))
     return QuantitativeSubject(name, tissue, first.grid, brain, notes)
@@ -163,6 +165,20 @@ def _brain(files: list[Named], images: dict[str, Image], canonical: bool) -> np.
     return brain
 
 
+def _said_of_absent(tissue: TissueMaps) -> list[str]:
+    """What cannot be simulated for want of a map, and what still can, one sentence a map."""
+    still = possible(tissue)
+    lost = [name for name in SEQUENCES if name not in still]
+    rest = f"still possible: {', '.join(still)}"
+    notes = []
+    if lost:
+        # With R2* there is always an R2, if an estimated one: what is lost is lost for want of R2*.
+        notes.append(f"R2* is absent: {', '.join(lost)} cannot be simulated; {rest}")
+    if tissue.mt is None and "spgr" in still:
+        notes.append(f"MTsat is absent: SPGR without its MT pulse only; {rest}")
+    return notes
+
+
 def _within(data: np.ndarray, target: str, brain: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
     """Clamp failed fits: below zero there is no tissue parameter, above the ceiling no tissue."""
     ceiling = CEILINGS.get(target, np.inf)
@@ -180,4 +196,22 @@ def _sidecar(path: Path) -> dict[str, object]:
         meta = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
-    return meta if isinstance(meta, dict) else {}
+    if not isinstance(meta, dict):
+        raise InputError(file, f"a JSON {type(meta).__name__}", "a JSON object", "Mend or remove the sidecar.")
+    return meta
+
+
+def _units(meta: dict[str, object], path: Path) -> str | None:
+    stated = meta.get("Units")
+    if stated is None or isinstance(stated, str):
+        return stated
+    raise InputError(sidecar(path), f"Units = {stated!r}", 'a text such as "s"', "Mend Units in the JSON.")
+
+
+def _field(stated: object, path: Path) -> float:
+    low, high = FIELD_RANGE
+    if isinstance(stated, int | float) and low <= stated <= high:
+        return float(stated)
+    raise InputError(
+        sidecar(path), f"MagneticFieldStrength = {stated!r}", f"a number from {low} to {high} (tesla)", "Mend the JSON."
+    )

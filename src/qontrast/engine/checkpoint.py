@@ -1,6 +1,5 @@
 """Everything a run needs to go on, in one safetensors file that appears whole or not at all; nothing is pickled."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +68,3 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
             state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return progress
-
-
-def describe(progress: Progress) -> str:
-    """For a log line."""
-    return json.dumps({"step": progress.step, "plan": progress.plan[:12]})

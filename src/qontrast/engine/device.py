@@ -1,5 +1,6 @@
 """Where and in which precision to compute, through Lightning Fabric."""
 
+import logging
 from typing import Literal
 
 import torch
@@ -33,4 +34,5 @@ def make_fabric(accelerator: str = "auto", precision: Precision = "auto") -> Fab
         raise PlanError("device", "cuda, which is not there", "cpu or auto", "Run with --device cpu.")
     fast = has_fast_bf16(accelerator)
     chosen = "bf16-mixed" if precision == "bf16" or (precision == "auto" and fast) else "32-true"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
     return Fabric(accelerator=accelerator, devices=1, precision=chosen)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError, QontrastError
@@ -35,7 +35,7 @@ class Optimisation:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     clip: float = 12.0
-    checkpoint_seconds: float = 120.0
+    checkpoint_seconds: float = 60.0
     checkpoint_steps: int = 100
 
 
@@ -154,12 +154,11 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int
 def _bar(quiet: bool) -> Bar:
     return Bar(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
         TextColumn("left"),
-        TimeRemainingColumn(),
         refresh_per_second=2,
         disable=quiet,
     )

@@ -46,6 +46,7 @@ class CNNEncoder(nn.Module):
         if len(features) != LEVELS:
             raise InputError("encoder", f"{len(features)} levels", f"channels for {LEVELS} levels")
         self.features_per_level = tuple(int(f) for f in features)
+        self.settings = {"in_channels": in_channels, "act": act, "norm": norm, "bias": bias, "dropout": dropout}
         f = self.features_per_level
         self.conv_0 = TwoConv(3, in_channels, f[0], act, norm, bias, dropout)
         self.down_1 = Down(3, f[0], f[1], act, norm, bias, dropout)

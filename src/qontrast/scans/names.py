@@ -22,6 +22,7 @@ HMRI = {
     "MT": "MTsat",
     "B1map": "TB1map",
 }
+FOLDERS = {"anat", "mri", "results", "supplementary"}  # of BIDS, FreeSurfer and the toolbox: they name no subject
 _HMRI_NAME = re.compile(r"_(" + "|".join(sorted(HMRI, key=len, reverse=True)) + r")$")
 
 
@@ -41,9 +42,11 @@ class Named:
 
     @property
     def subject(self) -> str:
-        """``sub-01``, or the name of the folder where the name has no subject."""
+        """``sub-01``, or the name of the folder (above ``Results``, ``mri`` and the like) where there is none."""
         sub = self.entities.get("sub")
-        return f"sub-{sub}" if sub else self.path.parent.name
+        if sub:
+            return f"sub-{sub}"
+        return next((p.name for p in self.path.parents if p.name.lower() not in FOLDERS), "")
 
     @cached_property
     def session(self) -> str:
@@ -85,6 +88,6 @@ def _walk(folder: Path) -> list[Path]:
 def _named(path: Path) -> Named:
     hmri = _HMRI_NAME.search(stem(path))
     entities = {str(k): str(v) for k, v in parse_bids_entities(path).items()}
-    if hmri and not ("sub" in entities and entities.get("suffix", "") not in HMRI):
+    if hmri:
         return Named(path, HMRI[hmri.group(1)], entities)
     return Named(path, entities.get("suffix", stem(path).rsplit("_", 1)[-1]), entities)

@@ -51,19 +51,21 @@ def read_image(path: Path, *, canonical: bool = False, labels: bool = False) -> 
 
     Raises:
         InputError: if the file is absent, truncated or no image; is not 3D; claims more than 2^31 voxels; has an
-            affine that is not finite or a voxel size of zero; or holds NaN or infinite voxels.
+            affine that is not finite or a voxel size of zero; or holds colours, complex, NaN or infinite voxels.
     """
     path = Path(path)
     image = _open(path)
     _grid_of(image, path)
-    if canonical:
-        image = nib.as_closest_canonical(image)
     try:
+        # Reordering the axes reads the voxels too.
+        image = nib.as_closest_canonical(image) if canonical else image
         raw = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
         raise InputError(
             path, f"a file that ends early or is damaged ({error})", "a whole image", "Copy or download it again."
         ) from error
+    if raw.dtype.kind not in "biuf":
+        raise InputError(path, f"voxels of type {raw.dtype}", "real numbers", "Save the magnitude or one channel.")
     data = raw.reshape(raw.shape[:3])
     _refuse_not_finite(data, path)
     grid = Grid(_shape3(data), np.asarray(image.affine, dtype=np.float64))
@@ -122,7 +124,7 @@ def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
         raise InputError(path, "an affine with NaN or infinity", "a finite affine", "Repair the header (sform, qform).")
-    zooms = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+    zooms = _stored_sizes(image)
     columns = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(zooms).all() and (zooms > 0).all() and (columns > 1e-6).all()):
         sizes = ", ".join(f"{s:g}" for s in (zooms if not (zooms > 0).all() else columns))
@@ -130,6 +132,15 @@ def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(path, "an affine that is not invertible", "three independent axes", "Repair the header.")
     return Grid((trimmed[0], trimmed[1], trimmed[2]), affine)
+
+
+def _stored_sizes(image: nib.spatialimages.SpatialImage) -> np.ndarray:
+    """Voxel sizes as they stand in the file: nibabel quietly mends a zero to 1 mm while it reads a NIfTI header."""
+    if not isinstance(image, nib.Nifti1Image):
+        return np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+        header = type(image.header).from_fileobj(stream, check=False)
+    return np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

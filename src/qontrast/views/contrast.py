@@ -26,17 +26,29 @@ def draw_contrasts(
     Raises:
         MissingMapError: if none of the plan's sequences is possible.
     """
+    names = check_contrasts(plan, possible, subject)
     if plan.arm == "base":
-        if BASE not in possible:
-            raise MissingMapError(subject, f"maps for {possible or 'no sequence'} only", f"maps for {BASE}")
         return PRESETS[BASE], PRESETS[BASE]
-    names = [s for s in plan.sequences if s in possible]
-    if not names:
-        raise MissingMapError(
-            subject, f"maps for {', '.join(possible) or 'no sequence'}", f"maps for one of {', '.join(plan.sequences)}"
-        )
     one = _draw(plan, names, generator)
     return (one, one) if plan.arm == "seqaug" else (one, _draw(plan, names, generator))
+
+
+def check_contrasts(plan: ViewPlan, possible: list[str], subject: str) -> list[str]:
+    """The plan's sequences that a subject's maps suffice for.
+
+    Raises:
+        MissingMapError: if there is none.
+    """
+    wanted = [BASE] if plan.arm == "base" else list(plan.sequences)
+    names = [s for s in wanted if s in possible]
+    if not names:
+        raise MissingMapError(
+            subject,
+            f"maps that suffice for {', '.join(possible) or 'no sequence'}",
+            f"maps for {' or '.join(wanted)}",
+            "Add the missing maps, or choose others with --views.sequences (and --views.arm).",
+        )
+    return names
 
 
 def _draw(plan: ViewPlan, names: list[str], generator: torch.Generator) -> Sequence:

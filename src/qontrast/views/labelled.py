@@ -44,7 +44,7 @@ def labelled_crop(
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
     tissue = person(subject, seed)
-    factor = oversampling(subject, plan.spacing)
+    factor = oversampling(subject.grid, plan.spacing)
     coordinates = warp.coordinates(factor)
     signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
     spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
@@ -55,7 +55,7 @@ def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr
     """The scan of a whole head at ``spacing`` mm: one person's tissue, mild bias, noise at ``snr``; no other artefact."""
     generator = derive(seed, subject.name, "scan", sequence.name)
     warp, grid = whole_head(subject.grid, spacing)
-    factor = oversampling(subject, spacing)
+    factor = oversampling(subject.grid, spacing)
     coordinates = warp.coordinates(factor)
     signal = resampled_signals(subject, person(subject, seed), sequence, coordinates, factor)
     biased = draw_bias(0.1, generator)(signal)
@@ -85,4 +85,3 @@ def classes_at(subject: LabelSubject, coordinates: Coordinates, factor: int) -> 
 def person(subject: LabelSubject, seed: int) -> Tissue:
     """The tissue that this person has in every scan: drawn by the seed and the name alone."""
     return subject.draw(derive(seed, subject.name, "person"))
-

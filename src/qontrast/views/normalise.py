@@ -8,6 +8,7 @@ import torch
 
 from qontrast.basics.shapes import Volume
 
+NORMALISATION = "each window: clipped to its percentiles 0.5 and 99.5, then mean 0 and standard deviation 1"
 LOW, HIGH = 0.005, 0.995
 STRIDE = 3  # every third voxel gives the percentiles of a 48³ window within 0.1 %
 

@@ -70,7 +70,7 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
     other = warp
     if not plan.geometry.shared:
         other = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
-    factor = oversampling(subject, plan.spacing)
+    factor = oversampling(subject.grid, plan.spacing)
     coordinates = warp.coordinates(factor)
     views = []
     for sequence, moved in zip(sequences, (warp, other), strict=True):
@@ -83,6 +83,30 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
         views.append(View(spoil(sequence, signal, spoiling), clean(sequence, signal), sequence, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
+
+
+@dataclass(frozen=True)
+class PairMaker:
+    """Pairs as a loader wants them: tensors ``[1, x, y, z]`` named ``a``, ``b``, ``clean_a``, ``clean_b``.
+
+    Args:
+        subjects: whose tissue is scanned.
+        plan: how.
+        seed: the plan's.
+    """
+
+    subjects: list[Subject]
+    plan: ViewPlan
+    seed: int
+
+    def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
+        pair = make_pair(self.subjects[which], self.plan, self.seed, step, slot)
+        return {
+            "a": pair.a.image[0],
+            "b": pair.b.image[0],
+            "clean_a": pair.a.clean[0],
+            "clean_b": pair.b.clean[0],
+        }
 
 
 def draw_centre(

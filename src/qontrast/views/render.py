@@ -10,10 +10,10 @@ from qontrast.artefacts.bias import BiasField, draw_bias
 from qontrast.artefacts.erasure import Erasure, draw_erasure
 from qontrast.artefacts.noise import ComplexNoise, draw_noise
 from qontrast.artefacts.resolution import Gibbs, ThickSlices, draw_gibbs, draw_thick_slices
+from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, log_uniform, uniform
 from qontrast.basics.shapes import Volume
 from qontrast.geometry.sample import average_blocks, sample, touched
-from qontrast.geometry.warp import Warp
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.views.normalise import normalise
 from qontrast.views.plan import ArtefactRanges
@@ -56,24 +56,19 @@ def draw_spoiling(ranges: ArtefactRanges, crop: int, generator: torch.Generator)
     return Spoiling(bias, tuple(blur), noise, erasure)
 
 
-def oversampling(subject: Subject, spacing: float) -> int:
-    """Points along each edge of a view's voxel, so that the subject's own resolution is not skipped over."""
-    return max(1, round(spacing / min(subject.grid.spacing)))
-
-
-def signals(subject: Subject, tissue: Tissue, sequence: Sequence, warp: Warp) -> Volume:
-    """The signed signals ``[1, components, x, y, z]`` of a view without artefacts.
-
-    The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved and averaged.
-    """
-    factor = oversampling(subject, warp.spacing)
-    return resampled_signals(subject, tissue, sequence, warp.coordinates(factor), factor)
+def oversampling(grid: Grid, spacing: float) -> int:
+    """Points along each edge of a voxel of ``spacing`` mm, so that the grid's own resolution is not skipped over."""
+    return max(1, round(spacing / min(grid.spacing)))
 
 
 def resampled_signals(
     subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
 ) -> Volume:
-    """Signals at ``coordinates`` (see :meth:`Warp.coordinates`), averaged over ``factor``³ points a voxel."""
+    """The signed signals ``[1, components, x, y, z]`` at ``coordinates`` (see :meth:`Warp.coordinates`), without artefacts.
+
+    The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved, and averaged over
+    ``factor``³ points a voxel.
+    """
     box = touched(coordinates, subject.grid.shape)
     acquired = acquire(sequence, tissue.block(box, sequence.bids()["MagneticFieldStrength"]))
     return average_blocks(sample(acquired, box, coordinates), factor)

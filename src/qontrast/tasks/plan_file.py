@@ -1,0 +1,148 @@
+"""Plans as YAML, with flags laid over them; a misspelt field is refused with the nearest right one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from cattrs import Converter
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+
+from qontrast.basics.errors import PlanError, nearest
+
+P = TypeVar("P")
+NOT_IN_DIGEST = ("compute.device", "compute.workers", "optimisation.checkpoint_seconds", "optimisation.checkpoint_steps")
+"""Fields that change nothing but when and where the same numbers are computed."""
+
+
+def read_plan(kind: type[P], path: Path | None, flags: Mapping[str, str] | None = None) -> P:
+    """Read a plan and lay flags over it.
+
+    Args:
+        kind: class of the plan.
+        path: YAML file; None for the defaults.
+        flags: dotted field to text, such as ``{"optimisation.learning_rate": "1e-4"}``.
+
+    Raises:
+        PlanError: for a file that is no plan, an unknown field or a value that a field cannot take.
+    """
+    where = str(path) if path else "flags"
+    values = _load(path) if path else {}
+    for name, text in (flags or {}).items():
+        _lay(values, name, text)
+    try:
+        return _CONVERTER.structure(values, kind)
+    except BaseValidationError as error:
+        raise _explain(error, where, kind) from error
+
+
+def plan_text(plan: Any) -> str:
+    """The plan as YAML."""
+    return yaml.safe_dump(_CONVERTER.unstructure(plan), sort_keys=False, allow_unicode=True)
+
+
+def plan_values(plan: Any) -> dict[str, Any]:
+    """Dotted field to value, for every field of the plan and of the plans in it."""
+    flat: dict[str, Any] = {}
+
+    def walk(part: Mapping[str, Any], prefix: str) -> None:
+        for name, value in part.items():
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{name}.")
+            else:
+                flat[prefix + name] = value
+
+    walk(_CONVERTER.unstructure(plan), "")
+    return flat
+
+
+def digest(plan: Any) -> str:
+    """A fingerprint of everything in the plan that the weights depend on."""
+    kept = {k: v for k, v in plan_values(plan).items() if k not in NOT_IN_DIGEST}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise PlanError(path, "no such file", "a plan in YAML", "See recipes/ for plans to start from.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PlanError(path, f"no YAML ({error})", "a plan in YAML", "Mend the file.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise PlanError(path, f"a {type(values).__name__}", "fields with values", "See recipes/ for examples.")
+    return values
+
+
+def _lay(values: dict[str, Any], name: str, text: str) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        inner = values.get(parent)
+        if not isinstance(inner, dict):
+            inner = values[parent] = {}
+        values = inner
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PlanError(f"--{name}", repr(text), "a value in YAML") from error
+
+
+def _explain(error: BaseException, where: str, kind: Any, path: str = "") -> PlanError:
+    """The first thing that is wrong, in the user's terms."""
+    if isinstance(error, PlanError):
+        return error
+    if isinstance(error, BaseValidationError):
+        for inner in error.exceptions:
+            name = next((n.name for n in getattr(inner, "__notes__", []) if hasattr(n, "name")), None)
+            below, deeper = path, kind
+            if name is not None:
+                below = f"{path}.{name}" if path else name
+                deeper = _type_of(kind, name)
+            return _explain(inner, where, deeper, below)
+    if isinstance(error, ForbiddenExtraKeysError):
+        wrong = sorted(map(str, error.extra_fields))[0]
+        known = [f.name for f in fields(error.cl)]
+        at = f"{path}.{wrong}" if path else wrong
+        return PlanError(where, f"the unknown field {at!r}", "a field of the plan", nearest(wrong, known))
+    return PlanError(where, f"{path or 'a field'}: {error}", "a value of the field's kind", "Mend that field.")
+
+
+def _type_of(kind: Any, name: str) -> Any:
+    if is_dataclass(kind):
+        return next((f.type for f in fields(kind) if f.name == name), kind)
+    return kind
+
+
+def _number(value: Any, _: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)  # YAML reads 1e-4 as text
+
+
+def _whole(value: Any, _: Any) -> int:
+    number = _number(value, None)
+    if number != int(number):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(number)
+
+
+def _flag(value: Any, _: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _text(value: Any, _: Any) -> str:
+    if isinstance(value, (dict, list)) or value is None:
+        raise ValueError(f"{value!r} is no text")
+    return str(value)
+
+
+_CONVERTER = Converter(forbid_extra_keys=True)
+for _kind, _hook in ((float, _number), (int, _whole), (bool, _flag), (str, _text)):
+    _CONVERTER.register_structure_hook(_kind, _hook)

@@ -1,0 +1,136 @@
+"""What a run is made of: one frozen value, which is a YAML file and the command line's flags at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qontrast.basics.errors import PlanError, nearest
+from qontrast.engine.device import Precision
+from qontrast.engine.loop import Optimisation
+from qontrast.nets.catalogue import NETS
+from qontrast.physics.catalogue import SEQUENCES
+from qontrast.views.plan import ViewPlan
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Whose heads.
+
+    Args:
+        data: a BIDS folder, a subject's folder, an image, or ``embedded`` for the heads that come with the library.
+        labels: TSV with a tissue or parameters for each label; null for FreeSurfer's.
+        embedded: how many embedded heads there are.
+        subjects: names of the subjects to use; empty for all.
+    """
+
+    data: str = "embedded"
+    labels: str | None = None
+    embedded: int = 8
+    subjects: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.embedded < 1:
+            raise PlanError("cohort.embedded", f"{self.embedded}", "1 head or more")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how; the results do not depend on the workers.
+
+    Args:
+        device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
+        precision: ``auto`` (bf16 autocast where the processor has it), ``32`` or ``bf16``.
+        workers: processes that make examples; -1 for one per core but one.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "auto"
+    workers: int = -1
+
+
+@dataclass(frozen=True)
+class PretrainPlan:
+    """A pretraining.
+
+    Args:
+        cohort: whose heads.
+        net: ``cnn`` (the method's, 64 to 768 channels) or ``cnn-nano`` (16 to 192, for a CPU).
+        batch: subjects per step; each gives two views.
+        temperature: of NT-Xent.
+        reconstruction: weight of the L1 loss of the reconstruction, beside 1 for NT-Xent.
+        seed: all randomness of the run comes from it.
+        views: how two views are made of one subject.
+        optimisation: how the weights are found.
+        compute: where and how.
+    """
+
+    cohort: Cohort = field(default_factory=Cohort)
+    net: str = "cnn-nano"
+    batch: int = 8
+    temperature: float = 0.5
+    reconstruction: float = 1.0
+    seed: int = 0
+    views: ViewPlan = field(default_factory=ViewPlan)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    compute: Compute = field(default_factory=Compute)
+
+    def __post_init__(self) -> None:
+        known_net(self.net)
+        if self.batch < 2:
+            raise PlanError("batch", f"{self.batch}", "2 or more", "NT-Xent needs other subjects to tell apart.")
+        if not self.temperature > 0:
+            raise PlanError("temperature", f"{self.temperature:g}", "a number above 0", "The method's is 0.5.")
+        if self.reconstruction < 0:
+            raise PlanError("reconstruction", f"{self.reconstruction:g}", "0 or more", "0 leaves it out.")
+
+
+@dataclass(frozen=True)
+class FinetunePlan:
+    """A segmentation learned from a few labels.
+
+    Args:
+        cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them.
+        encoder: a pretraining run's folder, an encoder file, or null to train from scratch.
+        freeze: whether the encoder stays as it is.
+        net: of the encoder that is trained from scratch.
+        contrasts: sequences that label maps are scanned with; real scans are taken as they are.
+        protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
+        batch: crops per step.
+        seed: all randomness of the run comes from it.
+        views: how crops are made; its arm and sequences play no part.
+        optimisation: how the weights are found.
+        compute: where and how.
+    """
+
+    cohort: Cohort = field(default_factory=Cohort)
+    encoder: str | None = None
+    freeze: bool = False
+    net: str = "cnn-nano"
+    contrasts: tuple[str, ...] = ("mprage",)
+    protocols: Literal["preset", "drawn"] = "preset"
+    batch: int = 4
+    seed: int = 0
+    views: ViewPlan = field(default_factory=ViewPlan)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    compute: Compute = field(default_factory=Compute)
+
+    def __post_init__(self) -> None:
+        known_net(self.net)
+        if self.freeze and self.encoder is None:
+            raise PlanError("freeze", "true without an encoder", "an encoder to keep", "Set encoder, or freeze: false.")
+        if self.batch < 1:
+            raise PlanError("batch", f"{self.batch}", "1 or more")
+        for name in self.contrasts:
+            if name not in SEQUENCES:
+                raise PlanError("contrasts", repr(name), "known sequences", nearest(name, SEQUENCES))
+        if not self.contrasts:
+            raise PlanError("contrasts", "none", "at least one sequence", f"Known: {', '.join(SEQUENCES)}.")
+
+
+def known_net(name: str) -> None:
+    """Refuse an unknown network.
+
+    Raises:
+        PlanError: with the nearest known name.
+    """
+    if name not in NETS:
+        raise PlanError("net", repr(name), "a known network", nearest(name, NETS))

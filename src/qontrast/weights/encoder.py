@@ -1,0 +1,126 @@
+"""Encoders as files: ours, and the checkpoints of the method's published code."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qontrast.basics.errors import InputError
+from qontrast.nets.encoder import LEVELS, CNNEncoder
+from qontrast.weights.contract import Contract, read_weights, save_weights
+
+ENCODER = "encoder.safetensors"
+PARTS = ("conv_0.", "down_1.", "down_2.", "down_3.", "down_4.")
+DECODER = ("upcat_1.", "upcat_2.", "upcat_3.", "upcat_4.", "final_conv.")
+PREFIXES = ("_orig_mod.", "module.")
+"""Put before every name by torch.compile and by distributed training."""
+
+
+def save_encoder(
+    path: Path, encoder: CNNEncoder, *, spacing: float, crop: int, normalisation: str, plan: dict[str, Any]
+) -> None:
+    """Write an encoder with the contract of its input.
+
+    Raises:
+        WriteError: if the disk is full or the folder cannot be written.
+    """
+    contract = Contract(
+        "encoder",
+        encoder.features_per_level,
+        spacing,
+        crop,
+        normalisation,
+        encoder=encoder.settings,
+        plan=plan,
+    )
+    save_weights(path, encoder, contract)
+
+
+def load_encoder(path: str | Path) -> CNNEncoder:
+    """Load an encoder, ready for inference (``eval``).
+
+    Args:
+        path: a pretraining run's folder, a safetensors file of qontrast, or a checkpoint of the method's code: a torch
+            file ``{"config": ..., "state_dict": ...}`` with the names of MONAI's BasicUNet, with or without the prefix
+            ``_orig_mod.``. Decoder weights in it are passed over. No pickled code is run.
+
+    Raises:
+        InputError: for any other file, naming it and what is wrong with it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / ENCODER
+    if not path.is_file():
+        raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
+    if path.suffix == ".safetensors":
+        tensors, contract = read_weights(path, "encoder")
+        encoder = CNNEncoder(contract.features, **contract.encoder)
+    else:
+        config, tensors = _read_checkpoint(path)
+        encoder = _build(path, config)
+    fill(encoder, tensors, path)
+    return encoder.eval()
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put weights into a network, each of them and no other.
+
+    Raises:
+        InputError: naming the first weight that is missing, left over or of another shape.
+    """
+    own = model.state_dict()
+    missing = [name for name in own if name not in tensors]
+    spare = [name for name in tensors if name not in own]
+    if missing or spare:
+        found = f"no weight {missing[0]!r}" if missing else f"the unknown weight {spare[0]!r}"
+        raise InputError(path, f"{found} ({len(missing)} missing, {len(spare)} unknown)", "exactly the network's weights")
+    for name, value in own.items():
+        if tensors[name].shape != value.shape:
+            raise InputError(
+                path, f"{name!r} of shape {tuple(tensors[name].shape)}", f"shape {tuple(value.shape)}", "Another net?"
+            )
+    model.load_state_dict(dict(tensors))
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    wanted = 'a torch file {"config": ..., "state_dict": ...} with the names of MONAI\'s BasicUNet'
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = "pickled code, which is never run" if "Unsupported" in str(error) else "a file that torch cannot read"
+        raise InputError(path, reason, wanted, "Save plain tensors and numbers only.") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(path, f"a file that torch cannot read ({error})", wanted, "Copy it again.") from error
+    if not isinstance(content, dict) or not {"config", "state_dict"} <= content.keys():
+        found = f"keys {', '.join(map(str, content))[:80]}" if isinstance(content, dict) else type(content).__name__
+        raise InputError(path, found, wanted, "Is this a checkpoint of the method's pretraining?")
+    config, state = content["config"], content["state_dict"]
+    if not isinstance(config, dict) or not isinstance(state, dict):
+        raise InputError(path, f"config and state_dict of {type(config).__name__}, {type(state).__name__}", wanted)
+    tensors: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name = str(key)
+        while any(name.startswith(p) for p in PREFIXES):
+            name = name.split(".", 1)[1]
+        if name.startswith(DECODER):
+            continue
+        if not name.startswith(PARTS) or not isinstance(value, Tensor):
+            raise InputError(path, f"the weight {key!r}", f"names that begin with {', '.join(PARTS)}", "Another net?")
+        tensors[name] = value
+    return config, tensors
+
+
+def _build(path: Path, config: Mapping[str, Any]) -> CNNEncoder:
+    features = config.get("features")
+    if not isinstance(features, (tuple, list)) or len(features) not in (LEVELS, LEVELS + 1):
+        raise InputError(path, f"config with features = {features!r}", f"the channels of {LEVELS} levels")
+    if config.get("spatial_dims", 3) != 3:
+        raise InputError(path, f"a {config['spatial_dims']}D network", "a 3D network")
+    known = {k: config[k] for k in ("in_channels", "act", "norm", "bias", "dropout") if k in config}
+    try:
+        return CNNEncoder(tuple(int(f) for f in features[:LEVELS]), **known)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(path, f"a config that makes no network ({error})", "the config of a BasicUNet") from error
