@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from qontrast.anatomy.label_table import BUILT_IN, LabelTable, read_label_table
+from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.qmri import SUFFIXES, read_maps
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
-from qontrast.scans.names import Named, find_images, stem
+from qontrast.scans.names import Named, find_images
 from qontrast.scans.nifti import read_image
 
 EMBEDDED = "embedded"
@@ -86,16 +86,4 @@ def _open(source: SubjectSource, canonical: bool) -> Subject:
         return read_maps(list(source.files), canonical=canonical)
     file = source.files[0]
     image = read_image(file.path, canonical=canonical, labels=True)
-    return LabelSubject(source.name, image.data, image.grid, _table(source, file.path), str(file.path))
-
-
-def _table(source: SubjectSource, path: Path) -> LabelTable:
-    """The user's table, else one beside the label map that says which tissue each label is, else FreeSurfer's."""
-    if source.table is not None:
-        return read_label_table(source.table)
-    for folder in (path.parent, *list(path.parents)[1:3]):
-        for name in (f"{stem(path)}.tsv", "dseg.tsv"):
-            if (folder / name).is_file():
-                table = read_label_table(folder / name)
-                return table if len(table.priors) > 1 else BUILT_IN
-    return BUILT_IN
+    return LabelSubject(source.name, image.data, image.grid, table_for(file.path, source.table), str(file.path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qontrast.anatomy.priors import FREESURFER, PRIORS, TISSUE_CLASSES, Prior
 from qontrast.basics.errors import InputError, nearest
+from qontrast.scans.names import stem
 
 NUMBERS = tuple(f.name for f in fields(Prior))
 
@@ -67,15 +68,32 @@ def read_label_table(path: Path) -> LabelTable:
             raise InputError(
                 f"{path}, line {line}", f"the tissue {tissue!r}", "a known tissue", nearest(tissue, PRIORS)
             )
-        tissue = tissue or FREESURFER.get(index, "")
-        if prior is None and tissue:
-            prior = PRIORS[tissue]
+        if prior is None:
+            # With numbers of its own a label means what its row says, whatever FreeSurfer's index means.
+            tissue = tissue or FREESURFER.get(index, "")
+            prior = PRIORS.get(tissue)
         if prior is not None:
             priors[index] = prior
             tissues[index] = tissue or (row.get("name") or str(index))
     priors.setdefault(0, PRIORS["air"])
     tissues.setdefault(0, "air")
     return LabelTable(priors, tissues, str(path))
+
+
+def table_for(path: Path, given: Path | None) -> LabelTable:
+    """The user's table, else one beside the label map ``path`` that says which tissue a label is, else FreeSurfer's.
+
+    Raises:
+        InputError: see :func:`read_label_table`.
+    """
+    if given is not None:
+        return read_label_table(given)
+    for folder in (path.parent, *list(path.parents)[1:3]):
+        for name in (f"{stem(path)}.tsv", "dseg.tsv"):
+            if (folder / name).is_file():
+                table = read_label_table(folder / name)
+                return table if len(table.priors) > 1 else BUILT_IN
+    return BUILT_IN
 
 
 def _own_numbers(path: Path, line: int, row: dict[str, str]) -> Prior | None:

@@ -124,6 +124,8 @@ class LabelTissue(Tissue):
         for name in MAP_NAMES:
             values = torch.take(getattr(table, name).flatten(), index).reshape(shape)
             maps[name] = values.mul_(torch.add(1.0, texture, alpha=TEXTURE[name]).clamp_(min=0.5))
+        # Where the field is low R2* comes close to R2, and their variations must not turn them round.
+        torch.maximum(maps["r2star"], maps["r2"], out=maps["r2star"])
         spread = next(s for limit, s in TRANSMIT_SPREAD.items() if field <= limit)
         transmit = 1.0 + spread * _spline_block(self.transmit, tuple(self.dense.shape), box)[None, None] / 0.33
         return TissueMaps(**maps, b1_transmit=transmit.clamp(min=0.3), field_strength=field)

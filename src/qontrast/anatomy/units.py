@@ -137,6 +137,9 @@ def _proton_density(data: np.ndarray, brain: np.ndarray, median: float, where: s
 
 
 def _advice(suffix: str, median: float) -> str:
+    own = [u for u in UNITS[suffix] if u.low <= median <= u.high]
+    if own:
+        return f"The values fit {own[0].spoken}: mend Units in the JSON sidecar."
     other = _SWAPPED.get(suffix)
     fits = [u for u in UNITS.get(other or "", ()) if u.low <= median <= u.high]
     if other and fits:

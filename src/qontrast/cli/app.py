@@ -1,5 +1,6 @@
 """The command line: one sub-command per task. What a task needs is imported when it runs, so that help is instant."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,8 @@ app = App(
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
 
+Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())]
 Flags = dict[str, str]
 _flags: Flags = {}
 """Dotted flags of this call, such as --optimisation.learning_rate 1e-4: fields of the plan."""
@@ -67,8 +70,6 @@ def _take_dotted(arguments: list[str]) -> list[str]:
 
 def _plan_flags(**given: object) -> Flags:
     """The flags that have names of their own, as dotted fields, with the dotted ones of this call."""
-    import json
-
     named = {k.replace("__", "."): json.dumps(v) for k, v in given.items() if v is not None}
     return {**named, **_flags}
 
@@ -81,7 +82,9 @@ def pretrain(
     out: Path,
     data: str | None = None,
     labels: str | None = None,
+    net: str | None = None,
     steps: int | None = None,
+    batch: int | None = None,
     seed: int | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -103,8 +106,12 @@ def pretrain(
         BIDS folder of tissue maps or label maps, one subject's folder, or "embedded".
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    net
+        cnn (the method's) or cnn-nano (for a CPU).
     steps
         Optimiser steps.
+    batch
+        Subjects per step.
     seed
         All randomness of the run comes from it.
     device
@@ -125,10 +132,298 @@ def pretrain(
     flags = _plan_flags(
         cohort__data=data,
         cohort__labels=labels,
+        net=net,
         optimisation__steps=steps,
+        batch=batch,
         seed=seed,
         compute__device=device,
         compute__precision=precision,
         compute__workers=workers,
     )
     task(read_plan(PretrainPlan, plan, flags), out, resume=resume, quiet=quiet)
+
+
+@finetune_app.command
+def segment(
+    plan: Path | None = None,
+    /,
+    *,
+    out: Path,
+    data: str | None = None,
+    labels: str | None = None,
+    encoder: str | None = None,
+    freeze: bool | None = None,
+    net: str | None = None,
+    contrasts: Words | None = None,
+    protocols: Literal["preset", "drawn"] | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Learn to segment from label maps (scanned in silico) or from real scans with their truth.
+
+    Any other field of the plan is a flag too: --cohort.subjects [sub-01,sub-02], --views.crop 96 (see `qontrast plan`).
+
+    Parameters
+    ----------
+    plan
+        YAML file; without one, the defaults.
+    out
+        New folder for plan, journal, checkpoints and model.
+    data
+        BIDS folder of label maps (dseg) or of scans with dseg, probseg or label masks, or "embedded".
+    labels
+        TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    encoder
+        Pretraining run's folder or encoder file; without one, from scratch.
+    freeze
+        Keep the encoder as it is.
+    net
+        Encoder to train from scratch: cnn or cnn-nano.
+    contrasts
+        Sequences that label maps are scanned with.
+    protocols
+        Clinical protocols, or one drawn for each crop.
+    steps
+        Optimiser steps.
+    batch
+        Crops per step.
+    seed
+        All randomness of the run comes from it.
+    device
+        auto, cpu or cuda.
+    precision
+        auto, 32 or bf16.
+    workers
+        Processes that make crops; -1 for one per core but one.
+    resume
+        Go on from the folder's last checkpoint.
+    quiet
+        Print nothing.
+    """
+    from qontrast.tasks.finetune import finetune_segment
+    from qontrast.tasks.plan_file import read_plan
+    from qontrast.tasks.plans import FinetunePlan
+
+    flags = _plan_flags(
+        cohort__data=data,
+        cohort__labels=labels,
+        encoder=encoder,
+        freeze=freeze,
+        net=net,
+        contrasts=contrasts,
+        protocols=protocols,
+        optimisation__steps=steps,
+        batch=batch,
+        seed=seed,
+        compute__device=device,
+        compute__precision=precision,
+        compute__workers=workers,
+    )
+    finetune_segment(read_plan(FinetunePlan, plan, flags), out, resume=resume, quiet=quiet)
+
+
+@app.command
+def predict(
+    *,
+    model: Path,
+    input: Path,  # noqa: A002
+    out: Path,
+    device: str = "auto",
+    quiet: bool = False,
+) -> None:
+    """Segment an image; the result lies on the image's own grid.
+
+    Parameters
+    ----------
+    model
+        Fine-tuning run's folder, or its model.safetensors.
+    input
+        3D image in any orientation and voxel size.
+    out
+        Segmentation to write (.nii or .nii.gz); the names of its classes go into a .tsv beside it.
+    device
+        auto, cpu or cuda.
+    quiet
+        Print nothing.
+    """
+    from qontrast.tasks.predict import predict as task
+
+    task(model, input, out, device=device, quiet=quiet)
+
+
+@app.command
+def evaluate(
+    *,
+    model: Path,
+    data: str,
+    ledger: Path = Path("results.jsonl"),
+    labels: str | None = None,
+    subjects: Words = (),
+    contrasts: Words = ("mprage",),
+    snr: float = 30.0,
+    seed: int = 0,
+    name: str | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> None:
+    """Score a segmenter: Dice and HD95 of every class and subject, appended to a ledger.
+
+    Parameters
+    ----------
+    model
+        Fine-tuning run's folder, or its model.safetensors.
+    data
+        BIDS folder of scans with truth, or of label maps, or "embedded".
+    ledger
+        File of JSON lines.
+    labels
+        TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    subjects
+        Names of the subjects to score; all where not given.
+    contrasts
+        Sequences that label maps are scanned with.
+    snr
+        Signal-to-noise ratio of those scans.
+    seed
+        Of their tissue and noise.
+    name
+        Of the run in the ledger.
+    device
+        auto, cpu or cuda.
+    quiet
+        Print nothing.
+    """
+    from qontrast.results.table import summarise
+    from qontrast.tasks.evaluate import evaluate as task
+    from qontrast.tasks.plans import Cohort
+
+    cohort = Cohort(data=data, labels=labels, subjects=subjects)
+    rows = task(
+        model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet
+    )
+    if not quiet:
+        for line in summarise(rows, by=("contrast", "class")):
+            dice, distance = line["dice"], line["hd95_mm"]
+            print(f"{line['contrast']}, {line['class']}: Dice {dice.mean:.3f}, HD95 {distance.mean:.1f} mm, n = {dice.count}")
+
+
+@app.command
+def report(
+    *runs: Path,
+    ledger: Path | None = None,
+    out: Path = Path("report.html"),
+    title: str = "qontrast",
+) -> None:
+    """Write one self-contained HTML page about runs and their scores.
+
+    Parameters
+    ----------
+    runs
+        Run folders.
+    ledger
+        File of scores that evaluate wrote.
+    out
+        Page to write.
+    title
+        Heading of the page.
+    """
+    from qontrast.report.page import write_report
+
+    print(write_report(out, title=title, runs=runs, ledger=ledger))
+
+
+@app.command
+def simulate(
+    source: str,
+    /,
+    *,
+    sequence: str,
+    out: Path,
+    field: float | None = None,
+    echo_time: float | None = None,
+    repetition_time: float | None = None,
+    inversion_time: Numbers | None = None,
+    flip_angle: Numbers | None = None,
+    snr: float | None = None,
+    seed: int = 0,
+    labels: Path | None = None,
+    quiet: bool = False,
+) -> None:
+    """Simulate the image that a sequence would give of a subject's maps, with its protocol as a BIDS sidecar.
+
+    Parameters
+    ----------
+    source
+        Subject's folder of maps, a label map, or "embedded".
+    sequence
+        mprage, mp2rage, gre, spgr, fse or flair.
+    out
+        Image to write (.nii or .nii.gz), on the maps' own grid.
+    field
+        Static field in tesla; without it that of the maps.
+    echo_time
+        Seconds; without it the sequence's clinical protocol, as for the next three.
+    repetition_time
+        Seconds.
+    inversion_time
+        Seconds; two for mp2rage.
+    flip_angle
+        Degrees; two for mp2rage.
+    snr
+        Signal-to-noise ratio; without it no noise.
+    seed
+        Of the noise, and of the tissue of a label map.
+    labels
+        TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    quiet
+        Print nothing.
+    """
+    from qontrast.tasks.simulate import simulate as task
+
+    protocol = {
+        "echo_time": (echo_time,) if echo_time is not None else None,
+        "repetition_time": (repetition_time,) if repetition_time is not None else None,
+        "inversion_time": inversion_time,
+        "flip_angle": flip_angle,
+    }
+    given = {name: values for name, values in protocol.items() if values is not None}
+    task(source, sequence, out, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **given)
+
+
+@app.command
+def demo(*, out: Path = Path("demo"), overwrite: bool = False, quiet: bool = False) -> None:
+    """Run the whole method, small, on the embedded heads: a report and a ledger within minutes.
+
+    Parameters
+    ----------
+    out
+        Folder to write.
+    overwrite
+        Replace an earlier demo there.
+    quiet
+        Print nothing.
+    """
+    from qontrast.tasks.demo import demo as task
+
+    task(out, overwrite=overwrite, quiet=quiet)
+
+
+@app.command
+def plan(kind: Literal["pretrain", "finetune"], /) -> None:
+    """Print a plan with every field and its default, to start a YAML file from.
+
+    Parameters
+    ----------
+    kind
+        Of the plan.
+    """
+    from qontrast.tasks.plan_file import annotated_plan
+    from qontrast.tasks.plans import FinetunePlan, PretrainPlan
+
+    print(annotated_plan(PretrainPlan() if kind == "pretrain" else FinetunePlan()), end="")

@@ -22,16 +22,33 @@ def has_fast_bf16(device: str) -> bool:
     return bool(supported() or tiles())
 
 
-def make_fabric(accelerator: str = "auto", precision: Precision = "auto") -> Fabric:
+def pick_device(name: str = "auto") -> str:
+    """``cuda`` or ``cpu``.
+
+    Raises:
+        PlanError: if the device is not there.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise PlanError("device", repr(name), "auto, cpu or cuda")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise PlanError("device", "cuda, which is not there", "cpu or auto", "Run with --device cpu.")
+    return name
+
+
+def autocast_for(device: str) -> torch.autocast:
+    """bf16 autocast where the processor has it, else nothing."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def make_fabric(device: str = "auto", precision: Precision = "auto") -> Fabric:
     """One device and its precision: bf16 autocast where the processor has it, else single precision.
 
     Raises:
-        PlanError: if the accelerator is not there.
+        PlanError: if the device is not there.
     """
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise PlanError("device", "cuda, which is not there", "cpu or auto", "Run with --device cpu.")
+    accelerator = pick_device(device)
     fast = has_fast_bf16(accelerator)
     chosen = "bf16-mixed" if precision == "bf16" or (precision == "auto" and fast) else "32-true"
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we

@@ -1,6 +1,7 @@
 """How well a predicted label map agrees with the truth: Dice and the 95th percentile Hausdorff distance, per class."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,7 +111,9 @@ def _score_class(
     box = joint_box(predicted, true)
     masks = predicted[box][None, None].float(), true[box][None, None].float()
     dice = float(compute_dice(*masks, include_background=True))
-    distance = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=list(spacing))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI calls an argument of its own that it deprecates
+        distance = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=list(spacing))
     return ClassScore(name, dice, float(distance), in_truth, in_prediction)
 
 

@@ -46,7 +46,8 @@ class Named:
         sub = self.entities.get("sub")
         if sub:
             return f"sub-{sub}"
-        return next((p.name for p in self.path.parents if p.name.lower() not in FOLDERS), "")
+        above = self.path.parent.resolve()
+        return next((p.name for p in (above, *above.parents) if p.name.lower() not in FOLDERS), "")
 
     @cached_property
     def session(self) -> str:

@@ -78,20 +78,49 @@ def read_image(path: Path, *, canonical: bool = False, labels: bool = False) -> 
     return Image(np.ascontiguousarray(whole, dtype=np.int32), grid, path)
 
 
-def write_image(path: Path, data: np.ndarray, grid: Grid) -> None:
+def write_image(path: Path, data: np.ndarray, grid: Grid, *, like: Path | None = None) -> None:
     """Write ``data`` ``[x, y, z]`` with the grid's affine, atomically.
+
+    Args:
+        path: ends in ``.nii`` or ``.nii.gz``.
+        data: the voxels.
+        grid: where they lie.
+        like: an image on the same grid whose header says how the affine is stored (sform, qform, their codes), so that
+            it comes back bit by bit.
 
     Raises:
         InputError: if the file's ending is neither ``.nii`` nor ``.nii.gz``.
         WriteError: if the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise InputError(path, f"the ending {path.suffix!r}", ".nii or .nii.gz", "Rename the output file.")
-    image = nib.Nifti1Image(data, grid.affine)
+    check_writable_name(path)
+    header = None
+    if like is not None and isinstance(source := _open(like), nib.Nifti1Image):
+        header = source.header.copy()
+        header.set_slope_inter(1, 0)
+        header["cal_min"] = header["cal_max"] = 0
+        header["descrip"] = b""
+    image = nib.Nifti1Image(data, grid.affine, header)
     image.set_data_dtype(data.dtype)
-    image.header.set_xyzt_units("mm")
+    if header is None:
+        image.header.set_xyzt_units("mm")
     publish(path, lambda part: nib.save(image, part))
+
+
+def check_writable_name(path: Path) -> None:
+    """Refuse an output name that no image can be written to, before anything is computed.
+
+    Raises:
+        InputError: if the ending is neither ``.nii`` nor ``.nii.gz``.
+    """
+    if not Path(path).name.endswith((".nii", ".nii.gz")):
+        raise InputError(path, f"the ending {Path(path).suffix!r}", ".nii or .nii.gz", "Rename the output file.")
+
+
+def from_canonical(data: np.ndarray, native: Grid) -> np.ndarray:
+    """Voxels whose axes run right, anterior, superior, reordered and flipped back to the axes of ``native``."""
+    back = nib.orientations.ornt_transform([[0, 1], [1, 1], [2, 1]], nib.orientations.io_orientation(native.affine))
+    return np.ascontiguousarray(nib.orientations.apply_orientation(data, back))
 
 
 def _open(path: Path) -> nib.spatialimages.SpatialImage:

@@ -1,7 +1,9 @@
 """Plans as YAML, with flags laid over them; a misspelt field is refused with the nearest right one."""
 
 import hashlib
+import inspect
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ from qontrast.basics.errors import PlanError, nearest
 P = TypeVar("P")
 NOT_IN_DIGEST = ("compute.device", "compute.workers", "optimisation.checkpoint_seconds", "optimisation.checkpoint_steps")
 """Fields that change nothing but when and where the same numbers are computed."""
+
+
+_MEANING = re.compile(r"^    (\w+): (.+)$", re.MULTILINE)
 
 
 def read_plan(kind: type[P], path: Path | None, flags: Mapping[str, str] | None = None) -> P:
@@ -42,6 +47,26 @@ def read_plan(kind: type[P], path: Path | None, flags: Mapping[str, str] | None 
 def plan_text(plan: Any) -> str:
     """The plan as YAML."""
     return yaml.safe_dump(_CONVERTER.unstructure(plan), sort_keys=False, allow_unicode=True)
+
+
+def annotated_plan(plan: Any) -> str:
+    """The plan as YAML with what each field means beside it, from the docstrings."""
+
+    def lines(part: Any, depth: int) -> list[str]:
+        meanings = dict(_MEANING.findall(re.sub(r"\n {8,}", " ", inspect.getdoc(type(part)) or "")))
+        out = []
+        for f in fields(part):
+            value = getattr(part, f.name)
+            note = f"  # {meanings[f.name]}" if f.name in meanings else ""
+            indent = "  " * depth
+            if is_dataclass(value):
+                out += [f"{indent}{f.name}:{note}", *lines(value, depth + 1)]
+            else:
+                text = yaml.safe_dump(_CONVERTER.unstructure(value), default_flow_style=True, width=1000)
+                out.append(f"{indent}{f.name}: {text.removesuffix(chr(10)).removesuffix(chr(10) + '...')}{note}")
+        return out
+
+    return "\n".join(lines(plan, 0)) + "\n"
 
 
 def plan_values(plan: Any) -> dict[str, Any]:

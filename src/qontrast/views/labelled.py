@@ -1,28 +1,37 @@
-"""Images with the truth beside them, simulated from label maps: crops to train on, whole scans to test on."""
+"""Images with the truth beside them: crops to train on and whole scans to test on, simulated or real."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from qontrast.anatomy.labelled import LabelSubject
+from qontrast.anatomy.labelled_scans import LabelledScan
+from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
-from qontrast.basics.randomness import derive
+from qontrast.basics.randomness import chance, choice, derive, uniform
 from qontrast.basics.shapes import Coordinates, Labels, Volume
-from qontrast.geometry.sample import average_blocks, sample, touched
+from qontrast.geometry.sample import Box, average_blocks, occupied, sample, touched, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
+from qontrast.physics.presets import PRESETS
+from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import Sequence
+from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import draw_spoiling, oversampling, resampled_signals, spoil
 
+ANYWHERE = 0.2
+"""Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
+
 
 @dataclass(frozen=True)
 class Scan:
-    """A simulated scan of a whole head.
+    """A scan of a whole head.
 
     Args:
         image: ``[1, 1, x, y, z]``, as the scanner stores it (not normalised).
@@ -35,20 +44,92 @@ class Scan:
     grid: Grid
 
 
-def labelled_crop(
-    subject: LabelSubject, sequence: Sequence, plan: ViewPlan, seed: int, step: int, slot: int
-) -> tuple[Volume, Labels]:
-    """A training crop and its classes: image ``[1, 1, x, y, z]`` normalised, classes ``[x, y, z]``."""
-    generator = derive(seed, subject.name, step, slot)
-    shape = (plan.crop,) * 3
-    centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
-    warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
-    tissue = person(subject, seed)
-    factor = oversampling(subject.grid, plan.spacing)
-    coordinates = warp.coordinates(factor)
-    signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
-    spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
-    return spoil(sequence, signal, spoiling), classes_at(subject, coordinates, factor)
+class Case(ABC):
+    """One head to learn a segmentation from, or to test it on."""
+
+    name: str
+    subject: str
+    classes: tuple[str, ...]
+    """Names of the classes of its truth, background first."""
+
+    @abstractmethod
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+        """A training crop that belongs to this seed, step and slot: image ``[1, 1, x, y, z]``, classes ``[x, y, z]``."""
+
+
+class SimulatedCase(Case):
+    """A label map, scanned anew for every crop.
+
+    Args:
+        head: the label map.
+        contrasts: sequences that are drawn from.
+        drawn: whether each crop has a random protocol and tissue, not its sequence's clinical protocol and one person's.
+    """
+
+    def __init__(self, head: LabelSubject, contrasts: tuple[str, ...], *, drawn: bool = False) -> None:
+        self.name = self.subject = head.name
+        self.classes = tuple(TISSUE_CLASSES)
+        self.head, self.contrasts, self.drawn = head, contrasts, drawn
+
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+        """See :meth:`Case.crop`."""
+        head = self.head
+        generator = derive(seed, head.name, step, slot)
+        name = choice(self.contrasts, generator)
+        sequence, tissue = PRESETS[name], person(head, seed)
+        if self.drawn:
+            sequence = draw_protocol(name, choice(plan.fields, generator) if plan.fields else 3.0, generator)
+            tissue = head.draw(generator)
+        warp = _place(plan, head.region, head.grid, generator)
+        factor = oversampling(head.grid, plan.spacing)
+        coordinates = warp.coordinates(factor)
+        signal = resampled_signals(head, tissue, sequence, coordinates, factor)
+        spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
+        return spoil(sequence, signal, spoiling), classes_at(head, coordinates, factor)
+
+
+class ScannedCase(Case):
+    """A real scan with its truth.
+
+    Args:
+        scan: both.
+    """
+
+    def __init__(self, scan: LabelledScan) -> None:
+        self.name, self.subject, self.classes, self.scan = scan.name, scan.subject, scan.names, scan
+        self._image = torch.from_numpy(np.ascontiguousarray(scan.image))[None, None]
+        self._truth = torch.from_numpy(np.ascontiguousarray(scan.classes))
+        # Lesions are small: crops are centred where there is something to learn.
+        self._region = occupied(self._truth > 0) or whole(scan.grid.shape)
+
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+        """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
+        generator = derive(seed, self.name, step, slot)
+        grid = self.scan.grid
+        warp = _place(plan, self._region, grid, generator)
+        factor = oversampling(grid, plan.spacing)
+        coordinates = warp.coordinates(factor)
+        box = touched(coordinates, grid.shape)
+        x, y, z = (slice(*edge) for edge in box)
+        image = average_blocks(sample(self._image[:, :, x, y, z], box, coordinates), factor)
+        image = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)(image)
+        noise = 0.05 * uniform((0.0, 1.0), generator) * float(image.std())
+        image = image + noise * torch.randn(image.shape, generator=generator)
+        truth = _majority(self._truth[x, y, z], len(self.classes), box, coordinates, factor)
+        return normalise(image), truth
+
+
+@dataclass(frozen=True)
+class CropMaker:
+    """Crops as a loader wants them: ``image`` ``[1, x, y, z]`` and ``classes`` ``[1, x, y, z]``."""
+
+    cases: list[Case]
+    plan: ViewPlan
+    seed: int
+
+    def __call__(self, which: int, step: int, slot: int) -> dict[str, torch.Tensor]:
+        image, classes = self.cases[which].crop(self.plan, self.seed, step, slot)
+        return {"image": image[0], "classes": classes[None]}
 
 
 def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr: float, seed: int) -> Scan:
@@ -73,15 +154,24 @@ def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
 def classes_at(subject: LabelSubject, coordinates: Coordinates, factor: int) -> Labels:
     """The class that fills most of each voxel, ``[x, y, z]``."""
     box = touched(coordinates, subject.grid.shape)
-    classes = subject.classes(box)
-    count = int(classes.max()) + 1
+    return _majority(subject.classes(box), len(TISSUE_CLASSES), box, coordinates, factor)
+
+
+def person(subject: LabelSubject, seed: int) -> Tissue:
+    """The tissue that this person has in every whole scan: drawn by the seed and the name alone."""
+    return subject.draw(derive(seed, subject.name, "person"))
+
+
+def _place(plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator) -> Warp:
+    """Where a training crop lies: mostly in the region, now and then anywhere."""
+    where = whole(grid.shape) if chance(ANYWHERE, generator) else region
+    centre = draw_centre(where, grid.spacing, plan.crop * plan.spacing, generator)
+    return draw_warp(plan.geometry, centre, (plan.crop,) * 3, plan.spacing, grid.spacing, generator)
+
+
+def _majority(classes: Labels, count: int, box: Box, coordinates: Coordinates, factor: int) -> Labels:
     fine = sample(classes[None, None].float(), box, coordinates, nearest=True).long()
     if factor == 1:
         return fine[0, 0]
     shares = torch.cat([average_blocks((fine == c).float(), factor) for c in range(count)], dim=1)
     return shares.argmax(dim=1)[0]
-
-
-def person(subject: LabelSubject, seed: int) -> Tissue:
-    """The tissue that this person has in every scan: drawn by the seed and the name alone."""
-    return subject.draw(derive(seed, subject.name, "person"))

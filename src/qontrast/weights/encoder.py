@@ -65,6 +65,19 @@ def load_encoder(path: str | Path) -> CNNEncoder:
     return encoder.eval()
 
 
+def encoder_arm(path: str | Path) -> str:
+    """The arm that an encoder was pretrained in, or ``external`` where it is not ours.
+
+    Raises:
+        InputError: see :func:`load_encoder`.
+    """
+    path = Path(path)
+    path = path / ENCODER if path.is_dir() else path
+    if path.suffix != ".safetensors":
+        return "external"
+    return str(read_weights(path, "encoder")[1].plan.get("views.arm", "external"))
+
+
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Put weights into a network, each of them and no other.
 

@@ -1,0 +1,115 @@
+"""Fine-tuning: a U-Net on an encoder, pretrained or not, learns to segment from a few labels."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qontrast.basics.randomness import derive_seed
+from qontrast.engine.device import make_fabric
+from qontrast.engine.loop import Run, fit
+from qontrast.losses.segmentation import DiceCrossEntropy
+from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.unet import UNet
+from qontrast.tasks.cases import open_cases
+from qontrast.tasks.plan_file import digest, plan_values
+from qontrast.tasks.plans import FinetunePlan
+from qontrast.tasks.run_folder import open_run
+from qontrast.tasks.speaking import say
+from qontrast.views.labelled import CropMaker
+from qontrast.views.loader import Examples, batches, default_workers
+from qontrast.views.normalise import NORMALISATION
+from qontrast.weights.encoder import encoder_arm, load_encoder
+from qontrast.weights.segmenter import MODEL, save_segmenter
+
+
+def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool = False) -> Path:
+    """Train a segmenter.
+
+    Args:
+        plan: the run.
+        out: folder for ``plan.yaml``, ``journal.jsonl``, ``checkpoint.safetensors`` and, at the end,
+            ``model.safetensors``.
+        resume: go on from the folder's checkpoint; the result is that of a run that was never stopped.
+        quiet: print nothing.
+
+    Returns:
+        The segmenter's file.
+
+    Raises:
+        InputError: for data or an encoder that cannot be used, a folder that is not empty, a plan that has changed.
+        QontrastError: if the loss is not finite.
+        WriteError: if the disk is full; the last good checkpoint remains.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(plan.seed, "weights"))
+        # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
+        fresh = build_encoder(plan.net)
+        encoder = load_encoder(plan.encoder).train() if plan.encoder else fresh
+        torch.manual_seed(derive_seed(plan.seed, "decoder"))
+        open_run(out, plan, resume=resume)
+        drawn = plan.protocols == "drawn"
+        cases = open_cases(plan.cohort, plan.contrasts, drawn=drawn, quiet=quiet)
+        classes = cases[0].classes
+        model: nn.Module = Segmenter(UNet(encoder, len(classes)), freeze=plan.freeze)
+    fabric = make_fabric(plan.compute.device, plan.compute.precision)
+    arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
+    start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
+    say(
+        f"segment {', '.join(classes[1:])}: from {start}, {len(cases)} labelled heads, {fabric.device.type}, "
+        f"{fabric._precision.precision}",
+        quiet=quiet,
+    )
+    workers = default_workers() if plan.compute.workers < 0 else plan.compute.workers
+    examples = Examples(CropMaker(cases, plan.views, plan.seed), len(cases), plan.batch, plan.seed)
+    steps = plan.optimisation.steps
+    criterion = DiceCrossEntropy()
+
+    def losses(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"loss": criterion(model(batch["image"]), batch["classes"])}
+
+    run = Run(out, "segment", plan.seed, digest(plan), plan.batch, unit="crops", resume=resume, quiet=quiet)
+    pin = fabric.device.type == "cuda"
+    model = fit(
+        fabric, model, losses, lambda first: batches(examples, first, steps, workers, pin=pin), plan.optimisation, run
+    )
+    assert isinstance(model, Segmenter)
+    file = out / MODEL
+    save_segmenter(
+        file,
+        model.net,
+        classes=classes,
+        spacing=plan.views.spacing,
+        crop=plan.views.crop,
+        normalisation=NORMALISATION,
+        plan=plan_values(plan) | {"pretraining.arm": arm, "labelled_heads": len(cases)},
+    )
+    say(f"segmenter: {file}", quiet=quiet)
+    return file
+
+
+class Segmenter(nn.Module):
+    """A U-Net whose encoder may be held still: no gradient, no dropout.
+
+    Args:
+        net: the U-Net.
+        freeze: whether to hold the encoder.
+    """
+
+    def __init__(self, net: UNet, *, freeze: bool) -> None:
+        super().__init__()
+        self.net, self.freeze = net, freeze
+        if freeze:
+            net.encoder.requires_grad_(False)
+            net.encoder.eval()
+
+    def train(self, mode: bool = True) -> "Segmenter":
+        """Switch to training, except a frozen encoder."""
+        super().train(mode)
+        if self.freeze:
+            self.net.encoder.eval()
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits ``[batch, classes, x, y, z]``."""
+        return self.net(image)

@@ -1,0 +1,129 @@
+"""Simulation: one subject's maps to the image that a sequence would give, on the maps' own grid."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qontrast.anatomy.cohort import EMBEDDED, find_subjects
+from qontrast.anatomy.qmri import QuantitativeSubject
+from qontrast.anatomy.subject import Subject
+from qontrast.artefacts.noise import draw_noise
+from qontrast.basics.atomic import write_atomic
+from qontrast.basics.errors import InputError, MissingMapError
+from qontrast.basics.randomness import derive
+from qontrast.geometry.sample import whole
+from qontrast.physics.protocols import preset
+from qontrast.physics.sequence import Sequence, acquire
+from qontrast.physics.tissue import spoken
+from qontrast.scans.names import sidecar
+from qontrast.scans.nifti import check_writable_name, write_image
+from qontrast.tasks.speaking import say
+from qontrast.views.contrast import describe
+
+PAIRS = {"inversion_time": "inversion_times", "flip_angle": "flip_angles"}
+"""Numbers of which MP2RAGE has two."""
+
+
+def simulate(
+    source: str,
+    sequence: str,
+    out: Path,
+    *,
+    field: float | None = None,
+    snr: float | None = None,
+    seed: int = 0,
+    labels: Path | None = None,
+    quiet: bool = False,
+    **protocol: tuple[float, ...],
+) -> Path:
+    """Write the image of one subject in one contrast, and its protocol as a BIDS sidecar beside it.
+
+    Args:
+        source: a subject's folder of maps, a label map, or ``embedded``.
+        sequence: ``mprage``, ``mp2rage``, ``gre``, ``spgr``, ``fse`` or ``flair``.
+        out: ends in ``.nii`` or ``.nii.gz``; shape and affine are those of the maps.
+        field: tesla; None for the field of the maps (3 T for label maps).
+        snr: signal-to-noise ratio; None for no noise.
+        seed: of the noise, and of the tissue of a label map.
+        labels: TSV with the labels' tissues.
+        quiet: print nothing.
+        protocol: ``echo_time``, ``repetition_time``, ``inversion_time`` (seconds) and ``flip_angle`` (degrees), where
+            they differ from the sequence's clinical protocol; MP2RAGE takes two of the last two.
+
+    Raises:
+        InputError: for data that cannot be used, or a protocol that no scanner could run.
+        MissingMapError: if the subject lacks a map that the sequence needs, saying what can still be simulated.
+        WriteError: if the image cannot be written.
+    """
+    check_writable_name(out)
+    chosen = preset(sequence, field, **protocol_numbers(sequence, protocol))
+    found = find_subjects(source, embedded=1, labels=labels)
+    if len(found) != 1:
+        names = ", ".join(s.name for s in found[:6])
+        raise InputError(source, f"{len(found)} subjects ({names})", "one subject", "Name the folder of one of them.")
+    subject = found[0].open(canonical=False)
+    if isinstance(subject, QuantitativeSubject):
+        for note in subject.notes:
+            say(note, quiet=quiet)
+        if field is None:
+            chosen = preset(
+                sequence, subject.tissue.field_strength, **protocol_numbers(sequence, protocol)
+            )
+    require_maps(subject, chosen)
+    generator = derive(seed, subject.name, "person")
+    strength = chosen.bids()["MagneticFieldStrength"]
+    signal = acquire(chosen, subject.draw(generator).block(whole(subject.grid.shape), strength))
+    if snr is not None:
+        signal = draw_noise(snr, derive(seed, subject.name, "noise"))(signal)
+    image = chosen.image(signal)[0, 0].numpy().astype(np.float32)
+    like = None if source == EMBEDDED else found[0].files[0].path
+    write_image(out, image, subject.grid, like=like)
+    about: dict[str, Any] = {
+        **chosen.bids(),
+        "Units": "arbitrary",
+        "GeneratedBy": [{"Name": "qontrast"}],
+        "SimulatedFrom": subject.name,
+        "SignalToNoiseRatio": snr,
+        "Seed": seed,
+    }
+    write_atomic(sidecar(out), json.dumps({k: v for k, v in about.items() if v is not None}, indent=2) + "\n")
+    say(f"{out}: {describe(chosen)}, {subject.grid}", quiet=quiet)
+    return out
+
+
+def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict[str, Any]:
+    """Flags as the sequences' fields: flip angles in radians, pairs where the sequence has pairs.
+
+    Raises:
+        InputError: if there are more or fewer numbers than the sequence takes.
+    """
+    numbers: dict[str, Any] = {}
+    for name, values in given.items():
+        count = 2 if sequence == "mp2rage" and name in PAIRS else 1
+        if len(values) != count:
+            raise InputError(
+                f"--{name.replace('_', '-')}", f"{len(values)} numbers", f"{count} for {sequence}", "Separate by spaces."
+            )
+        inside = tuple(math.radians(v) for v in values) if name == "flip_angle" else tuple(values)
+        numbers[PAIRS[name] if count == 2 else name] = inside if count == 2 else inside[0]
+    return numbers
+
+
+def require_maps(subject: Subject, sequence: Sequence) -> None:
+    """Refuse a sequence that the subject's maps do not suffice for.
+
+    Raises:
+        MissingMapError: naming the absent maps, and what can be simulated without them.
+    """
+    corner = subject.draw(None).block(((0, 2), (0, 2), (0, 2)))
+    absent = [name for name in sequence.needs if name not in corner.present()]
+    if absent:
+        raise MissingMapError(
+            f"{subject.name}, {sequence.name}",
+            f"no map of {spoken(absent)}",
+            f"maps of {spoken(sequence.needs)}",
+            f"What the maps suffice for: {', '.join(subject.sequences) or 'nothing'}.",
+        )
