@@ -80,7 +80,7 @@ class LabelSubject(Subject):
         return lookup[self._dense[box_slices(box)].long()]
 
     def draw(self, generator: torch.Generator | None) -> Tissue:
-        """Draw this person's parameters, their smooth variation, and the transmit field; None gives the priors' means."""
+        """Draw this person's parameters, their smooth variation and the transmit field; None: the priors' means."""
         means = [self.table.priors[int(v)] for v in self._values]
         rates = _draw_rates(means, generator)
         knots = [4 + int(n * s / TEXTURE_KNOT_MM) for n, s in zip(self.grid.shape, self.grid.spacing, strict=True)]
@@ -172,10 +172,7 @@ def _draw_rates(means: list[Prior], generator: torch.Generator | None) -> dict[s
 
 def _spline_block(control: Tensor, shape: tuple[int, ...], box: Box) -> Tensor:
     """The part ``box`` of a cubic B-spline over a whole grid of ``shape``, without computing the rest."""
-    weights = [
-        basis(n, k)[a:b].to(torch.float32) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)
-    ]
+    weights = [basis(n, k)[a:b].to(torch.float32) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)]
     out = torch.einsum("abc,xa->xbc", control, weights[0])
     out = torch.einsum("xbc,yb->xyc", out, weights[1])
     return torch.einsum("xyc,zc->xyz", out, weights[2])
-

@@ -120,9 +120,7 @@ def find_labelled_scans(data: str | Path, labels: Path | None = None) -> list[La
         grid = read_grid(truth[0].path)
         alike = [s for s in scans if read_grid(s.path).matches(grid)]
         # None alike: keep the first, so that opening it says what does not match.
-        found += [
-            LabelledScanSource(f"{name}_{s.suffix}", name, s, tuple(truth), labels) for s in (alike or scans[:1])
-        ]
+        found += [LabelledScanSource(f"{name}_{s.suffix}", name, s, tuple(truth), labels) for s in (alike or scans[:1])]
     return found
 
 

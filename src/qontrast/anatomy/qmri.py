@@ -130,7 +130,10 @@ def _one_file_per_map(files: list[Named], name: str) -> dict[str, Named]:
     if missing:
         there = spoken(chosen) or "none"
         raise MissingMapError(
-            name, f"no map of {spoken(missing)} (present: {there})", "PD and R1 (or T1) at least", "Add the missing map."
+            name,
+            f"no map of {spoken(missing)} (present: {there})",
+            "PD and R1 (or T1) at least",
+            "Add the missing map.",
         )
     return chosen
 

@@ -7,6 +7,7 @@ import torch
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels
 from qontrast.geometry.sample import Box
+from qontrast.physics.catalogue import possible
 from qontrast.physics.tissue import TissueMaps
 
 
@@ -38,8 +39,11 @@ class Subject(ABC):
         return None
 
     @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of the maps and fields that the subject has."""
+        return tuple(self.draw(None).block(((0, 2), (0, 2), (0, 2))).present())
+
+    @property
     def sequences(self) -> list[str]:
         """Names of the sequences that the subject's maps suffice for."""
-        from qontrast.physics.catalogue import possible
-
         return possible(self.draw(None).block(((0, 2), (0, 2), (0, 2))))

@@ -78,9 +78,7 @@ _SWAPPED |= {"R2starmap": "T2starmap", "T2starmap": "R2starmap"}
 ARBITRARY_PERCENTILE = 99.0
 
 
-def to_si(
-    data: np.ndarray, suffix: str, brain: np.ndarray, stated: str | None, where: str
-) -> tuple[np.ndarray, str]:
+def to_si(data: np.ndarray, suffix: str, brain: np.ndarray, stated: str | None, where: str) -> tuple[np.ndarray, str]:
     """Convert a map to our units.
 
     Args:

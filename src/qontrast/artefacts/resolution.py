@@ -28,8 +28,8 @@ class Gibbs:
             raise InputError("Gibbs", f"a kept share of {self.kept:g}", "a number above 0 and up to 1")
 
     def lines(self, count: int) -> int:
-        """How many of ``count`` lines are kept: an odd number, so that k-space stays symmetric."""
-        return max(1, 2 * round((self.kept * count - 1) / 2) + 1)
+        """How many of ``count`` lines are kept: all, or an odd number, so that k-space stays symmetric."""
+        return min(count, 2 * int(self.kept * count / 2) + 1)
 
     def __call__(self, signal: Volume) -> Volume:
         dim = self.axis + 2

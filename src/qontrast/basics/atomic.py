@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from qontrast.basics.errors import InputError, WriteError
@@ -38,7 +39,8 @@ def publish(path: Path, fill: Callable[[Path], None]) -> None:
         fill(part)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder itself is missing there is no part either
+            part.unlink()
         raise WriteError(
             f"{path}: could not be written ({error.strerror or error}). What stood there before is untouched. "
             "Free some space or choose another folder with --out, then run again (a training run: with --resume)."

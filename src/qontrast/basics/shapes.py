@@ -9,12 +9,16 @@ Volume = Float[Tensor, "batch channel x y z"]
 ComplexVolume = Complex[Tensor, "batch channel x y z"]
 """Complex images before the magnitude is taken."""
 
-AnyVolume = Shaped[Tensor, "batch channel x y z"]
+AnyVolume = Shaped[Tensor, "batch component x y z"]
+"""Real or complex images with one channel per signed image that a scanner acquires."""
+
+Resampled = Float[Tensor, "batch channel u v w"]
+"""What is read of a volume at other coordinates: its own number of voxels."""
 
 Labels = Int[Tensor, "x y z"]
 """One label map."""
 
-Coordinates = Float[Tensor, "x y z 3"]
+Coordinates = Float[Tensor, "u v w 3"]
 """Where each voxel of a view lies in its subject: voxel indices of the subject's own grid."""
 
 Embeddings = Float[Tensor, "batch feature"]

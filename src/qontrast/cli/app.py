@@ -232,7 +232,7 @@ def segment(
 def predict(
     *,
     model: Path,
-    input: Path,  # noqa: A002
+    input: Path,
     out: Path,
     device: str = "auto",
     quiet: bool = False,
@@ -304,13 +304,12 @@ def evaluate(
     from qontrast.tasks.plans import Cohort
 
     cohort = Cohort(data=data, labels=labels, subjects=subjects)
-    rows = task(
-        model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet
-    )
+    rows = task(model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet)
     if not quiet:
         for line in summarise(rows, by=("contrast", "class")):
-            dice, distance = line["dice"], line["hd95_mm"]
-            print(f"{line['contrast']}, {line['class']}: Dice {dice.mean:.3f}, HD95 {distance.mean:.1f} mm, n = {dice.count}")
+            dice, distance = line["dice"], line["hd95_mm"].mean
+            what = f"{line['contrast']}, {line['class']}"
+            print(f"{what}: Dice {dice.mean:.3f}, HD95 {distance:.1f} mm, n = {dice.count}")
 
 
 @app.command

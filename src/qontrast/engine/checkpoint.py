@@ -56,7 +56,9 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         progress = Progress(int(meta["step"]), meta["plan"])
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise InputError(path, f"a damaged checkpoint ({error})", "a whole one", "Start again in a new --out.") from error
+        raise InputError(
+            path, f"a damaged checkpoint ({error})", "a whole one", "Start again in a new --out."
+        ) from error
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     if weights.keys() != model.state_dict().keys():
         raise InputError(path, "weights of another network", "the plan's network", "Was the plan's net changed?")

@@ -71,7 +71,7 @@ def _lines(path: Path) -> list[str]:
 
 def _tensorboard(folder: Path) -> Any:
     try:
-        from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
     return SummaryWriter(str(folder / "tensorboard"))

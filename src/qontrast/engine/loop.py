@@ -1,6 +1,7 @@
 """One training loop for every task: steps, progress bar, journal, checkpoints, exact resume."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError, QontrastError
@@ -16,6 +18,8 @@ from qontrast.basics.randomness import derive_seed
 from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from qontrast.engine.journal import Journal
 from qontrast.engine.schedule import polynomial
+
+SMOOTHED = 20  # steps over which the bar's speed is averaged
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
     start = _resume(model, optimizer, run) if run.resume else 0
+    inner = model
     model, wrapped = fabric.setup(model, optimizer)
     journal = Journal(run.folder, keep_below=start)
     saved = time.monotonic()
@@ -96,8 +101,10 @@ def fit(
         with _bar(run.quiet) as bar:
             task = bar.add_task(run.title, total=optimisation.steps, completed=start, said="")
             source = iter(batches(start)) if start < optimisation.steps else iter(())
+            recent: deque[float] = deque(maxlen=SMOOTHED)
+            end = time.monotonic()
             for step in range(start, optimisation.steps):
-                begin = time.monotonic()
+                begin = end
                 batch = fabric.to_device(next(source))
                 waited = time.monotonic() - begin
                 for group in wrapped.param_groups:
@@ -115,7 +122,9 @@ def fit(
                 norm = fabric.clip_gradients(model, wrapped, max_norm=optimisation.clip, error_if_nonfinite=False)
                 wrapped.step()
                 wrapped.zero_grad(set_to_none=True)
-                seconds = time.monotonic() - begin
+                end = time.monotonic()
+                seconds = end - begin
+                recent.append(seconds)
                 values = {name: float(value.detach()) for name, value in found.items()}
                 journal.write(
                     step=step,
@@ -126,15 +135,16 @@ def fit(
                     waiting=waited / seconds,
                     time=time.time(),
                 )
-                said = f"loss {values['loss']:.3f}  {run.examples / seconds:.1f} {run.unit}/s  {waited / seconds:.0%} waiting"
+                rate = run.examples * len(recent) / sum(recent)
+                said = f"loss {values['loss']:.3f}  {rate:.1f} {run.unit}/s  {waited / seconds:.0%} waiting"
                 bar.update(task, advance=1, said=said)
                 due = time.monotonic() - saved > optimisation.checkpoint_seconds
                 if due or (step + 1) % optimisation.checkpoint_steps == 0 or step + 1 == optimisation.steps:
-                    save_checkpoint(run.folder, model.module, optimizer, Progress(step + 1, run.plan))
+                    save_checkpoint(run.folder, inner, optimizer, Progress(step + 1, run.plan))
                     saved = time.monotonic()
     finally:
         journal.close()
-    return model.module
+    return inner
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int:

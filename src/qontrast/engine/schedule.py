@@ -2,5 +2,5 @@
 
 
 def polynomial(step: int, steps: int, power: float = 0.9) -> float:
-    """Share of the learning rate at ``step`` of ``steps``: (1 - step/steps)^power (Chen et al. 2018, arXiv:1606.00915)."""
+    """Share of the learning rate left at ``step``: (1 - step/steps)^power (Chen et al. 2018, arXiv:1606.00915)."""
     return max(0.0, 1.0 - step / max(1, steps)) ** power

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import Coordinates, Volume
+from qontrast.basics.shapes import Coordinates, Resampled, Volume
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and one past the last, along each axis."""
@@ -26,7 +26,7 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
     return x, y, z
 
 
-def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Volume:
+def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Resampled:
     """Interpolate ``block`` (the part ``box`` of a larger grid) at ``coordinates`` of that grid; zero outside.
 
     Args:
@@ -38,17 +38,18 @@ def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool =
     Returns:
         ``[1, channel, u, v, w]``.
     """
+    x, y, z = (int(n == 1) for n in block.shape[-3:])
+    if x or y or z:  # one voxel has no extent to scale by: give it a zero neighbour
+        block = torch.nn.functional.pad(block, (0, z, 0, y, 0, x))
     start = torch.tensor([edge[0] for edge in box], dtype=torch.float32)
-    size = torch.tensor(block.shape[-3:], dtype=torch.float32)
-    scale = 2.0 / (size - 1).clamp(min=1)
-    # A block one voxel wide has no extent to scale by: its only voxel sits at coordinate 0.
-    shift = -start * scale - torch.where(size > 1, 1.0, 0.0)
+    scale = 2.0 / (torch.tensor(block.shape[-3:], dtype=torch.float32) - 1)
+    shift = -start * scale - 1.0
     grid = torch.addcmul(shift.to(block), coordinates.to(block), scale.to(block)).flip(-1)
     mode = "nearest" if nearest else "bilinear"
     return torch.nn.functional.grid_sample(block, grid[None], mode=mode, padding_mode="zeros", align_corners=True)
 
 
-def average_blocks(image: Volume, factor: int) -> Volume:
+def average_blocks(image: Volume, factor: int) -> Resampled:
     """Mean over ``factor``³ voxels: what a larger voxel receives of the signals inside it."""
     return torch.nn.functional.avg_pool3d(image, factor) if factor > 1 else image
 

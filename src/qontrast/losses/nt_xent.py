@@ -10,8 +10,8 @@ from qontrast.basics.shapes import Embeddings
 def nt_xent(a: Embeddings, b: Embeddings, temperature: float = 0.5) -> Tensor:
     """Mean over all 2N embeddings of -log(exp(s(i, j)/t) / sum over k != i of exp(s(i, k)/t)).
 
-    s is the cosine; j is the other view of i's subject; the 2N - 2 other embeddings of the batch are negatives. In single
-    precision whatever the input's. Without any agreement it is about ln(2N - 1).
+    s is the cosine; j is the other view of i's subject; the 2N - 2 other embeddings of the batch are negatives. In
+    single precision whatever the input's. Without any agreement it is about ln(2N - 1).
 
     Args:
         a, b: embeddings of the two views, row by row of the same subjects, ``[N, feature]``.

@@ -1,4 +1,4 @@
-"""The method's convolutional encoder, built from the blocks of MONAI's BasicUNet so that its parameters carry their names.
+"""The method's convolutional encoder, of the blocks of MONAI's BasicUNet, so that its parameters carry their names.
 
 Five levels; each halves the grid by max pooling and applies two convolutions of 3³ with instance norm and GELU.
 Chalcroft et al. 2025 (arXiv:2501.12057); the blocks: Falk et al. 2019 (doi:10.1038/s41592-018-0261-2) in MONAI.

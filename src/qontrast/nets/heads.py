@@ -1,5 +1,7 @@
 """What sits on the encoder while it is pretrained, and is thrown away after."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +37,7 @@ class Reconstructor(nn.Module):
         super().__init__()
         widths = [max(8, features // 2**i) for i in range(5)]
         ups: list[nn.Module] = []
-        for wide, narrow in zip(widths, widths[1:], strict=False):
+        for wide, narrow in pairwise(widths):
             ups += [nn.ConvTranspose3d(wide, narrow, 2, stride=2), nn.GELU()]
         self.layers = nn.Sequential(*ups[:-1], nn.Conv3d(widths[-1], 1, 1))
 

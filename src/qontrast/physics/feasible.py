@@ -11,29 +11,31 @@ Parameter = float | Tensor
 """A number for the whole batch, or a tensor ``[batch]`` with one number per subject."""
 
 
+LONGEST_ECHO_TIME = 1.0
+"""Seconds; also of the echo spacing. No clinical echo is later, and hardly one is below 1 ms."""
+
+
 def per_voxel(value: Parameter) -> Parameter:
     """A parameter shaped so that it broadcasts against ``[batch, 1, x, y, z]``."""
     return value.reshape(-1, 1, 1, 1, 1) if isinstance(value, Tensor) else value
 
 
-def at_least(
-    sequence: str, larger: Parameter, larger_name: str, smaller: Parameter, smaller_name: str, *, unit: str = "s"
-) -> None:
-    """Refuse unless ``larger >= smaller`` for every subject of the batch.
+def at_least(sequence: str, larger: Parameter, larger_name: str, smaller: Parameter, smaller_name: str) -> None:
+    """Refuse unless the time ``larger >= smaller`` for every subject of the batch.
 
     Raises:
         ProtocolError: with both values and the nearest feasible one.
     """
-    gap = torch.as_tensor(larger, dtype=torch.float64) - torch.as_tensor(smaller, dtype=torch.float64)
+    gap = _numbers(larger) - _numbers(smaller)
     if bool((gap >= -1e-9).all()):
         return
     worst = int(gap.flatten().argmin())
     have, bound = _entry(larger, worst), _entry(smaller, worst)
     raise ProtocolError(
         sequence,
-        f"{larger_name} = {have:.6g} {unit} below {smaller_name} = {bound:.6g} {unit}",
+        f"{larger_name} = {have:.6g} s below {smaller_name} = {bound:.6g} s",
         f"{larger_name} >= {smaller_name}",
-        f"The nearest feasible {larger_name} is {bound:.6g} {unit}.",
+        f"The nearest feasible value of {larger_name} is {bound:.6g} s.",
     )
 
 
@@ -44,10 +46,14 @@ def positive(sequence: str, **values: Parameter) -> None:
         ProtocolError: naming the first value at fault.
     """
     for name, value in values.items():
-        numbers = torch.as_tensor(value, dtype=torch.float64)
-        if not bool((torch.isfinite(numbers) & (numbers > 0)).all()):
+        numbers = _numbers(value)
+        possible = torch.isfinite(numbers) & (numbers > 0)
+        if not bool(possible.all()):
             raise ProtocolError(
-                sequence, f"{name} = {float(numbers.min()):.6g}", "a finite number above 0", "Times are in seconds."
+                sequence,
+                f"{name} = {float(numbers[~possible][0]):.6g}",
+                "a finite number above 0",
+                "Times are in seconds, flip angles in radians.",
             )
 
 
@@ -59,7 +65,7 @@ def seconds(sequence: str, longest: float, **values: Parameter) -> None:
     """
     positive(sequence, **values)
     for name, value in values.items():
-        most = float(torch.as_tensor(value).max())
+        most = float(_numbers(value).max())
         if most > longest:
             raise ProtocolError(
                 sequence,
@@ -70,23 +76,27 @@ def seconds(sequence: str, longest: float, **values: Parameter) -> None:
 
 
 def radians(sequence: str, **values: Parameter) -> None:
-    """Refuse flip angles that are not positive or above 2 pi: those were given in degrees.
+    """Refuse flip angles that are not positive or above pi: those were given in degrees.
 
     Raises:
         ProtocolError: naming the first angle at fault.
     """
     positive(sequence, **values)
     for name, value in values.items():
-        most = float(torch.as_tensor(value).max())
-        if most > 2 * math.pi:
+        most = float(_numbers(value).max())
+        if most > math.pi + 1e-6:  # 180 degrees in single precision is above pi
             raise ProtocolError(
                 sequence,
                 f"{name} = {most:.6g} rad",
-                "at most 2 pi rad",
+                "at most pi rad",
                 f"Flip angles are in radians: {most:.6g} degrees is {math.radians(most):.4g} rad.",
             )
 
 
+def _numbers(value: Parameter) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float64).detach()
+
+
 def _entry(value: Parameter, index: int) -> float:
-    numbers = torch.as_tensor(value).flatten()
+    numbers = _numbers(value).flatten()
     return float(numbers[index if len(numbers) > 1 else 0])

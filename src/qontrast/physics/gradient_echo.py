@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qontrast.physics.feasible import Parameter, at_least, per_voxel, radians, seconds
+from qontrast.physics.feasible import LONGEST_ECHO_TIME, Parameter, at_least, per_voxel, radians, seconds
 from qontrast.physics.sequence import Sequence, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -25,7 +25,8 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
     # expm1 keeps (1 - E1) exact where TR R1 is tiny.
     recovery = -torch.expm1(-per_voxel(tr) * tissue.r1)
     kept = 1.0 - mt
-    return torch.sin(angle) * kept * recovery / (1.0 - kept * torch.cos(angle) * e1)
+    # The denominator is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
+    return torch.sin(angle) * kept * recovery / (1.0 - kept * torch.cos(angle) * e1).clamp(min=1e-9)
 
 
 def ernst_angle(tr: float, t1: float) -> float:
@@ -55,7 +56,8 @@ class SPGR(Sequence):
     name: ClassVar[str] = "spgr"
 
     def __post_init__(self) -> None:
-        seconds(self.name, 60.0, echo_time=self.echo_time, repetition_time=self.repetition_time)
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
+        seconds(self.name, 60.0, repetition_time=self.repetition_time)
         radians(self.name, flip_angle=self.flip_angle)
         at_least(self.name, self.repetition_time, "RepetitionTime", self.echo_time, "EchoTime")
 
@@ -100,7 +102,8 @@ class GRE(Sequence):
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
 
     def __post_init__(self) -> None:
-        seconds(self.name, 60.0, echo_time=self.echo_time, repetition_time=self.repetition_time)
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
+        seconds(self.name, 60.0, repetition_time=self.repetition_time)
         radians(self.name, flip_angle=self.flip_angle)
         at_least(self.name, self.repetition_time, "RepetitionTime", self.echo_time, "EchoTime")
 

@@ -1,7 +1,7 @@
-"""MPRAGE and MP2RAGE: an inversion, then one or two trains of spoiled excitations, in the steady state over repetitions.
+"""MPRAGE and MP2RAGE: an inversion, then one or two trains of spoiled excitations, in the steady state of repetitions.
 
-Longitudinal magnetisation (in units of its equilibrium) passes through each event as an affine map M -> a M + b: waiting
-t multiplies by E = exp(-t R1) and adds 1 - E; an inversion multiplies by -e; n excitations by a angle with spacing T
+Longitudinal magnetisation (in units of its equilibrium) passes through each event as an affine map M -> a M + b:
+waiting t multiplies by E = exp(-t R1) and adds 1 - E; an inversion multiplies by -e; n excitations by a angle with spacing T
 multiply by (cos(a) E1)^n and add (1 - E1) (1 - (cos(a) E1)^n) / (1 - cos(a) E1). The steady state is the fixed point of
 the whole repetition. Mugler and Brookeman 1990 (doi:10.1002/mrm.1910150117); Marques et al. 2010
 (doi:10.1016/j.neuroimage.2009.10.002, appendix).
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Volume
-from qontrast.physics.feasible import Parameter, at_least, per_voxel, positive, radians, seconds
+from qontrast.physics.feasible import LONGEST_ECHO_TIME, Parameter, at_least, per_voxel, positive, radians, seconds
 from qontrast.physics.gradient_echo import received
 from qontrast.physics.sequence import Sequence, first
 from qontrast.physics.spin_echo import inversion_efficiency_is_possible
@@ -46,10 +46,10 @@ def wait(r1: Tensor, duration: Parameter) -> Passage:
 def excitations(cosine: Tensor, r1: Tensor, spacing: Parameter, count: Parameter) -> Passage:
     """``count`` excitations, each followed by recovery for ``spacing`` seconds; ``count`` may be a half number."""
     one = wait(r1, spacing)
-    # Below zero a fractional power has no real value; a flip beyond 90 degrees in a train is clamped, as it never occurs.
+    # Below zero a fractional power has no real value; flips beyond 90 degrees do not occur in a train.
     step = (cosine * one.factor).clamp(min=1e-6)
     power = step ** per_voxel(count)
-    return Passage(power, one.gain * (1.0 - power) / (1.0 - step))
+    return Passage(power, one.gain * (1.0 - power) / (1.0 - step).clamp(min=1e-9))
 
 
 def flip(tissue: TissueMaps, flip_angle: Parameter) -> tuple[Tensor, Tensor]:
@@ -79,8 +79,8 @@ class MPRAGE(Sequence):
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
 
     def __post_init__(self) -> None:
-        times = {n: getattr(self, n) for n in ("echo_time", "repetition_time", "inversion_time", "echo_spacing")}
-        seconds(self.name, 60.0, **times)
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time, echo_spacing=self.echo_spacing)
+        seconds(self.name, 60.0, repetition_time=self.repetition_time, inversion_time=self.inversion_time)
         positive(self.name, excitations=self.excitations)
         radians(self.name, flip_angle=self.flip_angle)
         inversion_efficiency_is_possible(self.name, self.inversion_efficiency)
@@ -142,29 +142,21 @@ class MP2RAGE(Sequence):
 
     def __post_init__(self) -> None:
         first_ti, second_ti = self.inversion_times
-        seconds(
-            self.name,
-            60.0,
-            echo_time=self.echo_time,
-            repetition_time=self.repetition_time,
-            first_inversion_time=first_ti,
-            second_inversion_time=second_ti,
-            echo_spacing=self.echo_spacing,
-        )
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time, echo_spacing=self.echo_spacing)
+        times = {"first_inversion_time": first_ti, "second_inversion_time": second_ti}
+        seconds(self.name, 60.0, repetition_time=self.repetition_time, **times)
         positive(self.name, excitations=self.excitations)
         radians(self.name, first_flip_angle=self.flip_angles[0], second_flip_angle=self.flip_angles[1])
         inversion_efficiency_is_possible(self.name, self.inversion_efficiency)
         at_least(self.name, self.echo_spacing, "the echo spacing", self.echo_time, "EchoTime")
         train = self.excitations * self.echo_spacing
         at_least(self.name, first_ti, "the first InversionTime", 0.5 * train, "half of the readout train")
-        at_least(
-            self.name, second_ti, "the second InversionTime", first_ti + train, "the first plus one readout train"
-        )
+        at_least(self.name, second_ti, "the second InversionTime", first_ti + train, "the first plus one readout train")
         end = second_ti + 0.5 * train
         at_least(self.name, self.repetition_time, "RepetitionTime", end, "the second TI plus half of the readout train")
 
     def signal(self, tissue: TissueMaps) -> Tensor:
-        """The two signed inversion images ``[batch, 2, x, y, z]``; where R2* is unknown their common decay is left out."""
+        """The two signed inversion images ``[batch, 2, x, y, z]``; without R2* their common decay is left out."""
         tissue.require(self.needs, self.name)
         r1, half_count = tissue.r1, 0.5 * self.excitations
         train = self.excitations * self.echo_spacing

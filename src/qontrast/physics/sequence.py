@@ -61,4 +61,4 @@ def acquire(sequence: Sequence, tissue: TissueMaps) -> Volume:
 
 def first(value: Parameter) -> float:
     """A parameter of the batch's first subject, as a plain number rounded to 9 digits for a sidecar."""
-    return round(float(value.flatten()[0]) if isinstance(value, Tensor) else float(value), 9)
+    return round(float(value.detach().flatten()[0]) if isinstance(value, Tensor) else float(value), 9)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qontrast.physics.feasible import Parameter, at_least, per_voxel, seconds
+from qontrast.basics.errors import ProtocolError
+from qontrast.physics.feasible import LONGEST_ECHO_TIME, Parameter, at_least, per_voxel, seconds
 from qontrast.physics.gradient_echo import received
 from qontrast.physics.sequence import Sequence, first
 from qontrast.physics.tissue import TissueMaps
@@ -42,7 +43,8 @@ class FSE(Sequence):
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2")
 
     def __post_init__(self) -> None:
-        times = {n: getattr(self, n) for n in ("echo_time", "repetition_time", "train_duration")}
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
+        times = {n: getattr(self, n) for n in ("repetition_time", "train_duration")}
         seconds(self.name, 60.0, **times)
         at_least(self.name, self.train_duration, "the echo train's duration", self.echo_time, "EchoTime")
         at_least(self.name, self.repetition_time, "RepetitionTime", self.train_duration, "the echo train's duration")
@@ -69,7 +71,8 @@ class FLAIR(Sequence):
     """Fluid-attenuated inversion recovery: Mz = 1 - (1 + e) exp(-TI R1) + e exp(-(TR - T) R1), S = PD Mz exp(-TE R2).
 
     Each repetition: inversion with efficiency e, wait TI, excitation and an echo train of duration T that leaves no Mz,
-    recovery until the next inversion (Hajnal et al. 1992, PMID 1464489; Rydberg et al. 1994, doi:10.1002/mrm.1910340612).
+    recovery until the next inversion (Hajnal et al. 1992, PMID 1464489; Rydberg et al. 1994,
+    doi:10.1002/mrm.1910340612).
     The image is the magnitude.
     """
 
@@ -83,11 +86,12 @@ class FLAIR(Sequence):
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2")
 
     def __post_init__(self) -> None:
-        times = {n: getattr(self, n) for n in ("echo_time", "repetition_time", "inversion_time", "train_duration")}
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
+        times = {n: getattr(self, n) for n in ("repetition_time", "inversion_time", "train_duration")}
         seconds(self.name, 60.0, **times)
         inversion_efficiency_is_possible(self.name, self.inversion_efficiency)
         at_least(self.name, self.train_duration, "the echo train's duration", self.echo_time, "EchoTime")
-        busy = torch.as_tensor(self.inversion_time) + torch.as_tensor(self.train_duration)
+        busy = self.inversion_time + self.train_duration
         at_least(
             self.name, self.repetition_time, "RepetitionTime", busy, "InversionTime plus the echo train's duration"
         )
@@ -131,5 +135,8 @@ def inversion_efficiency_is_possible(sequence: str, efficiency: Parameter) -> No
     Raises:
         ProtocolError: with the value found.
     """
-    at_least(sequence, efficiency, "the inversion efficiency", 0.0, "none", unit="(fraction)")
-    at_least(sequence, 1.0, "a full inversion", efficiency, "the inversion efficiency", unit="(fraction)")
+    numbers = torch.as_tensor(efficiency, dtype=torch.float64)
+    possible = (numbers >= 0) & (numbers <= 1)
+    if not bool(possible.all()):
+        found = f"inversion_efficiency = {float(numbers[~possible][0]):.6g}"
+        raise ProtocolError(sequence, found, "a fraction from 0 to 1", "1 is a perfect inversion; 96 % is 0.96.")

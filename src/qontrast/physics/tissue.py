@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -66,7 +67,8 @@ class TissueMaps:
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> "TissueMaps":
         """The same maps with ``function`` applied to each of them."""
-        return replace(self, **{name: function(value) for name, value in self.present().items()})
+        changed: dict[str, Any] = {name: function(value) for name, value in self.present().items()}
+        return replace(self, **changed)
 
 
 def spoken(names: object) -> str:

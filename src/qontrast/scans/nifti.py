@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import SpatialImage
 
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
@@ -123,7 +124,7 @@ def from_canonical(data: np.ndarray, native: Grid) -> np.ndarray:
     return np.ascontiguousarray(nib.orientations.apply_orientation(data, back))
 
 
-def _open(path: Path) -> nib.spatialimages.SpatialImage:
+def _open(path: Path) -> SpatialImage:
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "no such file", "an image", "Check the path.")
@@ -135,7 +136,7 @@ def _open(path: Path) -> nib.spatialimages.SpatialImage:
         raise InputError(path, f"no readable image header ({error})", "a NIfTI image", "Is it complete?") from error
 
 
-def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
+def _grid_of(image: SpatialImage, path: Path) -> Grid:
     shape = tuple(int(n) for n in image.shape)
     trimmed = shape[:3] if len(shape) > 3 and all(n == 1 for n in shape[3:]) else shape
     if len(trimmed) != 3 or min(trimmed) < 2:
@@ -148,7 +149,10 @@ def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
     voxels = trimmed[0] * trimmed[1] * trimmed[2]
     if voxels > LARGEST_VOXELS:
         raise InputError(
-            path, f"a header that claims {voxels:.3g} voxels {trimmed}", f"at most {LARGEST_VOXELS:.3g}", "Is it damaged?"
+            path,
+            f"a header that claims {voxels:.3g} voxels {trimmed}",
+            f"at most {LARGEST_VOXELS:.3g}",
+            "Is it damaged?",
         )
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
@@ -163,7 +167,7 @@ def _grid_of(image: nib.spatialimages.SpatialImage, path: Path) -> Grid:
     return Grid((trimmed[0], trimmed[1], trimmed[2]), affine)
 
 
-def _stored_sizes(image: nib.spatialimages.SpatialImage) -> np.ndarray:
+def _stored_sizes(image: SpatialImage) -> np.ndarray:
     """Voxel sizes as they stand in the file: nibabel quietly mends a zero to 1 mm while it reads a NIfTI header."""
     if not isinstance(image, nib.Nifti1Image):
         return np.asarray(image.header.get_zooms()[:3], dtype=np.float64)

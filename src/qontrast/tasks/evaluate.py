@@ -172,10 +172,8 @@ def _common(classes: tuple[str, ...], test: Test) -> list[str]:
     return common
 
 
-def _in_terms_of(
-    labels: Labels, names: tuple[str, ...], test: Test, classes: list[str] | None = None
-) -> Labels:
-    """Labels that are called ``names``, as indices into ``classes`` (the truth's where None); what is not there is 0."""
+def _in_terms_of(labels: Labels, names: tuple[str, ...], test: Test, classes: list[str] | None = None) -> Labels:
+    """Labels called ``names``, as indices into ``classes`` (the truth's where None); what is not there is 0."""
     wanted = list(classes if classes is not None else test.names)
     return torch.tensor([wanted.index(n) if n in wanted else 0 for n in names])[labels]
 

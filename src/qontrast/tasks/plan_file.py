@@ -16,7 +16,12 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 from qontrast.basics.errors import PlanError, nearest
 
 P = TypeVar("P")
-NOT_IN_DIGEST = ("compute.device", "compute.workers", "optimisation.checkpoint_seconds", "optimisation.checkpoint_steps")
+NOT_IN_DIGEST = (
+    "compute.device",
+    "compute.workers",
+    "optimisation.checkpoint_seconds",
+    "optimisation.checkpoint_steps",
+)
 """Fields that change nothing but when and where the same numbers are computed."""
 
 

@@ -128,7 +128,8 @@ def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet:
     volume = float(np.prod(scan.grid.spacing)) / 1000
     counts = torch.bincount(classes.flatten(), minlength=len(segmenter.contract.classes)).tolist()
     said = ", ".join(
-        f"{name} {count * volume:.1f} ml" for name, count in list(zip(segmenter.contract.classes, counts, strict=True))[1:]
+        f"{name} {count * volume:.1f} ml"
+        for name, count in list(zip(segmenter.contract.classes, counts, strict=True))[1:]
     )
     say(f"{out}: {said}", quiet=quiet)
     return out

@@ -51,7 +51,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     open_run(out, plan, resume=resume)
     subjects = open_subjects(sources, quiet=quiet)
     for subject in subjects:
-        check_contrasts(plan.views, subject.sequences, subject.name)
+        check_contrasts(plan.views, subject)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     say(
         f"{plan.views.arm}: {plan.net} on {len(subjects)} subjects, crops of {plan.views.crop}³ at "

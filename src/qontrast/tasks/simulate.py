@@ -69,9 +69,7 @@ def simulate(
         for note in subject.notes:
             say(note, quiet=quiet)
         if field is None:
-            chosen = preset(
-                sequence, subject.tissue.field_strength, **protocol_numbers(sequence, protocol)
-            )
+            chosen = preset(sequence, subject.tissue.field_strength, **protocol_numbers(sequence, protocol))
     require_maps(subject, chosen)
     generator = derive(seed, subject.name, "person")
     strength = chosen.bids()["MagneticFieldStrength"]
@@ -105,7 +103,10 @@ def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict
         count = 2 if sequence == "mp2rage" and name in PAIRS else 1
         if len(values) != count:
             raise InputError(
-                f"--{name.replace('_', '-')}", f"{len(values)} numbers", f"{count} for {sequence}", "Separate by spaces."
+                f"--{name.replace('_', '-')}",
+                f"{len(values)} numbers",
+                f"{count} for {sequence}",
+                "Separate by spaces.",
             )
         inside = tuple(math.radians(v) for v in values) if name == "flip_angle" else tuple(values)
         numbers[PAIRS[name] if count == 2 else name] = inside if count == 2 else inside[0]
@@ -118,8 +119,7 @@ def require_maps(subject: Subject, sequence: Sequence) -> None:
     Raises:
         MissingMapError: naming the absent maps, and what can be simulated without them.
     """
-    corner = subject.draw(None).block(((0, 2), (0, 2), (0, 2)))
-    absent = [name for name in sequence.needs if name not in corner.present()]
+    absent = [name for name in sequence.needs if name not in subject.maps]
     if absent:
         raise MissingMapError(
             f"{subject.name}, {sequence.name}",

@@ -2,6 +2,7 @@
 
 import torch
 
+from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import MissingMapError
 from qontrast.basics.randomness import choice
 from qontrast.physics.presets import BASE, PRESETS
@@ -12,48 +13,46 @@ from qontrast.views.plan import ViewPlan
 BASE_FIELD = 3.0  # tesla: the field of the preset
 
 
-def draw_contrasts(
-    plan: ViewPlan, possible: list[str], subject: str, generator: torch.Generator
-) -> tuple[Sequence, Sequence]:
+def draw_contrasts(plan: ViewPlan, subject: Subject, generator: torch.Generator) -> tuple[Sequence, Sequence]:
     """The two contrasts of a pair: one preset twice (*base*), one draw twice (*seqaug*), two draws (*seqinv*).
 
     Args:
         plan: its arm, sequences and fields.
-        possible: sequences that the subject's maps suffice for.
-        subject: for the message.
+        subject: whose maps have to suffice.
         generator: where the randomness comes from.
 
     Raises:
         MissingMapError: if none of the plan's sequences is possible.
     """
-    names = check_contrasts(plan, possible, subject)
+    names = check_contrasts(plan, subject)
     if plan.arm == "base":
         return PRESETS[BASE], PRESETS[BASE]
-    one = _draw(plan, names, generator)
-    return (one, one) if plan.arm == "seqaug" else (one, _draw(plan, names, generator))
+
+    def draw() -> Sequence:
+        field = choice(plan.fields, generator) if plan.fields else BASE_FIELD
+        return draw_protocol(choice(names, generator), field, generator, mt_known="mt" in subject.maps)
+
+    one = draw()
+    return (one, one) if plan.arm == "seqaug" else (one, draw())
 
 
-def check_contrasts(plan: ViewPlan, possible: list[str], subject: str) -> list[str]:
-    """The plan's sequences that a subject's maps suffice for.
+def check_contrasts(plan: ViewPlan, subject: Subject) -> list[str]:
+    """The plan's sequences that the subject's maps suffice for.
 
     Raises:
         MissingMapError: if there is none.
     """
     wanted = [BASE] if plan.arm == "base" else list(plan.sequences)
+    possible = subject.sequences
     names = [s for s in wanted if s in possible]
     if not names:
         raise MissingMapError(
-            subject,
+            subject.name,
             f"maps that suffice for {', '.join(possible) or 'no sequence'}",
             f"maps for {' or '.join(wanted)}",
             "Add the missing maps, or choose others with --views.sequences (and --views.arm).",
         )
     return names
-
-
-def _draw(plan: ViewPlan, names: list[str], generator: torch.Generator) -> Sequence:
-    field = choice(plan.fields, generator) if plan.fields else BASE_FIELD
-    return draw_protocol(choice(names, generator), field, generator)
 
 
 def describe(sequence: Sequence) -> str:

@@ -54,7 +54,7 @@ class Case(ABC):
 
     @abstractmethod
     def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
-        """A training crop that belongs to this seed, step and slot: image ``[1, 1, x, y, z]``, classes ``[x, y, z]``."""
+        """The training crop of this seed, step and slot: image ``[1, 1, x, y, z]``, classes ``[x, y, z]``."""
 
 
 class SimulatedCase(Case):
@@ -63,7 +63,7 @@ class SimulatedCase(Case):
     Args:
         head: the label map.
         contrasts: sequences that are drawn from.
-        drawn: whether each crop has a random protocol and tissue, not its sequence's clinical protocol and one person's.
+        drawn: whether each crop has a random protocol and tissue, not the clinical protocol and one person's.
     """
 
     def __init__(self, head: LabelSubject, contrasts: tuple[str, ...], *, drawn: bool = False) -> None:
@@ -133,7 +133,7 @@ class CropMaker:
 
 
 def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr: float, seed: int) -> Scan:
-    """The scan of a whole head at ``spacing`` mm: one person's tissue, mild bias, noise at ``snr``; no other artefact."""
+    """A whole head's scan at ``spacing`` mm: one person's tissue, mild bias, noise at ``snr``; no other artefact."""
     generator = derive(seed, subject.name, "scan", sequence.name)
     warp, grid = whole_head(subject.grid, spacing)
     factor = oversampling(subject.grid, spacing)

@@ -1,7 +1,7 @@
 """Intensities to the scale that the networks see. Every crop is treated alike, in training and in prediction.
 
-Statistics are taken over the very window that the network sees: a whole volume's would differ from a crop's, and a network
-trained on one scores far worse on the other.
+Statistics are taken over the very window that the network sees: a whole volume's would differ from a crop's, and a
+network trained on one scores far worse on the other.
 """
 
 import torch

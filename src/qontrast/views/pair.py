@@ -63,7 +63,7 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
     """
     generator = derive(seed, subject.name, step, slot)
     tissue = subject.draw(generator)
-    sequences = draw_contrasts(plan, subject.sequences, subject.name, generator)
+    sequences = draw_contrasts(plan, subject, generator)
     shape = (plan.crop,) * 3
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
@@ -72,14 +72,13 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         other = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
     factor = oversampling(subject.grid, plan.spacing)
     coordinates = warp.coordinates(factor)
-    views = []
+    views: list[View] = []
+    signal: Volume | None = None
     for sequence, moved in zip(sequences, (warp, other), strict=True):
         if moved is not warp:
             coordinates = moved.coordinates(factor)
-        if views and moved is warp and sequence is sequences[0]:
-            signal = kept
-        else:
-            signal = kept = resampled_signals(subject, tissue, sequence, coordinates, factor)
+        if signal is None or moved is not warp or sequence is not sequences[0]:
+            signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
         spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
         views.append(View(spoil(sequence, signal, spoiling), clean(sequence, signal), sequence, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
@@ -109,10 +108,8 @@ class PairMaker:
         }
 
 
-def draw_centre(
-    region: Box, spacing: tuple[float, float, float], edge: float, generator: torch.Generator
-) -> Tensor:
-    """A crop's centre (voxel coordinates ``[3]``): the crop of ``edge`` mm lies at least three quarters in the region."""
+def draw_centre(region: Box, spacing: tuple[float, float, float], edge: float, generator: torch.Generator) -> Tensor:
+    """A crop's centre (voxel coordinates ``[3]``): ``edge`` mm of crop lie at least three quarters in the region."""
     centre = []
     for (low, high), size in zip(region, spacing, strict=True):
         inset = min(0.5 * (high - low), 0.375 * edge / size)

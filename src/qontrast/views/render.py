@@ -61,10 +61,8 @@ def oversampling(grid: Grid, spacing: float) -> int:
     return max(1, round(spacing / min(grid.spacing)))
 
 
-def resampled_signals(
-    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
-) -> Volume:
-    """The signed signals ``[1, components, x, y, z]`` at ``coordinates`` (see :meth:`Warp.coordinates`), without artefacts.
+def resampled_signals(subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int) -> Volume:
+    """The signed signals ``[1, components, x, y, z]`` at ``coordinates`` (see :meth:`Warp.coordinates`), not spoilt.
 
     The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved, and averaged over
     ``factor``³ points a voxel.

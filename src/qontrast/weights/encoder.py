@@ -89,7 +89,9 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     spare = [name for name in tensors if name not in own]
     if missing or spare:
         found = f"no weight {missing[0]!r}" if missing else f"the unknown weight {spare[0]!r}"
-        raise InputError(path, f"{found} ({len(missing)} missing, {len(spare)} unknown)", "exactly the network's weights")
+        raise InputError(
+            path, f"{found} ({len(missing)} missing, {len(spare)} unknown)", "exactly the network's weights"
+        )
     for name, value in own.items():
         if tensors[name].shape != value.shape:
             raise InputError(

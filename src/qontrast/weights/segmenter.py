@@ -54,7 +54,9 @@ def load_segmenter(path: str | Path) -> tuple[UNet, Contract]:
     if path.is_dir():
         path = path / MODEL
     if not path.is_file():
-        raise InputError(path, "no such file", "a segmenter", "Has the fine-tuning finished? (--resume goes on with it)")
+        raise InputError(
+            path, "no such file", "a segmenter", "Has the fine-tuning finished? (--resume goes on with it)"
+        )
     tensors, contract = read_weights(path, "segmenter")
     model = UNet(CNNEncoder(contract.features, **contract.encoder), len(contract.classes))
     fill(model, tensors, path)
