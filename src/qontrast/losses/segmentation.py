@@ -1,4 +1,4 @@
-"""Dice plus cross-entropy, from MONAI: segmentation's usual loss (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z)."""
+"""Dice plus cross-entropy, from MONAI (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z)."""
 
 import torch
 from monai.losses import DiceCELoss
