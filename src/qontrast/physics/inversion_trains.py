@@ -2,8 +2,8 @@
 
 Longitudinal magnetisation (in units of its equilibrium) passes through each event as an affine map M -> a M + b:
 waiting t multiplies by E = exp(-t R1) and adds 1 - E; an inversion multiplies by -e; n excitations by a angle with
-spacing T multiply by (cos(a) E1)^n and add (1 - E1) (1 - (cos(a) E1)^n) / (1 - cos(a) E1). The steady state is the fixed point of
-the whole repetition. Mugler and Brookeman 1990 (doi:10.1002/mrm.1910150117); Marques et al. 2010
+spacing T multiply by (cos(a) E1)^n and add (1 - E1) (1 - (cos(a) E1)^n) / (1 - cos(a) E1). The steady state is the
+fixed point of the whole repetition. Mugler and Brookeman 1990 (doi:10.1002/mrm.1910150117); Marques et al. 2010
 (doi:10.1016/j.neuroimage.2009.10.002, appendix).
 """
 
