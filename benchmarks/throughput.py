@@ -2,8 +2,8 @@
 
     python benchmarks/throughput.py [--crops 48 96] [--steps 6]
 
-Views: pairs per second in one process, and the time beside that of merely copying the same tissue block once (the memory
-floor). Training: pairs per second with one loader process, and beside that of the step alone, without making views (the
+Views: pairs per second in one process, and the time beside that of merely copying the same tissue block once (the
+memory floor). Training: pairs per second with one loader process, and beside that of the step alone, without making views (the
 arithmetic floor). Peak memory is that of the process and its loaders together. One JSON object a line, then a summary.
 """
 
@@ -15,6 +15,8 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
+
 from pathlib import Path
 from statistics import median
 
@@ -80,7 +82,7 @@ def training(crop: int, data: str, steps: int) -> dict[str, float]:
         out = Path(folder) / "run"
         pretrain(plan, out, quiet=True)
         times = [row["time"] for row in read_rows(out / JOURNAL, allow_nan=True)]
-    together = median(b - a for a, b in zip(times[1:], times[2:], strict=False))
+    together = median(b - a for a, b in pairwise(times[1:]))
     alone = _step_alone(plan, crop)
     own, loaders = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {

@@ -3,8 +3,8 @@
 The grey-matter, white-matter and T1 maps become labels (FreeSurfer indices): cortex, white matter, deep grey,
 cerebellum, brain stem, ventricles, fluid; around the brain a shell of fluid, skull and scalp is added, which the
 maps do not have. Every head is then warped by a diffeomorphism of its own (scaling and squaring of a smooth random
-velocity, Arsigny et al. 2006, doi:10.1007/11866565_113). Templates: Fonov et al. 2011 (doi:10.1016/j.neuroimage.2010.07.033).
-"""
+velocity, Arsigny et al. 2006, doi:10.1007/11866565_113). Templates: Fonov et al. 2011
+(doi:10.1016/j.neuroimage.2010.07.033).
 
 from functools import cache
 
