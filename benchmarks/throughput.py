@@ -3,8 +3,8 @@
     python benchmarks/throughput.py [--crops 48 96] [--steps 6]
 
 Views: pairs per second in one process, and the time beside that of merely copying the same tissue block once (the
-memory floor). Training: pairs per second with one loader process, and beside that of the step alone, without making views (the
-arithmetic floor). Peak memory is that of the process and its loaders together. One JSON object a line, then a summary.
+memory floor). Training: pairs per second with one loader process, and beside that of the step alone, without making
+views (the arithmetic floor). Peak memory is that of the process and its loaders together. One JSON object a line.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
-
 from pathlib import Path
 from statistics import median
 

@@ -5,6 +5,7 @@ cerebellum, brain stem, ventricles, fluid; around the brain a shell of fluid, sk
 maps do not have. Every head is then warped by a diffeomorphism of its own (scaling and squaring of a smooth random
 velocity, Arsigny et al. 2006, doi:10.1007/11866565_113). Templates: Fonov et al. 2011
 (doi:10.1016/j.neuroimage.2010.07.033).
+"""
 
 from functools import cache
 
