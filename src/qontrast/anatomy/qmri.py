@@ -1,7 +1,6 @@
 """Measured quantitative maps: BIDS-qMRI files or the hMRI toolbox's output, in one subject's folder."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +104,6 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
         notes.append("R2 is absent: estimated as 0.7 of R2*")
     tissue = TissueMaps(**maps, field_strength=field)
     notes += _said_of_absent(tissue)
-    outside = torch.from_numpy(~(brain | (images["pd"].data > 0)))
-    tissue = replace(tissue, pd=tissue.pd.masked_fill(outside, 0.0))
     return QuantitativeSubject(name, tissue, first.grid, brain, notes)
 
 

@@ -36,7 +36,8 @@ def at_field(tissue: TissueMaps, field_strength: float) -> TissueMaps:
     r2star = tissue.r2star
     if r2star is not None:
         r2 = tissue.r2 if tissue.r2 is not None else estimate_r2(r2star)
-        r2star = r2 + (r2star - r2).clamp(min=0) * ratio
+        # A fit that gave R2* below R2 has no susceptibility to scale: it is left as it is.
+        r2star = torch.where(r2star > r2, r2 + (r2star - r2) * ratio, r2star)
     return replace(tissue, r1=r1, r2star=r2star, field_strength=float(field_strength))
 
 
