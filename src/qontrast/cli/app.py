@@ -15,6 +15,7 @@ app = App(
     help="Sequence-invariant representations of 3D brain MRI, learned from simulated contrasts of tissue maps.",
     version=qontrast.__version__,
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)

@@ -60,7 +60,8 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
             path, f"a damaged checkpoint ({error})", "a whole one", "Start again in a new --out."
         ) from error
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    if weights.keys() != model.state_dict().keys():
+    own = model.state_dict()
+    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in own.items()}:
         raise InputError(path, "weights of another network", "the plan's network", "Was the plan's net changed?")
     model.load_state_dict(weights)
     state: dict[int, dict[str, Tensor]] = {}

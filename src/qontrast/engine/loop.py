@@ -1,5 +1,6 @@
 """One training loop for every task: steps, progress bar, journal, checkpoints, exact resume."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from torch import Tensor, nn
 
-from qontrast.basics.errors import InputError, QontrastError
+from qontrast.basics.errors import InputError, PlanError, QontrastError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from qontrast.engine.journal import Journal
@@ -41,6 +42,19 @@ class Optimisation:
     clip: float = 12.0
     checkpoint_seconds: float = 60.0
     checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "checkpoint_steps"):
+            if getattr(self, name) < 1:
+                raise PlanError(f"optimisation.{name}", f"{getattr(self, name)}", "1 or more")
+        for name in ("learning_rate", "clip"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise PlanError(f"optimisation.{name}", f"{value:g}", "a finite number above 0")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise PlanError("optimisation.weight_decay", f"{self.weight_decay:g}", "a finite number, 0 or more")
+        if not self.checkpoint_seconds > 0:
+            raise PlanError("optimisation.checkpoint_seconds", f"{self.checkpoint_seconds:g}", "seconds above 0")
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def fit(
 
     Raises:
         InputError: if the run is to be resumed with another plan.
-        QontrastError: if the loss is not finite.
+        QontrastError: if the loss or its gradient is not finite.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
@@ -114,12 +128,11 @@ def fit(
                 found = losses(model, batch)
                 loss = found["loss"]
                 if not bool(torch.isfinite(loss)):
-                    raise QontrastError(
-                        f"{run.folder}: the loss of step {step} is {float(loss)}. The last checkpoint is kept. Lower "
-                        "the learning rate (--optimisation.learning_rate) or set --precision 32, and run with --resume."
-                    )
+                    raise _diverged(run, f"the loss of step {step} is {float(loss.detach())}")
                 fabric.backward(loss)
                 norm = fabric.clip_gradients(model, wrapped, max_norm=optimisation.clip, error_if_nonfinite=False)
+                if norm is not None and not bool(torch.isfinite(norm)):  # a step would spoil the weights
+                    raise _diverged(run, f"the gradient of step {step} is {float(norm)}")
                 wrapped.step()
                 wrapped.zero_grad(set_to_none=True)
                 end = time.monotonic()
@@ -145,6 +158,13 @@ def fit(
     finally:
         journal.close()
     return inner
+
+
+def _diverged(run: Run, what: str) -> QontrastError:
+    return QontrastError(
+        f"{run.folder}: {what}. The last checkpoint is kept. Lower the learning rate (--optimisation.learning_rate) "
+        "or set --precision 32, and run with --resume."
+    )
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int:

@@ -58,11 +58,15 @@ class CNNEncoder(nn.Module):
         """The five feature maps, finest first; each edge is half of the one before.
 
         Raises:
-            InputError: if an edge of the image is not a multiple of 16.
+            InputError: if an edge of the image is not a multiple of 16, or none is longer than 16.
         """
         if any(n % STRIDE for n in image.shape[2:]):
             raise InputError(
                 "image", f"a shape of {tuple(image.shape[2:])}", f"edges that are multiples of {STRIDE}", "Pad it."
+            )
+        if max(image.shape[2:]) <= STRIDE:  # a single voxel is left at the deepest level: no variance to divide by
+            raise InputError(
+                "image", f"a shape of {tuple(image.shape[2:])}", f"an edge of {2 * STRIDE} or more", "Enlarge the crop."
             )
         levels = [self.conv_0(image)]
         for down in (self.down_1, self.down_2, self.down_3, self.down_4):

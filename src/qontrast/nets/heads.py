@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from qontrast.basics.shapes import Embeddings, Volume
@@ -21,7 +22,7 @@ class Projector(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, out))
 
-    def forward(self, pooled: Embeddings) -> Embeddings:
+    def forward(self, pooled: Embeddings) -> Float[Tensor, "batch out"]:
         """``[batch, features]`` to ``[batch, out]``."""
         return self.layers(pooled)
 
@@ -35,7 +36,7 @@ class Reconstructor(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        widths = [max(8, features // 2**i) for i in range(5)]
+        widths = [features, *(max(8, features // 2**i) for i in range(1, 5))]
         ups: list[nn.Module] = []
         for wide, narrow in pairwise(widths):
             ups += [nn.ConvTranspose3d(wide, narrow, 2, stride=2), nn.GELU()]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.basics.grid import Grid
@@ -64,7 +65,8 @@ def evaluate(
     """Score a segmenter and append a row per subject, contrast and class.
 
     Real scans are scored on their own grid. Label maps are scanned in each contrast's clinical protocol at the model's
-    spacing and scored there. Rows that the ledger already holds for this very model are not computed again.
+    spacing and scored there. Rows that the ledger already holds for this very model, data, noise and seed are not
+    computed again.
 
     Args:
         model: a fine-tuning run's folder or its ``model.safetensors``.
@@ -78,7 +80,7 @@ def evaluate(
         quiet: print nothing.
 
     Returns:
-        The rows of this model in the ledger.
+        The rows of this model on this data in the ledger.
 
     Raises:
         InputError: for data or a model that cannot be used.
@@ -93,6 +95,8 @@ def evaluate(
     about = {
         "run": name or file.resolve().parent.name,
         "arm": plan.get("pretraining.arm", "scratch"),
+        "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),
+        "snr": None if labelled_scans(cohort) else snr,
         "seed": seed,
         "train_subjects": plan.get("labelled_heads", 0),
         "model_digest": hashlib.sha256(file.read_bytes()).hexdigest()[:12],

@@ -14,7 +14,7 @@ from qontrast.nets.unet import UNet
 from qontrast.tasks.cases import open_cases
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
-from qontrast.tasks.run_folder import open_run
+from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.views.labelled import CropMaker
 from qontrast.views.loader import Examples, batches, default_workers
@@ -53,6 +53,7 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         classes = cases[0].classes
         model: nn.Module = Segmenter(UNet(encoder, len(classes)), freeze=plan.freeze)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
+    keep_plan(out, plan)
     arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
     start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
     say(

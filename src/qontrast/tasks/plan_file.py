@@ -3,11 +3,12 @@
 import hashlib
 import inspect
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from cattrs import Converter
@@ -139,6 +140,8 @@ def _explain(error: BaseException, where: str, kind: Any, path: str = "") -> Pla
         known = [f.name for f in fields(error.cl)]
         at = f"{path}.{wrong}" if path else wrong
         return PlanError(where, f"the unknown field {at!r}", "a field of the plan", nearest(wrong, known))
+    if is_dataclass(kind) and not isinstance(error, ValueError):
+        return PlanError(where, f"{path}: no fields", "fields with values", "Indent its fields below it.")
     return PlanError(where, f"{path or 'a field'}: {error}", "a value of the field's kind", "Mend that field.")
 
 
@@ -151,12 +154,18 @@ def _type_of(kind: Any, name: str) -> Any:
 def _number(value: Any, _: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"{value!r} is no number")
-    return float(value)  # YAML reads 1e-4 as text
+    try:
+        number = float(value)  # YAML reads 1e-4 as text
+    except ValueError:
+        raise ValueError(f"{value!r} is no number") from None
+    if math.isnan(number):
+        raise ValueError("NaN is no number")
+    return number
 
 
 def _whole(value: Any, _: Any) -> int:
     number = _number(value, None)
-    if number != int(number):
+    if not number.is_integer():
         raise ValueError(f"{value!r} is no whole number")
     return int(number)
 
@@ -173,6 +182,26 @@ def _text(value: Any, _: Any) -> str:
     return str(value)
 
 
+def _option(value: Any, kind: Any) -> str:
+    options = [str(option) for option in get_args(kind)]
+    if str(value) not in options:  # YAML reads 32 as a number
+        raise ValueError(f"{value!r} is none of {', '.join(options)}")
+    return str(value)
+
+
+def _values(value: Any, kind: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):  # a text would be taken apart into its letters
+        raise ValueError(f"{value!r} is no list")
+    kinds = get_args(kind)
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise ValueError(f"{list(value)} has {len(value)} values, not {len(kinds)}")
+    return tuple(_CONVERTER.structure(v, k) for v, k in zip(value, kinds, strict=True))
+
+
 _CONVERTER = Converter(forbid_extra_keys=True)
 for _kind, _hook in ((float, _number), (int, _whole), (bool, _flag), (str, _text)):
     _CONVERTER.register_structure_hook(_kind, _hook)
+_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _option)
+_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is tuple, _values)

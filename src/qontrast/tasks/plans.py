@@ -1,5 +1,6 @@
 """What a run is made of: one frozen value, which is a YAML file and the command line's flags at once."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -7,8 +8,11 @@ from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.device import Precision
 from qontrast.engine.loop import Optimisation
 from qontrast.nets.catalogue import NETS
+from qontrast.nets.encoder import STRIDE
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.views.plan import ViewPlan
+
+SMALLEST_CROP = 2 * STRIDE
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,15 @@ class PretrainPlan:
 
     def __post_init__(self) -> None:
         known_net(self.net)
+        trainable_crop(self.views)
         if self.batch < 2:
             raise PlanError("batch", f"{self.batch}", "2 or more", "NT-Xent needs other subjects to tell apart.")
-        if not self.temperature > 0:
-            raise PlanError("temperature", f"{self.temperature:g}", "a number above 0", "The method's is 0.5.")
-        if self.reconstruction < 0:
-            raise PlanError("reconstruction", f"{self.reconstruction:g}", "0 or more", "0 leaves it out.")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise PlanError("temperature", f"{self.temperature:g}", "a finite number above 0", "The method's is 0.5.")
+        if not (math.isfinite(self.reconstruction) and self.reconstruction >= 0):
+            raise PlanError(
+                "reconstruction", f"{self.reconstruction:g}", "a finite number, 0 or more", "0 leaves it out."
+            )
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class FinetunePlan:
 
     def __post_init__(self) -> None:
         known_net(self.net)
+        trainable_crop(self.views)
         if self.freeze and self.encoder is None:
             raise PlanError("freeze", "true without an encoder", "an encoder to keep", "Set encoder, or freeze: false.")
         if self.batch < 1:
@@ -134,3 +142,13 @@ def known_net(name: str) -> None:
     """
     if name not in NETS:
         raise PlanError("net", repr(name), "a known network", nearest(name, NETS))
+
+
+def trainable_crop(views: ViewPlan) -> None:
+    """Refuse a crop that the encoder halves down to one voxel, which instance norm cannot normalise.
+
+    Raises:
+        PlanError: with the smallest crop.
+    """
+    if views.crop < SMALLEST_CROP:
+        raise PlanError("views.crop", f"{views.crop} voxels", f"{SMALLEST_CROP} or more", "See also views.spacing.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
@@ -44,7 +45,7 @@ class Segmenter:
     device: str
 
     @torch.inference_mode()
-    def probabilities(self, image: Volume) -> Volume:
+    def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
         """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
 
         Windows of the training crop's size slide over the head, half a window apart, each normalised by itself as in
@@ -152,7 +153,7 @@ def head_box(image: Volume, margin: float) -> Box:
     return wide[0], wide[1], wide[2]
 
 
-def bring_back(probabilities: Volume, grid: Grid, target: Grid) -> Labels:
+def bring_back(probabilities: Volume, grid: Grid, target: Grid) -> Int[Tensor, "u v w"]:
     """The likeliest class of every voxel of ``grid``, from probabilities on ``target``, which shares its centre."""
     ratio = [s / t for s, t in zip(grid.spacing, target.spacing, strict=True)]
     axes = [

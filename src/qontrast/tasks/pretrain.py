@@ -17,7 +17,7 @@ from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.pretrainer import Pretrainer
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
-from qontrast.tasks.run_folder import open_run
+from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, sources_of
 from qontrast.views.contrast import check_contrasts
@@ -53,6 +53,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     for subject in subjects:
         check_contrasts(plan.views, subject)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
+    keep_plan(out, plan)
     say(
         f"{plan.views.arm}: {plan.net} on {len(subjects)} subjects, crops of {plan.views.crop}³ at "
         f"{plan.views.spacing:g} mm, {fabric.device.type}, {fabric._precision.precision}",

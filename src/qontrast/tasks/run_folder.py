@@ -12,7 +12,7 @@ PLAN = "plan.yaml"
 
 
 def open_run(out: Path, plan: Any, *, resume: bool) -> None:
-    """Claim ``out`` and save the plan there, or check that what is there was made with this plan.
+    """Claim ``out``, or check that what is there was made with this plan. :func:`keep_plan` saves the plan.
 
     Raises:
         InputError: if the folder holds something and the run is not to be resumed, or the plan has changed.
@@ -21,7 +21,6 @@ def open_run(out: Path, plan: Any, *, resume: bool) -> None:
     if not resume or not (out / PLAN).is_file():
         remedy = "Add --resume to go on with that run" if (out / CHECKPOINT).is_file() else "Empty it"
         claim_folder(out, flag=f"{remedy}, or choose another --out.")
-        write_atomic(out / PLAN, plan_text(plan))
         return
     before, now = plan_values(read_plan(type(plan), out / PLAN)), plan_values(plan)
     for name, value in now.items():
@@ -32,3 +31,13 @@ def open_run(out: Path, plan: Any, *, resume: bool) -> None:
                 "the plan that the run began with",
                 "Resume with the same plan and flags, or start anew with another --out.",
             )
+
+
+def keep_plan(out: Path, plan: Any) -> None:
+    """Save the plan of a run whose data could be opened: one that fails before leaves its folder empty.
+
+    Raises:
+        WriteError: if the folder cannot be written.
+    """
+    if not (out / PLAN).is_file():
+        write_atomic(out / PLAN, plan_text(plan))

@@ -10,8 +10,6 @@ from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import Sequence
 from qontrast.views.plan import ViewPlan
 
-BASE_FIELD = 3.0  # tesla: the field of the preset
-
 
 def draw_contrasts(plan: ViewPlan, subject: Subject, generator: torch.Generator) -> tuple[Sequence, Sequence]:
     """The two contrasts of a pair: one preset twice (*base*), one draw twice (*seqaug*), two draws (*seqinv*).
@@ -28,9 +26,12 @@ def draw_contrasts(plan: ViewPlan, subject: Subject, generator: torch.Generator)
     if plan.arm == "base":
         return PRESETS[BASE], PRESETS[BASE]
 
+    fields, mt_known = plan.fields, "mt" in subject.maps
+    if not fields:
+        fields = (subject.draw(None).block(((0, 2), (0, 2), (0, 2))).field_strength,)
+
     def draw() -> Sequence:
-        field = choice(plan.fields, generator) if plan.fields else BASE_FIELD
-        return draw_protocol(choice(names, generator), field, generator, mt_known="mt" in subject.maps)
+        return draw_protocol(choice(names, generator), choice(fields, generator), generator, mt_known=mt_known)
 
     one = draw()
     return (one, one) if plan.arm == "seqaug" else (one, draw())

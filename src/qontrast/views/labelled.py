@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.labelled_scans import LabelledScan
@@ -169,7 +171,9 @@ def _place(plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator) 
     return draw_warp(plan.geometry, centre, (plan.crop,) * 3, plan.spacing, grid.spacing, generator)
 
 
-def _majority(classes: Labels, count: int, box: Box, coordinates: Coordinates, factor: int) -> Labels:
+def _majority(
+    classes: Labels, count: int, box: Box, coordinates: Coordinates, factor: int
+) -> Int[Tensor, "crop_x crop_y crop_z"]:
     fine = sample(classes[None, None].float(), box, coordinates, nearest=True).long()
     if factor == 1:
         return fine[0, 0]

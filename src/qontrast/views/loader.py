@@ -37,7 +37,13 @@ class Examples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         step, slot = divmod(index, self.batch)
-        return self.make(self.subject(step, slot), step, slot)
+        # Sums over several threads round otherwise: one thread, as in a loader process, makes the same bits everywhere.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self.make(self.subject(step, slot), step, slot)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def batches(examples: Examples, start: int, steps: int, workers: int, *, pin: bool = False) -> Iterator[dict[str, Any]]:

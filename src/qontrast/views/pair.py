@@ -63,7 +63,8 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
     """
     generator = derive(seed, subject.name, step, slot)
     tissue = subject.draw(generator)
-    sequences = draw_contrasts(plan, subject, generator)
+    # The contrasts have a generator of their own: at one seed, all else is the same in every arm.
+    sequences = draw_contrasts(plan, subject, derive(seed, subject.name, step, slot, "contrast"))
     shape = (plan.crop,) * 3
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)

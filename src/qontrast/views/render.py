@@ -12,7 +12,7 @@ from qontrast.artefacts.noise import ComplexNoise, draw_noise
 from qontrast.artefacts.resolution import Gibbs, ThickSlices, draw_gibbs, draw_thick_slices
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, log_uniform, uniform
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.sample import average_blocks, sample, touched
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.views.normalise import normalise
@@ -72,7 +72,7 @@ def resampled_signals(subject: Subject, tissue: Tissue, sequence: Sequence, coor
     return average_blocks(sample(acquired, box, coordinates), factor)
 
 
-def spoil(sequence: Sequence, signal: Volume, spoiling: Spoiling) -> Volume:
+def spoil(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling) -> Volume:
     """The scanner's image ``[1, 1, x, y, z]`` of a signal, with its artefacts, normalised."""
     signal = spoiling.bias(signal)
     for artefact in spoiling.blur:
@@ -83,6 +83,6 @@ def spoil(sequence: Sequence, signal: Volume, spoiling: Spoiling) -> Volume:
     return normalise(image)
 
 
-def clean(sequence: Sequence, signal: Volume) -> Volume:
+def clean(sequence: Sequence, signal: AnyVolume) -> Volume:
     """The image ``[1, 1, x, y, z]`` that an ideal scanner would give, normalised."""
     return normalise(sequence.image(signal))

@@ -66,7 +66,9 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], Contract]:
         raise InputError(path, f"no readable safetensors file ({error})", f"a {kind}", "Copy it again.") from error
     try:
         values = json.loads(meta[KEY])
-        contract = Contract(**{f.name: values[f.name] for f in fields(Contract) if f.name in values})
+        known = {f.name: values[f.name] for f in fields(Contract) if f.name in values}
+        known |= {name: tuple(known[name]) for name in ("features", "classes") if name in known}  # JSON has lists only
+        contract = Contract(**known)
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             path, "a safetensors file without a contract of qontrast", f"a {kind} written by qontrast"

@@ -1,7 +1,7 @@
 """Encoders as files: ours, and the checkpoints of the method's published code."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def load_encoder(path: str | Path) -> CNNEncoder:
         raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
     if path.suffix == ".safetensors":
         tensors, contract = read_weights(path, "encoder")
-        encoder = CNNEncoder(contract.features, **contract.encoder)
+        encoder = build(path, contract.features, contract.encoder)
     else:
         config, tensors = _read_checkpoint(path)
         encoder = _build(path, config)
@@ -100,14 +100,26 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     model.load_state_dict(dict(tensors))
 
 
+def build(path: Path, features: Sequence[Any], settings: Mapping[str, Any]) -> CNNEncoder:
+    """The encoder that a file describes, with fresh weights.
+
+    Raises:
+        InputError: naming the file, if there is no such network.
+    """
+    try:
+        return CNNEncoder(tuple(int(f) for f in features), **settings)
+    except (InputError, TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        raise InputError(path, f"a config that makes no network ({error})", "the config of a BasicUNet") from error
+
+
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     wanted = 'a torch file {"config": ..., "state_dict": ...} with the names of MONAI\'s BasicUNet'
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = "pickled code, which is never run" if "Unsupported" in str(error) else "a file that torch cannot read"
+        reason = "pickled code, which is never run" if "GLOBAL" in str(error) else "a file that torch cannot read"
         raise InputError(path, reason, wanted, "Save plain tensors and numbers only.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # damaged bytes fail anywhere in torch's reader: IndexError, struct.error, ...
         raise InputError(path, f"a file that torch cannot read ({error})", wanted, "Copy it again.") from error
     if not isinstance(content, dict) or not {"config", "state_dict"} <= content.keys():
         found = f"keys {', '.join(map(str, content))[:80]}" if isinstance(content, dict) else type(content).__name__
@@ -135,7 +147,4 @@ def _build(path: Path, config: Mapping[str, Any]) -> CNNEncoder:
     if config.get("spatial_dims", 3) != 3:
         raise InputError(path, f"a {config['spatial_dims']}D network", "a 3D network")
     known = {k: config[k] for k in ("in_channels", "act", "norm", "bias", "dropout") if k in config}
-    try:
-        return CNNEncoder(tuple(int(f) for f in features[:LEVELS]), **known)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(path, f"a config that makes no network ({error})", "the config of a BasicUNet") from error
+    return build(path, features[:LEVELS], known)

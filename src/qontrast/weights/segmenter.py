@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from qontrast.basics.errors import InputError
-from qontrast.nets.encoder import CNNEncoder
 from qontrast.nets.unet import UNet
 from qontrast.weights.contract import Contract, read_weights, save_weights
-from qontrast.weights.encoder import fill
+from qontrast.weights.encoder import build, fill
 
 MODEL = "model.safetensors"
 
@@ -58,6 +57,6 @@ def load_segmenter(path: str | Path) -> tuple[UNet, Contract]:
             path, "no such file", "a segmenter", "Has the fine-tuning finished? (--resume goes on with it)"
         )
     tensors, contract = read_weights(path, "segmenter")
-    model = UNet(CNNEncoder(contract.features, **contract.encoder), len(contract.classes))
+    model = UNet(build(path, contract.features, contract.encoder), len(contract.classes))
     fill(model, tensors, path)
     return model.eval(), contract

@@ -1,0 +1,122 @@
+"""Each command hands its flags to its task, and the whole method runs from the command line."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from qontrast.cli.app import run
+from qontrast.results.ledger import read_rows
+from qontrast.tasks.plan_file import read_plan
+from qontrast.tasks.plans import Compute, FinetunePlan, PretrainPlan
+
+SMALL = ["--steps", "1", "--batch", "2", "--device", "cpu", "--precision", "32", "--workers", "0", "--views.crop=32"]
+
+
+@pytest.mark.parametrize(("kind", "plan"), [("pretrain", PretrainPlan), ("finetune", FinetunePlan)])
+def test_plan_prints_yaml_that_is_the_default_plan(kind, plan, capsys, tmp_path):
+    assert run(["plan", kind]) == 0
+    (tmp_path / "plan.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    assert set(yaml.safe_load((tmp_path / "plan.yaml").read_text())) == set(plan.__dataclass_fields__)
+    assert read_plan(plan, tmp_path / "plan.yaml") == plan()
+
+
+def caught(monkeypatch, task):
+    """What a command hands to its task."""
+    calls = []
+    monkeypatch.setattr(task, lambda *given, **named: calls.append((given, named)))
+    return calls
+
+
+def test_flags_of_pretrain_go_to_the_plan_over_the_file(monkeypatch, tmp_path):
+    calls = caught(monkeypatch, "qontrast.tasks.pretrain.pretrain")
+    file = tmp_path / "plan.yaml"
+    file.write_text("batch: 5\nseed: 9\nviews: {crop: 64, spacing: 1.5}\n")
+    assert run(
+        [
+            "pretrain", str(file), "--out", "run", "--batch", "3", "--data", "heads", "--labels", "l.tsv",
+            "--net", "cnn", "--steps", "7", "--device", "cpu", "--precision", "32", "--workers", "2",
+            "--views.crop=32", "--resume", "--optimisation.learning_rate", "1e-4",
+            "--cohort.subjects", "[sub-01, sub-02]", "--views.sequences=[fse]", "--optimisation.weight-decay", "0",
+        ]
+    ) == 0  # fmt: skip
+    ((plan, out), named) = calls[0]
+    assert (str(out), named) == ("run", {"resume": True, "quiet": False})
+    assert (plan.batch, plan.seed, plan.net) == (3, 9, "cnn")
+    assert (plan.cohort.data, plan.cohort.labels, plan.cohort.subjects) == ("heads", "l.tsv", ("sub-01", "sub-02"))
+    assert (plan.views.crop, plan.views.spacing, plan.views.sequences) == (32, 1.5, ("fse",))
+    assert (plan.optimisation.steps, plan.optimisation.learning_rate) == (7, 1e-4)
+    assert plan.optimisation.weight_decay == 0
+    assert plan.compute == Compute("cpu", "32", 2)
+
+
+def test_flags_of_finetune_go_to_the_plan(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune_segment")
+    assert run(
+        [
+            "finetune", "segment", "--out", "run", "--encoder", "pre", "--freeze", "--contrasts", "fse", "flair",
+            "--protocols", "drawn", "--views.spacing", "1", "--quiet", "--data", "12",
+        ]
+    ) == 0  # fmt: skip
+    ((plan, _), named) = calls[0]
+    assert plan.contrasts == ("fse", "flair")
+    assert (plan.encoder, plan.freeze, plan.protocols, plan.views.spacing) == ("pre", True, "drawn", 1.0)
+    assert plan.cohort.data == "12"
+    assert named == {"resume": False, "quiet": True}
+
+
+def test_without_flags_the_plan_is_the_default(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.pretrain.pretrain")
+    assert run(["pretrain", "--out", "run"]) == 0
+    assert calls[0][0][0] == PretrainPlan()
+
+
+def test_a_dotted_flag_may_have_a_negative_value(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.pretrain.pretrain")
+    assert run(["pretrain", "--out", "run", "--compute.workers", "-1", "--seed", "-5"]) == 0
+    assert (calls[0][0][0].compute.workers, calls[0][0][0].seed) == (-1, -5)
+
+
+def test_flags_of_simulate_are_handed_on(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.simulate.simulate")
+    assert run(
+        [
+            "simulate", "maps", "--sequence", "mp2rage", "--out", "o.nii", "--inversion-time", "0.7", "2.5",
+            "--flip-angle", "4", "5", "--echo-time", "0.003", "--field", "7", "--snr", "20",
+        ]
+    ) == 0  # fmt: skip
+    (given, named) = calls[0]
+    assert (given[0], given[1], str(given[2])) == ("maps", "mp2rage", "o.nii")
+    assert named["inversion_time"] == (0.7, 2.5)
+    assert named["flip_angle"] == (4.0, 5.0)
+    assert named["echo_time"] == (0.003,)
+    assert (named["field"], named["snr"]) == (7.0, 20.0)
+    assert "repetition_time" not in named
+
+
+def test_the_whole_method_from_the_command_line(labels_folder, tmp_path, capsys):
+    data, pre, fine = str(labels_folder), str(tmp_path / "pre"), str(tmp_path / "fine")
+    ledger, image, page = tmp_path / "results.jsonl", tmp_path / "scan.nii.gz", tmp_path / "report.html"
+    assert run(["pretrain", "--out", pre, "--data", data, *SMALL]) == 0
+    assert run(["finetune", "segment", "--out", fine, "--data", data, "--encoder", pre, *SMALL, "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "encoder.safetensors" in said
+    assert "model.safetensors" not in said
+    source = str(labels_folder / "sub-01")
+    assert run(["simulate", source, "--sequence", "fse", "--out", str(image), "--echo-time", "0.08"]) == 0
+    assert json.loads((tmp_path / "scan.json").read_text())["EchoTime"] == 0.08
+    segmentation = tmp_path / "seg.nii.gz"
+    assert run(["predict", "--model", fine, "--input", str(image), "--out", str(segmentation), "--device", "cpu"]) == 0
+    assert np.asarray(nib.load(segmentation).dataobj).shape == (40, 40, 40)
+    capsys.readouterr()
+    scored = ["evaluate", "--model", fine, "--data", data, "--ledger", str(ledger), "--contrasts", "fse", "mprage"]
+    assert run([*scored, "--subjects", "sub-02"]) == 0
+    said = capsys.readouterr().out
+    assert "fse, grey matter: Dice" in said
+    assert "n = 1" in said
+    assert {row["arm"] for row in read_rows(ledger)} == {"seqinv"}
+    assert run(["report", pre, fine, "--ledger", str(ledger), "--out", str(page), "--title", "A <title>"]) == 0
+    assert capsys.readouterr().out.strip().replace("\n", "") == str(page)
+    assert "A &lt;title&gt;" in page.read_text(encoding="utf-8")

@@ -1,0 +1,165 @@
+"""Fine-tuning on label maps and on real scans, from scratch and on an encoder, which may be held still."""
+
+import math
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from qontrast.basics.errors import InputError, PlanError
+from qontrast.tasks import finetune as module
+from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.plan_file import read_plan
+from qontrast.tasks.plans import FinetunePlan
+from qontrast.weights.segmenter import load_segmenter
+
+TISSUES = ("background", "grey matter", "white matter", "cerebrospinal fluid")
+
+
+@pytest.fixture
+def new_scan(tmp_path):
+    """A function that writes sub-NN's T1w with a truth beside it and returns the BIDS folder."""
+
+    def write(truth, name="sub-01", shift=0.0):
+        folder = tmp_path / "scans"
+        anat = folder / name / "anat"
+        anat.mkdir(parents=True)
+        shape = (36, 34, 32)
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        index = np.indices(shape) - np.array([17, 16, 15]).reshape(3, 1, 1, 1)
+        radius = np.sqrt((index**2).sum(axis=0))
+        classes = np.select([radius < 6, radius < 10, radius < 13], [3, 2, 1], 0)
+        image = np.array([5, 60, 100, 20], np.float32)[classes]
+        image += np.random.default_rng(0).normal(0, 3, shape).astype(np.float32)
+        moved = affine.copy()
+        moved[0, 3] = shift
+        nib.save(nib.Nifti1Image(image, affine), anat / f"{name}_T1w.nii.gz")
+        if truth == "dseg":
+            labels = np.array([0, 3, 2, 4], np.int16)[classes]
+            nib.save(nib.Nifti1Image(labels, moved), anat / f"{name}_dseg.nii.gz")
+        elif truth == "probseg":
+            for label, value in (("GM", 1), ("WM", 2)):
+                share = (classes == value).astype(np.float32)
+                nib.save(nib.Nifti1Image(share, moved), anat / f"{name}_label-{label}_probseg.nii.gz")
+        else:
+            mask = (classes == 3).astype(np.uint8)
+            nib.save(nib.Nifti1Image(mask, moved), anat / f"{name}_label-lesion_mask.nii.gz")
+        return folder
+
+    return write
+
+
+def test_from_scratch_on_label_maps(labels_folder, finetune_plan, journal, tmp_path):
+    plan, out = finetune_plan(labels_folder), tmp_path / "run"
+    assert finetune_segment(plan, out, quiet=True) == out / "model.safetensors"
+    assert read_plan(FinetunePlan, out / "plan.yaml") == plan
+    assert [line["step"] for line in journal(out)] == [0, 1]
+    assert all(math.isfinite(line["loss"]) for line in journal(out))
+    net, contract = load_segmenter(out)
+    assert not net.training
+    assert tuple(contract.classes) == TISSUES
+    assert (contract.spacing, contract.crop) == (2.0, 32)
+    assert contract.plan["pretraining.arm"] == "scratch"
+    assert contract.plan["labelled_heads"] == 2
+    assert net(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 4, 32, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("truth", "classes"),
+    [
+        ("dseg", TISSUES),
+        ("probseg", ("background", "grey matter", "white matter")),
+        ("mask", ("background", "lesion")),
+    ],
+)
+def test_on_real_scans_with_each_kind_of_truth(truth, classes, new_scan, finetune_plan, journal, tmp_path):
+    out = tmp_path / "run"
+    finetune_segment(finetune_plan(new_scan(truth)), out, quiet=True)
+    assert tuple(load_segmenter(out)[1].classes) == classes
+    assert all(math.isfinite(line["loss"]) for line in journal(out))
+
+
+def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder, finetune_plan, tmp_path, monkeypatch):
+    real = module.load_encoder
+
+    def greedy(path):  # an encoder of another kind draws another number of weights before they are filled
+        torch.randn(7)
+        return real(path)
+
+    monkeypatch.setattr(module, "load_encoder", greedy)
+    monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
+    files = {
+        name: finetune_segment(finetune_plan(labels_folder, encoder=encoder), tmp_path / name, quiet=True)
+        for name, encoder in (("scratch", None), ("pretrained", str(pretrained)))
+    }
+    before = load_file(pretrained / "encoder.safetensors")
+    scratch, started = load_file(files["scratch"]), load_file(files["pretrained"])
+    encoder = [name for name in started if name.startswith("encoder.")]
+    decoder = [name for name in started if not name.startswith("encoder.")]
+    assert {name.removeprefix("encoder.") for name in encoder} == before.keys()
+    assert all(torch.equal(started[name], before[name.removeprefix("encoder.")]) for name in encoder)
+    assert any(not torch.equal(started[name], scratch[name]) for name in encoder)
+    assert decoder
+    assert all(torch.equal(started[name], scratch[name]) for name in decoder)
+    assert load_segmenter(files["pretrained"])[1].plan["pretraining.arm"] == "seqinv"
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_frozen_encoder_stays_bit_for_bit(freeze, pretrained, labels_folder, finetune_plan, tmp_path, monkeypatch):
+    plan = finetune_plan(labels_folder, encoder=str(pretrained), freeze=freeze)
+    after = load_file(finetune_segment(plan, tmp_path / "run", quiet=True))
+    monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
+    before = load_file(finetune_segment(plan, tmp_path / "start", quiet=True))
+    moved = {name for name in after if not torch.equal(after[name], before[name])}
+    assert any(name.startswith("final_conv.") for name in moved)
+    assert any(name.startswith("upcat_4.") for name in moved)
+    assert any(name.startswith("encoder.") for name in moved) != freeze
+
+
+def test_an_encoder_that_is_not_there_is_refused_before_the_folder_is_made(labels_folder, finetune_plan, tmp_path):
+    with pytest.raises(InputError, match=r"encoder\.safetensors.*Has the pretraining finished"):
+        finetune_segment(finetune_plan(labels_folder, encoder=str(tmp_path)), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_truth_on_another_grid_is_refused(new_scan, finetune_plan, tmp_path):
+    with pytest.raises(InputError, match=r"dseg\.nii\.gz.*Resample the truth to the scan"):
+        finetune_segment(finetune_plan(new_scan("dseg", shift=4.0)), tmp_path / "run", quiet=True)
+
+
+def test_truths_of_different_classes_are_refused(new_scan, finetune_plan, tmp_path):
+    new_scan("dseg", "sub-01")
+    with pytest.raises(InputError, match=r"sub-02.*lesion.*one set of classes"):
+        finetune_segment(finetune_plan(new_scan("mask", "sub-02")), tmp_path / "run", quiet=True)
+
+
+def test_maps_without_labels_are_refused_and_the_folder_stays_free(maps_folder, finetune_plan, tmp_path):
+    with pytest.raises(InputError, match="sub-01: found tissue maps without labels"):
+        finetune_segment(finetune_plan(maps_folder()), tmp_path / "run", quiet=True)
+    assert not list((tmp_path / "run").glob("*"))
+
+
+def test_an_unknown_subject_is_named_with_the_nearest_one(new_scan, labels_folder, tmp_path):
+    for data in (new_scan("dseg"), labels_folder):
+        flags = {"cohort.data": str(data), "cohort.subjects": "[sub-011]"}
+        with pytest.raises(PlanError, match=r"cohort\.subjects: found 'sub-011'.*Did you mean 'sub-01'"):
+            finetune_segment(read_plan(FinetunePlan, None, flags), tmp_path / "run", quiet=True)
+
+
+def test_the_named_scans_are_used(new_scan, finetune_plan, tmp_path):
+    new_scan("mask", "sub-01")
+    data = new_scan("mask", "sub-02")
+    flags = {"cohort.data": str(data), "cohort.subjects": "[sub-02]", "views.crop": "32", "batch": "2"}
+    plan = read_plan(FinetunePlan, None, flags | {"optimisation.steps": "1", "compute.workers": "0"})
+    finetune_segment(plan, tmp_path / "run", quiet=True)
+    assert load_segmenter(tmp_path / "run")[1].plan["labelled_heads"] == 1
+
+
+def test_a_finished_folder_is_refused_and_resume_named(segmenter, labels_folder, finetune_plan, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(segmenter, copy)
+    with pytest.raises(InputError, match="--resume"):
+        finetune_segment(finetune_plan(labels_folder), copy, quiet=True)

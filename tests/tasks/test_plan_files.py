@@ -1,0 +1,123 @@
+"""A plan is a YAML file and flags at once: what is written is what is read."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qontrast.engine.loop import Optimisation
+from qontrast.geometry.warp import WarpRanges
+from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
+from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
+from qontrast.views.plan import ArtefactRanges, ViewPlan
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+CHANGED = [
+    PretrainPlan(
+        cohort=Cohort(data="über/heads", labels="labels.tsv", embedded=3, subjects=("sub-01", "sub-02")),
+        net="cnn",
+        batch=3,
+        temperature=0.1,
+        reconstruction=0.0,
+        seed=11,
+        views=ViewPlan(
+            arm="base",
+            crop=32,
+            spacing=1.5,
+            sequences=("fse",),
+            fields=(),
+            geometry=WarpRanges(shared=False, scale=(0.8, 1.3)),
+            artefacts=ArtefactRanges(snr=(3.0, 4.0), erased_boxes=5),
+        ),
+        optimisation=Optimisation(steps=7, learning_rate=2e-5),
+        compute=Compute(device="cpu", precision="32", workers=3),
+    ),
+    FinetunePlan(encoder="run-1", freeze=True, contrasts=("fse", "flair"), protocols="drawn", batch=1),
+]
+
+
+@pytest.mark.parametrize("plan", [PretrainPlan(), FinetunePlan(), *CHANGED], ids=lambda p: type(p).__name__)
+def test_a_plan_comes_back_from_its_yaml_as_it_was(plan, tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(plan_text(plan), encoding="utf-8")
+    again = read_plan(type(plan), file)
+    assert again == plan
+    assert plan_text(again) == plan_text(plan)
+
+
+@pytest.mark.parametrize("plan", [PretrainPlan(), FinetunePlan(), *CHANGED], ids=lambda p: type(p).__name__)
+def test_the_annotated_plan_is_yaml_equal_to_the_plan(plan, tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(annotated_plan(plan), encoding="utf-8")
+    assert read_plan(type(plan), file) == plan
+
+
+def test_the_annotated_plan_says_what_every_field_means():
+    lines = annotated_plan(PretrainPlan()).splitlines()
+    assert [line for line in lines if "  # " not in line] == []
+    assert any(line.startswith("temperature: 0.5  # of NT-Xent") for line in lines)
+
+
+def test_there_are_recipes():
+    assert RECIPES
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_is_a_plan(recipe):
+    kind = FinetunePlan if recipe.stem.startswith("finetune") else PretrainPlan
+    plan = read_plan(kind, recipe)
+    stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    for name in stated:
+        assert hasattr(plan, name)
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text("# nothing\n")
+    assert read_plan(PretrainPlan, file) == PretrainPlan() == read_plan(PretrainPlan, None)
+
+
+def test_flags_lie_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text("batch: 5\nviews: {crop: 64, spacing: 1.0}\n")
+    flags = {"views.crop": "32", "optimisation.learning_rate": "1e-4", "cohort.subjects": "[sub-01, sub-02]"}
+    plan = read_plan(PretrainPlan, file, flags)
+    assert (plan.batch, plan.views.crop, plan.views.spacing) == (5, 32, 1.0)
+    assert plan.optimisation == Optimisation(learning_rate=1e-4)
+    assert plan.cohort.subjects == ("sub-01", "sub-02")
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "'0.0001'"])
+def test_a_number_may_be_written_with_an_exponent(text, tmp_path):
+    file = tmp_path / "plan.yaml"
+    file.write_text(f"optimisation: {{learning_rate: {text}}}\n")
+    assert read_plan(PretrainPlan, file).optimisation.learning_rate == 1e-4
+
+
+def test_precision_32_may_be_written_as_a_number():
+    assert read_plan(PretrainPlan, None, {"compute.precision": "32"}).compute.precision == "32"
+
+
+def test_every_field_but_where_and_when_changes_the_digest():
+    same = {"compute.device", "compute.workers", "optimisation.checkpoint_seconds", "optimisation.checkpoint_steps"}
+    plan = PretrainPlan()
+    other = {
+        "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
+        "net": "cnn", "batch": "3", "temperature": "0.6", "reconstruction": "2", "seed": "1", "views.arm": "base",
+        "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",
+        "views.geometry.rotation": "1", "views.geometry.scale": "[1, 2]", "views.geometry.shear": "0",
+        "views.geometry.elastic": "0", "views.geometry.flip": "0", "views.geometry.shared": "false",
+        "views.artefacts.bias": "0", "views.artefacts.snr": "[1, 2]", "views.artefacts.gibbs": "0",
+        "views.artefacts.gibbs_kept": "[0.1, 0.2]", "views.artefacts.thick_slices": "0",
+        "views.artefacts.thickness": "[1, 2]", "views.artefacts.erasure": "0", "views.artefacts.erased_boxes": "1",
+        "views.artefacts.erased_size": "[0.1, 0.2]", "optimisation.steps": "4", "optimisation.learning_rate": "0.1",
+        "optimisation.weight_decay": "0", "optimisation.clip": "1", "optimisation.checkpoint_seconds": "5",
+        "optimisation.checkpoint_steps": "5", "compute.device": "cpu", "compute.precision": "32",
+        "compute.workers": "0",
+    }  # fmt: skip
+    assert other.keys() == plan_values(plan).keys()
+    unmoved = {
+        name for name, text in other.items() if digest(read_plan(PretrainPlan, None, {name: text})) == digest(plan)
+    }
+    assert unmoved == same

@@ -1,0 +1,145 @@
+"""A segmentation lies on the image's own grid, however its axes run and whatever its voxels."""
+
+import csv
+import itertools
+import math
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from qontrast.basics.errors import InputError
+from qontrast.nets.unet import UNet
+from qontrast.tasks import predict as module
+from qontrast.tasks.predict import Segmenter, predict
+from qontrast.weights.contract import Contract
+
+
+def oblique(zooms=(1.3, 1.1, 2.5)):
+    """An affine whose axes run back, left, up, turned by 20 degrees."""
+    turn = np.array([[0.0, -1, 0], [-1, 0, 0], [0, 0, 1]])
+    c, s = math.cos(math.radians(20)), math.sin(math.radians(20))
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ turn @ np.diag(zooms)
+    affine[:3, 3] = [31.5, 40.25, -22.75]
+    return affine
+
+
+def ball(shape, affine, centre=(6.0, -4.0, 3.0), radius=14.0):
+    """Where a ball lies (mm from the middle of the grid), on any grid."""
+    world = np.einsum("ij,j...->i...", affine[:3, :3], np.indices(shape, float))
+    middle = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + np.array(centre)
+    return np.sqrt(((world - middle.reshape(3, 1, 1, 1)) ** 2).sum(axis=0)) / radius
+
+
+GRIDS = {
+    "RAS at 2 mm": ((30, 34, 32), np.diag([2.0, 2.0, 2.0, 1.0])),
+    "oblique, permuted, 1.3 x 1.1 x 2.5 mm": ((48, 56, 24), oblique()),
+    "smaller than the window": ((14, 12, 13), np.diag([2.0, 2.0, 2.0, 1.0])),
+    "left, posterior at 3 mm": ((20, 22, 21), np.diag([-3.0, -3.0, 3.0, 1.0])),
+}
+
+
+@pytest.fixture
+def image_on(tmp_path):
+    """A function that writes a bright ball on a grid and returns the file."""
+
+    def write(shape, affine, name="scan.nii.gz"):
+        noise = np.random.default_rng(1).normal(0, 2, shape)
+        data = (100 * (ball(shape, affine) < 1) + 5 + noise).astype(np.float32)
+        nib.save(nib.Nifti1Image(data, affine), tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_shape_and_affine_are_those_of_the_image(grid, segmenter, image_on, tmp_path):
+    image = image_on(*GRIDS[grid])
+    out = predict(segmenter, image, tmp_path / "seg.nii.gz", device="cpu", quiet=True)
+    given, found = nib.load(image), nib.load(out)
+    assert found.shape == given.shape
+    assert found.affine.tobytes() == given.affine.tobytes()
+    assert found.header["sform_code"] == given.header["sform_code"]
+    assert found.get_data_dtype() == np.uint8
+    assert set(np.unique(found.dataobj)) <= {0, 1, 2, 3}
+
+
+class Bright(UNet):
+    """A network that calls bright what lies above its window's mean plus half a standard deviation."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+    def forward(self, image):
+        return torch.cat((torch.full_like(image, 0.5), image), dim=1) * 50
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_what_the_network_sees_comes_back_to_where_it_lies(grid, image_on, tmp_path, monkeypatch):
+    shape, affine = GRIDS[grid]
+    contract = Contract("segmenter", (16,), 2.0, 32, "as in training", classes=("background", "bright"))
+    monkeypatch.setattr(module, "open_segmenter", lambda *_: Segmenter(Bright(), contract, "cpu"))
+    out = predict(tmp_path, image_on(shape, affine), tmp_path / "seg.nii", quiet=True)
+    found, distance = np.asarray(nib.load(out).dataobj), ball(shape, affine)
+    rim = max(2.5, *np.linalg.norm(affine[:3, :3], axis=0)) / 14  # a voxel on the border may fall on either side
+    assert found[distance < 1 - rim].min() == 1
+    assert found[distance > 1 + rim].max() == 0
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3)))[1:])
+def test_a_turned_copy_has_the_same_classes_voxel_for_voxel(order, segmenter, labels_folder, tmp_path):
+    labels = nib.load(labels_folder / "sub-01" / "anat" / "sub-01_dseg.nii.gz")
+    data = np.asarray(labels.dataobj).astype(np.float32)
+    flips = [-1 if axis in order[:2] else 1 for axis in range(3)]
+    ornt = np.array([[axis, flip] for axis, flip in zip(order, flips, strict=True)])
+    plain = nib.Nifti1Image(data, labels.affine)
+    turned = plain.as_reoriented(ornt)
+    assert nib.aff2axcodes(turned.affine) != nib.aff2axcodes(plain.affine)
+    found = []
+    for name, image in (("plain", plain), ("turned", turned)):
+        nib.save(image, tmp_path / f"{name}.nii.gz")
+        out = predict(segmenter, tmp_path / f"{name}.nii.gz", tmp_path / f"{name}_seg.nii", device="cpu", quiet=True)
+        found.append(np.asarray(nib.as_closest_canonical(nib.load(out)).dataobj))
+    assert found[0].any()
+    assert np.array_equal(found[0], found[1])
+
+
+def test_the_names_of_the_classes_lie_beside(segmenter, image_on, tmp_path):
+    image = image_on(*GRIDS["RAS at 2 mm"])
+    predict(segmenter / "model.safetensors", image, tmp_path / "deep" / "seg.nii.gz", device="cpu", quiet=True)
+    with (tmp_path / "deep" / "seg.tsv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert [(row["index"], row["name"]) for row in rows] == [
+        ("0", "background"), ("1", "grey matter"), ("2", "white matter"), ("3", "cerebrospinal fluid"),
+    ]  # fmt: skip
+
+
+def test_what_is_said_are_volumes_in_millilitres(segmenter, image_on, tmp_path, capsys):
+    out = predict(segmenter, image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "seg.nii", device="cpu")
+    volume = np.count_nonzero(np.asarray(nib.load(out).dataobj) == 1) * 8 / 1000
+    assert f"grey matter {volume:.1f} ml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_an_empty_image_is_refused(value, segmenter, tmp_path):
+    nib.save(nib.Nifti1Image(np.full((20, 20, 20), value, np.float32), np.eye(4)), tmp_path / "empty.nii")
+    with pytest.raises(InputError, match=rf"empty\.nii: found {value:g} in every voxel.*The image is empty"):
+        predict(segmenter, tmp_path / "empty.nii", tmp_path / "seg.nii", quiet=True)
+    assert not (tmp_path / "seg.nii").exists()
+
+
+def test_a_folder_without_a_model_is_refused(image_on, tmp_path):
+    with pytest.raises(InputError, match=r"model\.safetensors: found no such file.*fine-tuning finished"):
+        predict(tmp_path, image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "seg.nii", quiet=True)
+
+
+def test_an_encoder_is_no_segmenter(pretrained, image_on, tmp_path):
+    with pytest.raises(InputError, match=r"encoder\.safetensors: found an? encoder; wanted a segmenter"):
+        predict(pretrained / "encoder.safetensors", image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "s.nii", quiet=True)
+
+
+def test_a_wrong_ending_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match=r"\.nii or \.nii\.gz"):
+        predict(tmp_path / "no-model", tmp_path / "no-image.nii", tmp_path / "seg.png", quiet=True)

@@ -1,0 +1,146 @@
+"""Training crops with their truth, simulated from label maps or cut out of real scans."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qontrast.anatomy.labelled_scans import LabelledScan
+from qontrast.anatomy.priors import TISSUE_CLASSES
+from qontrast.basics.grid import Grid
+from qontrast.geometry.sample import whole
+from qontrast.geometry.warp import WarpRanges, still
+from qontrast.views.labelled import CropMaker, ScannedCase, SimulatedCase, classes_at, whole_head
+from qontrast.views.loader import Examples, batches
+from qontrast.views.plan import ArtefactRanges
+
+UNMOVED = WarpRanges(rotation=0.0, scale=(1.0, 1.0), shear=0.0, elastic=0.0, flip=0.0)
+UNSPOILT = ArtefactRanges(bias=0.0, snr=(1e5, 1e6), gibbs=0.0, thick_slices=0.0, erasure=0.0)
+NAMES = ("background", "lesion")
+
+
+@pytest.fixture
+def scan():
+    """A real scan whose brightness tells its truth: 40 in the lesion, 10 elsewhere; axes of three lengths."""
+    classes = np.zeros((30, 36, 28), np.int64)
+    classes[9:21, 11:25, 8:20] = 1
+    image = np.where(classes == 1, 40.0, 10.0).astype(np.float32)
+    grid = Grid(classes.shape, np.diag([2.0, 2.0, 2.0, 1.0]))
+    return LabelledScan("sub-01_FLAIR", "sub-01", "FLAIR", image, classes, NAMES, grid, Path("sub-01_FLAIR.nii.gz"))
+
+
+@pytest.fixture(params=["preset", "drawn", "scanned"])
+def case(request, head, scan):
+    if request.param == "scanned":
+        return ScannedCase(scan)
+    return SimulatedCase(head, ("mprage", "flair"), drawn=request.param == "drawn")
+
+
+def test_a_crop_is_an_image_and_its_classes(case, plan):
+    for crop, spacing in ((16, 3.0), (32, 2.0), (16, 1.0), (16, 6.0)):
+        image, classes = case.crop(plan(crop=crop, spacing=spacing), 0, 0, 0)
+        assert image.shape == (1, 1, crop, crop, crop)
+        assert classes.shape == (crop, crop, crop)
+        assert image.dtype == torch.float32
+        assert classes.dtype == torch.int64
+        assert torch.isfinite(image).all()
+        assert float(image.std(correction=0)) == pytest.approx(1, abs=1e-3)
+        assert set(classes.unique().tolist()) <= set(range(len(case.classes)))
+
+
+def test_the_same_seed_step_and_slot_give_the_same_bits_and_others_do_not(case, plan):
+    image, classes = case.crop(plan(), 1, 2, 3)
+    again = case.crop(plan(), 1, 2, 3)
+    assert torch.equal(again[0], image)
+    assert torch.equal(again[1], classes)
+    for other in ((0, 2, 3), (1, 0, 3), (1, 2, 0)):
+        assert not torch.equal(case.crop(plan(), *other)[0], image)
+
+
+def test_crops_show_every_class(case, plan):
+    seen = {c for step in range(8) for c in case.crop(plan(crop=32, spacing=2.0), 0, step, 0)[1].unique().tolist()}
+    assert seen == set(range(len(case.classes)))
+
+
+def test_a_simulated_case_says_what_it_is(head):
+    case = SimulatedCase(head, ("mprage",))
+    assert (case.name, case.subject) == ("sub-01", "sub-01")
+    assert case.classes == tuple(TISSUE_CLASSES)
+
+
+def test_white_matter_is_brightest_and_fluid_darkest_in_a_simulated_mprage(head, plan):
+    for step in range(4):
+        crop = plan(crop=32, spacing=2.0, artefacts=UNSPOILT)
+        image, classes = SimulatedCase(head, ("mprage",)).crop(crop, 0, step, 0)
+        grey, white, fluid = (float(image[0, 0][classes == c].median()) for c in (1, 2, 3))
+        assert white > grey > fluid
+
+
+def test_drawn_protocols_and_people_differ_from_crop_to_crop(head, plan):
+    def contrasts(drawn):
+        crop = plan(crop=32, spacing=2.0, artefacts=UNSPOILT, geometry=UNMOVED)
+        found = []
+        for step in range(5):
+            image, classes = SimulatedCase(head, ("flair",), drawn=drawn).crop(crop, 0, step, 0)
+            grey, white = (image[0, 0][classes == c].mean() for c in (1, 2))
+            found.append(float(grey / white))
+        return np.std(found)
+
+    assert contrasts(True) > 3 * contrasts(False)
+
+
+def test_unmoved_classes_are_the_label_map_itself(head):
+    warp, grid = whole_head(head.grid, 2.0)
+    assert grid.shape == head.grid.shape
+    assert torch.equal(classes_at(head, warp.coordinates(), 1), head.classes(whole(head.grid.shape)))
+
+
+def test_larger_voxels_take_the_class_that_fills_most_of_them(head):
+    truth = head.classes(whole(head.grid.shape))
+    warp, grid = whole_head(head.grid, 4.0)
+    assert grid.shape == (20, 20, 20)
+    blocks = torch.nn.functional.one_hot(truth, 4).reshape(20, 2, 20, 2, 20, 2, 4).sum(dim=(1, 3, 5))
+    found = classes_at(head, warp.coordinates(2), 2)
+    assert torch.equal(blocks.gather(3, found[..., None])[..., 0], blocks.amax(dim=3))
+
+
+def test_outside_the_head_map_is_background(head):
+    far = still(torch.tensor([500.0, 0.0, 0.0]), (16, 16, 16), 2.0, head.grid.spacing)
+    assert not classes_at(head, far.coordinates(), 1).any()
+
+
+@pytest.mark.parametrize("geometry", [WarpRanges(), UNMOVED])
+def test_the_truth_of_a_real_scan_moves_with_it(scan, plan, geometry):
+    case = ScannedCase(scan)
+    shares = []
+    for step in range(10):
+        crop = plan(crop=32, spacing=2.0, geometry=geometry, artefacts=UNSPOILT)
+        image, classes = case.crop(crop, 0, step, 0)
+        level = (float(image[0, 0][classes == 1].median()) + float(image[0, 0][classes == 0].median())) / 2
+        shares.append(float(((image[0, 0] > level) == (classes == 1)).float().mean()))
+    assert np.mean(shares) > 0.97
+
+
+def test_a_real_scan_keeps_its_names_and_its_voxels(scan, plan):
+    case = ScannedCase(scan)
+    assert (case.name, case.subject, case.classes) == ("sub-01_FLAIR", "sub-01", NAMES)
+    before = scan.image.copy(), scan.classes.copy()
+    case.crop(plan(), 0, 0, 0)
+    assert np.array_equal(scan.image, before[0])
+    assert np.array_equal(scan.classes, before[1])
+
+
+def test_a_real_scan_without_any_lesion_is_cropped_all_the_same(scan, plan):
+    scan.classes[:] = 0
+    image, classes = ScannedCase(scan).crop(plan(), 0, 0, 0)
+    assert torch.isfinite(image).all()
+    assert not classes.any()
+
+
+def test_a_loader_gets_images_and_classes_with_one_channel(heads, scan, plan):
+    cases = [SimulatedCase(heads[0], ("mprage",)), ScannedCase(scan)]
+    examples = Examples(CropMaker(cases, plan(), 0), 2, 2, 0)
+    for batch in batches(examples, 0, 2, 0):
+        assert batch["image"].shape == batch["classes"].shape == (2, 1, 16, 16, 16)
+        assert batch["classes"].dtype == torch.int64

@@ -1,0 +1,126 @@
+"""The order of examples depends on the seed alone, and their bits on nothing that the machine chooses."""
+
+import pytest
+import torch
+
+from qontrast.views.loader import Examples, batches, default_workers
+from qontrast.views.pair import PairMaker
+
+TENSORS = ("a", "b", "clean_a", "clean_b")
+
+
+def numbers(which, step, slot):
+    return {"subject": torch.tensor(which), "step": torch.tensor(step), "slot": torch.tensor(slot)}
+
+
+def order(subjects, batch, steps, seed=0, workers=0, start=0):
+    examples = Examples(numbers, subjects, batch, seed)
+    return [b["subject"].tolist() for b in batches(examples, start, steps, workers)]
+
+
+def alike(one, other):
+    assert len(one) == len(other) > 0
+    return all(torch.equal(x[name], y[name]) for x, y in zip(one, other, strict=True) for name in x)
+
+
+@pytest.mark.parametrize(("subjects", "batch"), [(4, 4), (7, 3), (12, 4), (9, 1), (100, 16)])
+def test_a_batch_never_holds_one_subject_twice(subjects, batch):
+    assert all(len(set(found)) == batch for found in order(subjects, batch, 40))
+
+
+@pytest.mark.parametrize(("subjects", "batch"), [(4, 4), (12, 4), (9, 1), (32, 16)])
+def test_every_epoch_visits_every_subject_once_in_an_order_of_its_own(subjects, batch):
+    each = subjects // batch
+    found = order(subjects, batch, 4 * each)
+    epochs = [sum(found[i : i + each], []) for i in range(0, len(found), each)]
+    assert all(sorted(epoch) == list(range(subjects)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_subjects_that_fill_no_batch_wait_for_another_epoch():
+    found = order(7, 3, 60)
+    for epoch in range(30):
+        assert len(set(found[2 * epoch] + found[2 * epoch + 1])) == 6
+    assert {s for batch in found for s in batch} == set(range(7))
+
+
+@pytest.mark.parametrize(("subjects", "batch"), [(2, 5), (1, 3)])
+def test_few_subjects_fill_a_batch_evenly(subjects, batch):
+    for found in order(subjects, batch, 10):
+        counts = [found.count(s) for s in range(subjects)]
+        assert sum(counts) == batch
+        assert max(counts) - min(counts) <= 1
+
+
+def test_another_seed_gives_another_order():
+    assert order(12, 4, 6, seed=0) == order(12, 4, 6, seed=0)
+    assert order(12, 4, 6, seed=0) != order(12, 4, 6, seed=1)
+
+
+def test_examples_are_told_their_step_and_slot():
+    for step, batch in enumerate(batches(Examples(numbers, 5, 3, 0), 0, 4, 0)):
+        assert batch["step"].tolist() == [step] * 3
+        assert batch["slot"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("start", [1, 3, 5])
+def test_starting_late_goes_on_as_if_begun_at_the_first_step(heads, plan, start):
+    examples = Examples(PairMaker(heads, plan(), 3), 2, 2, 3)
+    whole = list(batches(examples, 0, 6, 0))
+    assert alike(list(batches(examples, start, 6, 0)), whole[start:])
+    assert list(batches(examples, 6, 6, 0)) == []
+
+
+def test_loader_processes_do_not_change_a_bit(heads, plan):
+    examples = Examples(PairMaker(heads, plan(crop=48, spacing=1.7), 3), 2, 2, 3)
+    here = list(batches(examples, 0, 3, 0))
+    assert here[0].keys() == set(TENSORS)
+    assert here[0]["a"].shape == (2, 1, 48, 48, 48)
+    for workers in (1, 2):
+        assert alike(list(batches(examples, 0, 3, workers)), here)
+
+
+def test_threads_of_this_process_do_not_change_a_bit(heads, plan):
+    examples = Examples(PairMaker(heads, plan(crop=48, spacing=1.7), 3), 2, 2, 3)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append([examples[i] for i in range(4)])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert alike(found[0], found[1])
+    assert alike(found[0], found[2])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_global_random_state_is_left_alone(heads, plan, workers):
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    for _ in batches(Examples(PairMaker(heads, plan(), 3), 2, 2, 3), 0, 2, workers):
+        pass
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_global_random_state_does_not_reach_the_batches(heads, plan):
+    examples = Examples(PairMaker(heads, plan(), 3), 2, 2, 3)
+    torch.manual_seed(1)
+    one = list(batches(examples, 0, 2, 0))
+    torch.manual_seed(2)
+    assert alike(one, list(batches(examples, 0, 2, 0)))
+
+
+def test_a_failure_in_a_loader_process_reaches_the_caller():
+    def fail(which, step, slot):
+        raise ValueError("no such head")
+
+    with pytest.raises(ValueError, match="no such head"):
+        list(batches(Examples(fail, 2, 2, 0), 0, 1, 1))
+
+
+def test_one_core_is_left_to_the_network(monkeypatch):
+    for cores, expected in ((1, 0), (2, 1), (8, 7), (96, 16)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
+        assert default_workers() == expected
