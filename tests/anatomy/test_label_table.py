@@ -146,3 +146,9 @@ def test_a_table_that_is_absent_or_no_text_is_refused_by_name(tmp_path):
     (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04\xff\xfe\x00")
     with pytest.raises(InputError, match=r"book\.xlsx: found no readable table .*wanted a TSV"):
         read_label_table(tmp_path / "book.xlsx")
+
+
+def test_names_of_a_tissue_segmentation_come_before_freesurfers_indices(tmp_path):
+    path = tmp_path / "seg.tsv"
+    path.write_text("index\tname\n0\tbackground\n1\tgrey matter\n2\tWM\n3\tcerebrospinal fluid\n")
+    assert read_label_table(path).classes() == {0: 0, 1: 1, 2: 2, 3: 3}

@@ -1,6 +1,7 @@
 """A checkpoint holds all that a run needs, and appears whole or not at all."""
 
 import os
+from contextlib import contextmanager
 
 import pytest
 import safetensors.torch
@@ -106,25 +107,25 @@ def test_another_networks_checkpoint_is_refused_by_name(tmp_path, toy, other):
         load_checkpoint(tmp_path, net, torch.optim.AdamW(net.parameters()))
 
 
-def fail_to_flush(monkeypatch):
+@contextmanager
+def failing_flush():
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        yield
 
 
-@pytest.mark.parametrize("how", ["flush", "size"])
-def test_a_disk_that_fills_up_leaves_the_previous_checkpoint(tmp_path, toy, monkeypatch, small_disk, how):
+@pytest.mark.parametrize("how", ["at the flush", "in the middle"])
+def test_a_disk_that_fills_up_leaves_the_previous_checkpoint(tmp_path, toy, small_disk, how):
     net, optimizer = trained(toy())
     save_checkpoint(tmp_path, net, optimizer, Progress(1, "x"))
     before = {k: v.clone() for k, v in net.state_dict().items()}
     trained_once(net, optimizer)
-    with monkeypatch.context() as patch, pytest.raises(WriteError, match=r"checkpoint.*untouched.*--resume"):
-        if how == "flush":
-            fail_to_flush(patch)
-            save_checkpoint(tmp_path, net, optimizer, Progress(2, "x"))
-        with small_disk(200):
-            save_checkpoint(tmp_path, net, optimizer, Progress(2, "x"))
+    full = failing_flush() if how == "at the flush" else small_disk(200)
+    with full, pytest.raises(WriteError, match=r"checkpoint.*untouched.*--resume"):
+        save_checkpoint(tmp_path, net, optimizer, Progress(2, "x"))
     assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]
     fresh, other = trained(toy(), steps=1)
     assert load_checkpoint(tmp_path, fresh, other) == Progress(1, "x")

@@ -18,7 +18,7 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch, there, expected):
 def test_a_gpu_that_is_not_there_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for ask in (pick_device, make_fabric):
-        with pytest.raises(PlanError, match="not there.*--device cpu"):
+        with pytest.raises(PlanError, match=r"not there.*--device cpu"):
             ask("cuda")
 
 

@@ -1,6 +1,7 @@
 """The learning rate over a run."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_it_begins_whole_and_ends_at_nothing(steps):
 
 def test_it_falls_at_every_step_and_stays_above_nothing_until_the_end():
     rates = [polynomial(step, 50) for step in range(51)]
-    assert all(one > other for one, other in zip(rates, rates[1:], strict=False))
+    assert all(one > other for one, other in pairwise(rates))
     assert min(rates[:-1]) > 0
 
 

@@ -111,5 +111,5 @@ def test_fewer_than_two_subjects_are_refused(count):
 
 @pytest.mark.parametrize("temperature", [0.0, -0.5, float("nan")])
 def test_temperatures_that_are_not_positive_are_refused(temperature):
-    with pytest.raises(InputError, match="temperature of .*wanted one above 0"):
+    with pytest.raises(InputError, match=r"temperature of .*wanted one above 0"):
         nt_xent(*embeddings(), temperature)

@@ -32,7 +32,7 @@ def test_a_batch_never_holds_one_subject_twice(subjects, batch):
 def test_every_epoch_visits_every_subject_once_in_an_order_of_its_own(subjects, batch):
     each = subjects // batch
     found = order(subjects, batch, 4 * each)
-    epochs = [sum(found[i : i + each], []) for i in range(0, len(found), each)]
+    epochs = [[s for batch in found[i : i + each] for s in batch] for i in range(0, len(found), each)]
     assert all(sorted(epoch) == list(range(subjects)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
 

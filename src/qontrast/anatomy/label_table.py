@@ -10,6 +10,13 @@ from qontrast.basics.errors import InputError, nearest
 from qontrast.scans.names import stem
 
 NUMBERS = tuple(f.name for f in fields(Prior))
+NAMES = {
+    **dict.fromkeys(("background", "bg", "air"), "air"),
+    **dict.fromkeys(("grey matter", "gray matter", "gm"), "cortical grey matter"),
+    **dict.fromkeys(("white matter", "wm"), "white matter"),
+    **dict.fromkeys(("cerebrospinal fluid", "csf"), "cerebrospinal fluid"),
+}
+"""What the names of a tissue segmentation mean: those that ``predict`` writes, and BIDS' abbreviations."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ def read_label_table(path: Path) -> LabelTable:
 
     A TSV with the column ``index`` (or ``value``) and either ``tissue`` (a name of ours, such as ``white matter``) or
     numbers of its own in columns ``t1`` (s), ``t2`` and ``t2star`` (ms), ``pd`` (fraction) and ``mt`` (percent units),
-    optionally ``spread``. A table that has neither (BIDS ``dseg.tsv``: index and name) is read by FreeSurfer's indices.
+    optionally ``spread``. A table that has neither (BIDS ``dseg.tsv``: index and name) is read by its names where they
+    are those of tissue classes (``grey matter``, ``GM``), else by FreeSurfer's indices.
 
     Raises:
         InputError: naming the row and the remedy.
@@ -70,7 +78,7 @@ def read_label_table(path: Path) -> LabelTable:
             )
         if prior is None:
             # With numbers of its own a label means what its row says, whatever FreeSurfer's index means.
-            tissue = tissue or FREESURFER.get(index, "")
+            tissue = tissue or NAMES.get((row.get("name") or "").strip().lower()) or FREESURFER.get(index, "")
             prior = PRIORS.get(tissue)
         if prior is not None:
             priors[index] = prior

@@ -265,6 +265,7 @@ def evaluate(
     data: str,
     ledger: Path = Path("results.jsonl"),
     labels: str | None = None,
+    embedded: int = 8,
     subjects: Words = (),
     contrasts: Words = ("mprage",),
     snr: float = 30.0,
@@ -285,6 +286,8 @@ def evaluate(
         File of JSON lines.
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    embedded
+        How many embedded heads there are.
     subjects
         Names of the subjects to score; all where not given.
     contrasts
@@ -304,7 +307,7 @@ def evaluate(
     from qontrast.tasks.evaluate import evaluate as task
     from qontrast.tasks.plans import Cohort
 
-    cohort = Cohort(data=data, labels=labels, subjects=subjects)
+    cohort = Cohort(data=data, labels=labels, embedded=embedded, subjects=subjects)
     rows = task(model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet)
     if not quiet:
         for line in summarise(rows, by=("contrast", "class")):
