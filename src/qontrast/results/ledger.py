@@ -1,7 +1,7 @@
 """The ledger: one JSON object per line, appended to and never rewritten.
 
-A row of scores holds: run, arm, data, snr, subject, contrast, class, dice, hd95_mm, truth_voxels, predicted_voxels, note,
-seed, train_subjects, model_digest. The ledger itself takes rows of any keys.
+A row of scores holds: run, arm, data, snr, subject, contrast, class, dice, hd95_mm, truth_voxels, predicted_voxels,
+note, seed, train_subjects, model_digest. The ledger itself takes rows of any keys.
 """
 
 import json

@@ -21,8 +21,8 @@ from qontrast.views.plan import ViewPlan
 
 MARK = ".qontrast-demo"
 SEEN, UNSEEN = "mprage", "fse"
-HEADS, TESTED, LABELLED = 8, 4, 2
-PRETRAIN_STEPS, FINETUNE_STEPS = 50, 110
+HEADS, TESTED, LABELLED = 8, 3, 2
+PRETRAIN_STEPS, FINETUNE_STEPS = 40, 100
 VIEWS = ViewPlan(arm="seqinv", crop=48, spacing=2.0)
 # Below 48³ the deepest features have 2³ positions, too few for instance norm: the contrastive loss does not fall.
 
@@ -74,7 +74,7 @@ def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str
                 contrasts=(SEEN,),
                 batch=2,
                 views=VIEWS,
-                optimisation=Optimisation(steps=FINETUNE_STEPS, learning_rate=2e-3),
+                optimisation=Optimisation(steps=FINETUNE_STEPS, learning_rate=3e-3),
             ),
             folder,
             quiet=quiet,
