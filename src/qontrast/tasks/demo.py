@@ -10,7 +10,8 @@ from qontrast.basics.atomic import claim_folder, write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.engine.loop import Optimisation
 from qontrast.report.page import write_report
-from qontrast.results.compare import paired
+from qontrast.results.compare import FEWEST_PAIRS, paired
+from qontrast.results.intervals import Interval
 from qontrast.results.table import subject_means, summarise
 from qontrast.tasks.evaluate import evaluate
 from qontrast.tasks.finetune import finetune_segment
@@ -131,15 +132,18 @@ def _figures(rows: Sequence[dict[str, Any]]) -> list[str]:
         dice = {line["arm"]: line["dice"].mean for line in summarise(here, by=("arm",), metrics=("dice",))}
         arms = [subject_means([r for r in here if r["arm"] == arm], "dice") for arm in ("seqinv", "scratch")]
         gap = paired(arms[0], arms[1]).difference
-        if gap.low is not None and gap.high is not None and gap.low > 0:
-            verdict = "pretraining helped"
-        elif gap.low is not None and gap.high is not None and gap.high < 0:
-            verdict = "pretraining did harm"
-        else:
-            verdict = "no clear difference"
-        spread = "" if gap.low is None else f", 95 % interval {gap.low:+.3f} to {gap.high:+.3f}"
+        verdict = _verdict(gap)
         lines.append(
             f"{contrast.upper()} ({seen}): mean Dice {dice['seqinv']:.3f} pretrained, {dice['scratch']:.3f} "
-            f"from scratch; difference {gap.mean:+.3f}{spread} over {gap.count} heads: {verdict}."
+            f"from scratch; difference {gap.mean:+.3f} over {gap.count} heads: {verdict}."
         )
     return lines
+
+
+def _verdict(gap: Interval) -> str:
+    if gap.low is None or gap.high is None or gap.count < FEWEST_PAIRS:
+        return "too few heads to say whether pretraining helped"
+    interval = f"95 % interval {gap.low:+.3f} to {gap.high:+.3f}"
+    if gap.low > 0:
+        return f"{interval}, pretraining helped"
+    return f"{interval}, pretraining did harm" if gap.high < 0 else f"{interval}, no clear difference"
