@@ -185,7 +185,7 @@ def test_a_plan_that_wants_only_what_is_lost_is_refused_with_what_is_possible(ma
     subject = opened(maps_folder(omit=["R2starmap"]))
     for plan in (ViewPlan(sequences=("mprage", "gre")), ViewPlan(arm="base")):
         with pytest.raises(MissingMapError, match=r"^sub-01: found maps .*mp2rage.*; wanted maps for .*mprage"):
-            draw_contrasts(plan, subject.sequences, subject.name, derive(0))
+            draw_contrasts(plan, subject, derive(0))
 
 
 def test_a_sequence_that_lacks_its_map_is_refused_by_name(maps_folder):

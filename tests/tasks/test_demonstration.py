@@ -72,12 +72,18 @@ def row(arm, subject, contrast, dice):
 
 
 @pytest.mark.parametrize(
-    ("gain", "verdict"), [(0.2, "pretraining helped"), (-0.2, "pretraining did harm"), (0.0, "no clear difference")]
+    ("gain", "heads", "verdict"),
+    [
+        (0.2, 6, "pretraining helped"),
+        (-0.2, 6, "pretraining did harm"),
+        (0.0, 6, "no clear difference"),
+        (0.2, 5, "too few heads to say"),
+    ],
 )
-def test_the_figures_say_which_way_they_fall(gain, verdict):
+def test_the_figures_say_which_way_they_fall(gain, heads, verdict):
     rows = [
         row(arm, f"sub-{n}", contrast, 0.5 + 0.01 * n + (gain if arm == "seqinv" else 0))
-        for n in range(4) for arm in ("seqinv", "scratch") for contrast in ("mprage", "fse")
+        for n in range(heads) for arm in ("seqinv", "scratch") for contrast in ("mprage", "fse")
     ]  # fmt: skip
     lines = module._figures(rows)
     assert len(lines) == 2
