@@ -40,7 +40,7 @@ class Optimisation:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     clip: float = 12.0
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = 30.0
     checkpoint_steps: int = 100
 
     def __post_init__(self) -> None:

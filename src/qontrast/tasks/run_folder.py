@@ -5,7 +5,6 @@ from typing import Any
 
 from qontrast.basics.atomic import claim_folder, write_atomic
 from qontrast.basics.errors import InputError
-from qontrast.engine.checkpoint import CHECKPOINT
 from qontrast.tasks.plan_file import NOT_IN_DIGEST, plan_text, plan_values, read_plan
 
 PLAN = "plan.yaml"
@@ -19,7 +18,7 @@ def open_run(out: Path, plan: Any, *, resume: bool) -> None:
         WriteError: if the folder cannot be written.
     """
     if not resume or not (out / PLAN).is_file():
-        remedy = "Add --resume to go on with that run" if (out / CHECKPOINT).is_file() else "Empty it"
+        remedy = "Add --resume to go on with that run" if (out / PLAN).is_file() else "Empty it"
         claim_folder(out, flag=f"{remedy}, or choose another --out.")
         return
     before, now = plan_values(read_plan(type(plan), out / PLAN)), plan_values(plan)
