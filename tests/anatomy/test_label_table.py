@@ -152,3 +152,12 @@ def test_names_of_a_tissue_segmentation_come_before_freesurfers_indices(tmp_path
     path = tmp_path / "seg.tsv"
     path.write_text("index\tname\n0\tbackground\n1\tgrey matter\n2\tWM\n3\tcerebrospinal fluid\n")
     assert read_label_table(path).classes() == {0: 0, 1: 1, 2: 2, 3: 3}
+
+
+def test_a_table_that_names_tissue_never_falls_back_on_freesurfers_indices(tmp_path):
+    path = tmp_path / "dseg.tsv"
+    path.write_text("index\tname\n1\tGray Matter\n2\tWhite Matter\n3\tCSF\n4\tBone\n7\tTumour\n10\tBrainstem\n")
+    table = read_label_table(path)
+    assert table.tissues[4] == "cortical bone"
+    assert table.tissues[10] == "brain stem"
+    assert 7 not in table.priors  # FreeSurfer's 7 is cerebellar white matter

@@ -55,6 +55,7 @@ def test_the_notes_say_what_was_inferred_and_estimated(subject):
         "sub-01_PDmap.nii.gz: p.u.",
         "sub-01_R1map.nii.gz: 1/s",
         "sub-01_R2starmap.nii.gz: 1/s",
+        "MagneticFieldStrength is in no sidecar: the maps are taken to hold at 3 T",
         "R2 is absent: estimated as 0.7 of R2*",
     ]
 

@@ -111,7 +111,7 @@ def test_a_bug_is_not_hidden(monkeypatch, tmp_path):
 
 
 def test_a_folder_that_holds_something_is_refused_with_resume_named(capsys, labels_folder, tmp_path):
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"of an earlier run")
+    (tmp_path / "plan.yaml").write_bytes(b"of an earlier run")
     assert run(["pretrain", "--data", str(labels_folder), "--out", str(tmp_path), "--quiet"]) == 1
     assert "--resume" in capsys.readouterr().err
-    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["checkpoint.safetensors"]
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["plan.yaml"]

@@ -1,6 +1,7 @@
 """Scores go into the ledger row by row, once."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -17,7 +18,8 @@ from qontrast.tasks.plans import Cohort
 
 KEYS = {
     "run", "arm", "data", "snr", "seed", "train_subjects", "model_digest", "subject", "contrast", "class", "dice",
-    "hd95_mm", "truth_voxels", "predicted_voxels", "note",
+    "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "freeze", "image",
+    "trained_on",
 }  # fmt: skip
 CLASSES = ["grey matter", "white matter", "cerebrospinal fluid"]
 
@@ -173,3 +175,11 @@ def test_maps_have_no_truth_to_score_against(copied, maps_folder, tmp_path):
 def test_a_folder_without_model_is_refused(labels_folder, tmp_path):
     with pytest.raises(InputError, match=r"model\.safetensors"):
         evaluate(Path(tmp_path), Cohort(data=str(labels_folder)), tmp_path / "r", quiet=True)
+
+
+def test_heads_that_the_model_was_trained_on_are_marked(finetune_plan, labels_folder, tmp_path, capsys):
+    plan = replace(finetune_plan(labels_folder), cohort=Cohort(data=str(labels_folder), subjects=("sub-01",)))
+    finetune_segment(plan, tmp_path / "run", quiet=True)
+    rows = evaluate(tmp_path / "run", Cohort(data=str(labels_folder)), tmp_path / "r.jsonl")
+    assert {(row["subject"], row["trained_on"]) for row in rows} == {("sub-01", True), ("sub-02", False)}
+    assert "warning: sub-01 is among the heads" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from pathlib import Path
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
-from qontrast.anatomy.qmri import SUFFIXES, read_maps
+from qontrast.anatomy.qmri import SUFFIXES, TARGETS, read_maps
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
 from qontrast.scans.names import Named, find_images
@@ -63,7 +63,9 @@ def find_subjects(data: str, *, embedded: int = 8, labels: Path | None = None, s
     found = []
     for name, files in sorted(sessions.items()):
         segmentations = [f for f in files if f.suffix in LABEL_SUFFIXES or (folder.is_file() and labels is not None)]
-        if any(f.suffix in SUFFIXES for f in files):
+        targets = {TARGETS.get(f.suffix) for f in files}
+        # A stray map (a B1 map of another scan) does not make a label map a set of tissue maps.
+        if {"pd", "r1"} <= targets or (targets != {None} and not segmentations):
             found.append(SubjectSource(name, "maps", tuple(files)))
         elif segmentations:
             found.append(SubjectSource(name, "labels", (segmentations[0],), table=labels))

@@ -15,8 +15,12 @@ NAMES = {
     **dict.fromkeys(("grey matter", "gray matter", "gm"), "cortical grey matter"),
     **dict.fromkeys(("white matter", "wm"), "white matter"),
     **dict.fromkeys(("cerebrospinal fluid", "csf"), "cerebrospinal fluid"),
+    **dict.fromkeys(("cortical gray matter", "cgm"), "cortical grey matter"),
+    **dict.fromkeys(("brainstem", "bs"), "brain stem"),
+    **dict.fromkeys(("bone", "bn"), "cortical bone"),
+    "st": "soft tissue",
 }
-"""What the names of a tissue segmentation mean: those that ``predict`` writes, and BIDS' abbreviations."""
+"""What the names of a tissue segmentation mean beside the tissues' own: those that ``predict`` writes, and BIDS'."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ def read_label_table(path: Path) -> LabelTable:
 
     A TSV with the column ``index`` (or ``value``) and either ``tissue`` (a name of ours, such as ``white matter``) or
     numbers of its own in columns ``t1`` (s), ``t2`` and ``t2star`` (ms), ``pd`` (fraction) and ``mt`` (percent units),
-    optionally ``spread``. A table that has neither (BIDS ``dseg.tsv``: index and name) is read by its names where they
-    are those of tissue classes (``grey matter``, ``GM``), else by FreeSurfer's indices.
+    optionally ``spread``. A table that has neither (BIDS ``dseg.tsv``: index and name) is read by its names if it
+    names grey or white matter so (``grey matter``, ``GM``), and other names then have no prior; else by FreeSurfer's
+    indices.
 
     Raises:
         InputError: naming the row and the remedy.
@@ -63,6 +68,8 @@ def read_label_table(path: Path) -> LabelTable:
     key = next((k for k in ("index", "value") if k in rows[0]), None)
     if key is None:
         raise InputError(path, f"columns {', '.join(map(str, rows[0]))}", "a column named index", "It is a TSV.")
+    # FreeSurfer never calls a label plainly grey or white matter: such a table has numbers of its own.
+    by_name = any(_named_tissue(row) in ("cortical grey matter", "white matter") for row in rows)
     priors: dict[int, Prior] = {}
     tissues: dict[int, str] = {}
     for line, row in enumerate(rows, start=2):
@@ -78,7 +85,7 @@ def read_label_table(path: Path) -> LabelTable:
             )
         if prior is None:
             # With numbers of its own a label means what its row says, whatever FreeSurfer's index means.
-            tissue = tissue or NAMES.get((row.get("name") or "").strip().lower()) or FREESURFER.get(index, "")
+            tissue = tissue or (_named_tissue(row) if by_name else FREESURFER.get(index, ""))
             prior = PRIORS.get(tissue)
         if prior is not None:
             priors[index] = prior
@@ -86,6 +93,11 @@ def read_label_table(path: Path) -> LabelTable:
     priors.setdefault(0, PRIORS["air"])
     tissues.setdefault(0, "air")
     return LabelTable(priors, tissues, str(path))
+
+
+def _named_tissue(row: dict[str, str]) -> str:
+    name = (row.get("name") or "").strip().lower()
+    return NAMES.get(name) or (name if name in PRIORS else "")
 
 
 def table_for(path: Path, given: Path | None) -> LabelTable:

@@ -30,6 +30,7 @@ TARGETS = {
     "RB1map": "b1_receive",
 }
 SUFFIXES = tuple(TARGETS)
+ASSUMED_FIELD = 3.0  # tesla
 CEILINGS = {"pd": 1.6, "r1": 20.0, "r2": 500.0, "r2star": 500.0, "mt": 0.3, "b1_transmit": 3.0}
 """Beyond these a voxel is a failed fit, not tissue: it is clamped, and the number of such voxels is said."""
 
@@ -98,7 +99,9 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
         maps[target] = torch.from_numpy(_within(data, target, brain, image.path.name, notes))[None, None]
     if len(fields) > 1:
         raise InputError(name, f"maps measured at {sorted(fields)} T", "one field strength", "Mend the sidecars.")
-    field = fields.pop() if fields else 3.0
+    if not fields:
+        notes.append(f"MagneticFieldStrength is in no sidecar: the maps are taken to hold at {ASSUMED_FIELD:g} T")
+    field = fields.pop() if fields else ASSUMED_FIELD
     if "r2" not in maps and "r2star" in maps:
         maps["r2"] = estimate_r2(maps["r2star"])
         notes.append("R2 is absent: estimated as 0.7 of R2*")

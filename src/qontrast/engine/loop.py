@@ -104,6 +104,7 @@ def fit(
         InputError: if the run is to be resumed with another plan.
         QontrastError: if the loss or its gradient is not finite.
     """
+    model.to(fabric.device)  # before the moments are restored: they go where the parameters are
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
     start = _resume(model, optimizer, run) if run.resume else 0
@@ -162,8 +163,8 @@ def fit(
 
 def _diverged(run: Run, what: str) -> QontrastError:
     return QontrastError(
-        f"{run.folder}: {what}. The last checkpoint is kept. Lower the learning rate (--optimisation.learning_rate) "
-        "or set --precision 32, and run with --resume."
+        f"{run.folder}: {what}. The last checkpoint is kept. Start anew in another --out with a lower "
+        "--optimisation.learning_rate or with --precision 32."
     )
 
 

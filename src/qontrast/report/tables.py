@@ -40,8 +40,17 @@ class Table:
     reading: str
 
 
+APART = {
+    "train_subjects": "training subjects",
+    "data": "data",
+    "snr": "SNR",
+    "freeze": "frozen",
+    "trained_on": "trained on these heads",
+}
+
+
 def read_scores(path: Path) -> list[Row]:
-    """Rows of a ledger, arms told apart by their number of training subjects where there are several numbers.
+    """Rows of a ledger, arms told apart by what else differs between their experiments.
 
     Raises:
         InputError: if the ledger is missing, garbled or empty, or a row lacks arm, contrast, class or subject.
@@ -54,10 +63,11 @@ def read_scores(path: Path) -> list[Row]:
         lacking = [key for key in wanted if key not in row]
         if lacking:
             raise InputError(path, f"a row without {', '.join(lacking)}: {dict(row)}", f"{', '.join(wanted)}", "")
-    sizes = {str(row.get("train_subjects")) for row in rows}
-    if len(sizes) == 1:
-        return rows
-    return [{**row, "arm": f"{row['arm']}, training subjects: {row.get('train_subjects')}"} for row in rows]
+    # Rows of different experiments are never averaged: what varies between them becomes a part of the arm's name.
+    for key, name in APART.items():
+        if len({str(row.get(key)) for row in rows}) > 1:
+            rows = [{**row, "arm": f"{row['arm']}, {name}: {row.get(key)}"} for row in rows]
+    return rows
 
 
 def score_table(rows: Sequence[Row], *, per_class: bool = False) -> Table:

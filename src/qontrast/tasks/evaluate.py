@@ -36,6 +36,7 @@ class Test:
     Args:
         subject: subject and session.
         contrast: sequence, or BIDS suffix of a real scan.
+        name: of the scan's file, or the sequence.
         image: ``[1, 1, x, y, z]``, axes RAS.
         truth: classes ``[x, y, z]``.
         names: of the truth's classes.
@@ -44,6 +45,7 @@ class Test:
 
     subject: str
     contrast: str
+    name: str
     image: Volume
     truth: Labels
     names: tuple[str, ...]
@@ -96,14 +98,18 @@ def evaluate(
         "run": name or file.resolve().parent.name,
         "arm": plan.get("pretraining.arm", "scratch"),
         "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),
+        "labels": _digest(Path(cohort.labels)) if cohort.labels else None,
         "snr": None if labelled_scans(cohort) else snr,
+        "freeze": bool(plan.get("freeze", False)),
         "seed": seed,
         "train_subjects": plan.get("labelled_heads", 0),
-        "model_digest": hashlib.sha256(file.read_bytes()).hexdigest()[:12],
+        "model_digest": _digest(file),
     }
     there = read_rows(ledger) if ledger.is_file() else []
     own = [row for row in there if all(row.get(k) == v for k, v in about.items())]
-    done = {(row["subject"], row["contrast"]) for row in own}
+    done = {(row["subject"], row.get("image", row["contrast"])) for row in own}
+    trained_on = set(plan.get("trained_on", ())) if _same_data(plan.get("cohort.data"), cohort.data) else set()
+    warned = False
     shown: list[tuple[Test, Labels]] = []
     rows = list(own)
     for test in _tests(cohort, contrasts, segmenter.contract.spacing, snr, seed, done, quiet=quiet):
@@ -115,6 +121,8 @@ def evaluate(
                 **about,
                 "subject": test.subject,
                 "contrast": test.contrast,
+                "image": test.name,
+                "trained_on": test.subject in trained_on,
                 "class": score.name,
                 "dice": score.dice,
                 "hd95_mm": score.hd95_mm,
@@ -126,6 +134,9 @@ def evaluate(
                 _in_terms_of(predicted, test.names, test, classes), truth, classes, test.grid.spacing
             )
         ]
+        if test.subject in trained_on and not warned:
+            warned = True
+            say(f"warning: {test.subject} is among the heads this model was trained on; its rows say so", quiet=quiet)
         append_rows(ledger, found)
         rows += found
         if len(shown) < SHOWN:
@@ -148,12 +159,12 @@ def _tests(
     quiet: bool,
 ) -> Iterator[Test]:
     """The images that are not yet scored, one at a time."""
-    scans = [s for s in labelled_scans(cohort) if (s.subject, s.scan.suffix) not in done]
+    scans = [s for s in labelled_scans(cohort) if (s.subject, s.scan.path.name) not in done]
     if scans or labelled_scans(cohort):
         for source in track(scans, "scoring", quiet=quiet):
             scan = source.open()
             image, truth = torch.from_numpy(scan.image)[None, None], torch.from_numpy(scan.classes)
-            yield Test(scan.subject, scan.contrast, image, truth, scan.names, scan.grid)
+            yield Test(scan.subject, scan.contrast, scan.path.name, image, truth, scan.names, scan.grid)
         return
     from qontrast.anatomy.priors import TISSUE_CLASSES
 
@@ -161,7 +172,19 @@ def _tests(
     wanted = [(h, c) for h in heads for c in contrasts if (h.name, c) not in done]
     for head, contrast in track(wanted, "scoring", quiet=quiet):
         simulated = simulate_scan(head, PRESETS[contrast], spacing, snr, seed)
-        yield Test(head.name, contrast, simulated.image, simulated.classes, tuple(TISSUE_CLASSES), simulated.grid)
+        yield Test(
+            head.name, contrast, contrast, simulated.image, simulated.classes, tuple(TISSUE_CLASSES), simulated.grid
+        )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _same_data(one: str | None, other: str) -> bool:
+    return one == other or (
+        one is not None and EMBEDDED not in (one, other) and Path(one).resolve() == Path(other).resolve()
+    )
 
 
 def _common(classes: tuple[str, ...], test: Test) -> list[str]:

@@ -19,7 +19,7 @@ from qontrast.tasks.speaking import say
 from qontrast.views.labelled import CropMaker
 from qontrast.views.loader import Examples, batches, default_workers
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.encoder import encoder_arm, load_encoder
+from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_encoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
@@ -54,10 +54,15 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         model: nn.Module = Segmenter(UNet(encoder, len(classes)), freeze=plan.freeze)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
+    heads = sorted({case.subject for case in cases})
+    if plan.encoder and (spacing := encoder_spacing(plan.encoder)) not in (None, plan.views.spacing):
+        say(
+            f"note: the encoder was pretrained at {spacing:g} mm, this run is at {plan.views.spacing:g} mm", quiet=quiet
+        )
     arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
     start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
     say(
-        f"segment {', '.join(classes[1:])}: from {start}, {len(cases)} labelled heads, {fabric.device.type}, "
+        f"segment {', '.join(classes[1:])}: from {start}, {len(heads)} labelled heads, {fabric.device.type}, "
         f"{fabric._precision.precision}",
         quiet=quiet,
     )
@@ -83,7 +88,7 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         spacing=plan.views.spacing,
         crop=plan.views.crop,
         normalisation=NORMALISATION,
-        plan=plan_values(plan) | {"pretraining.arm": arm, "labelled_heads": len(cases)},
+        plan=plan_values(plan) | {"pretraining.arm": arm, "labelled_heads": len(heads), "trained_on": heads},
     )
     say(f"segmenter: {file}", quiet=quiet)
     return file

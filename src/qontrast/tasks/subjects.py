@@ -1,12 +1,13 @@
 """The subjects of a plan, opened."""
 
+import re
 from pathlib import Path
 
 from qontrast.anatomy.cohort import SubjectSource, find_subjects
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.tasks.plans import Cohort
-from qontrast.tasks.speaking import track
+from qontrast.tasks.speaking import say, track
 
 EMBEDDED_SEED = 0  # the embedded heads are the same people in every run
 
@@ -30,5 +31,13 @@ def sources_of(cohort: Cohort) -> list[SubjectSource]:
 
 
 def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Subject]:
-    """Read them, with a progress bar."""
-    return [source.open() for source in track(sources, "reading heads", quiet=quiet)]
+    """Read them, with a progress bar; what was inferred of their maps is said once for each kind of note."""
+    subjects = [source.open() for source in track(sources, "reading heads", quiet=quiet)]
+    said: set[str] = set()
+    for subject in subjects:
+        for note in getattr(subject, "notes", []):
+            kind = re.sub(r"[\d.]+", "#", note.replace(subject.name, ""))
+            if kind not in said:
+                said.add(kind)
+                say(f"{subject.name}: {note}", quiet=quiet)
+    return subjects

@@ -17,7 +17,7 @@ from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, choice, derive, uniform
 from qontrast.basics.shapes import Coordinates, Labels, Volume
-from qontrast.geometry.sample import Box, average_blocks, occupied, sample, touched, whole
+from qontrast.geometry.sample import Box, average_blocks, sample, touched, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import draw_protocol
@@ -29,6 +29,10 @@ from qontrast.views.render import draw_spoiling, oversampling, resampled_signals
 
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
+
+
+JITTER = 0.35
+"""Largest distance of a labelled voxel from the centre of its crop, as a share of the crop's edge."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,15 @@ class ScannedCase(Case):
         self.name, self.subject, self.classes, self.scan = scan.name, scan.subject, scan.names, scan
         self._image = torch.from_numpy(np.ascontiguousarray(scan.image))[None, None]
         self._truth = torch.from_numpy(np.ascontiguousarray(scan.classes))
-        # Lesions are small: crops are centred where there is something to learn.
-        self._region = occupied(self._truth > 0) or whole(scan.grid.shape)
+        self._labelled = torch.nonzero(self._truth > 0)
 
     def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
         """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
         generator = derive(seed, self.name, step, slot)
         grid = self.scan.grid
-        warp = _place(plan, self._region, grid, generator)
+        warp = draw_warp(
+            plan.geometry, self._centre(plan, generator), (plan.crop,) * 3, plan.spacing, grid.spacing, generator
+        )
         factor = oversampling(grid, plan.spacing)
         coordinates = warp.coordinates(factor)
         box = touched(coordinates, grid.shape)
@@ -119,6 +124,15 @@ class ScannedCase(Case):
         image = image + noise * torch.randn(image.shape, generator=generator)
         truth = _majority(self._truth[x, y, z], len(self.classes), box, coordinates, factor)
         return normalise(image), truth
+
+    def _centre(self, plan: ViewPlan, generator: torch.Generator) -> Tensor:
+        """A labelled voxel, moved: a small lesion must not always lie in the crop's centre."""
+        grid, edge = self.scan.grid, plan.crop * plan.spacing
+        if chance(ANYWHERE, generator) or len(self._labelled) == 0:
+            return draw_centre(whole(grid.shape), grid.spacing, edge, generator)
+        voxel = self._labelled[int(torch.randint(len(self._labelled), (), generator=generator))].float()
+        jitter = JITTER * edge * (2 * torch.rand(3, generator=generator) - 1)
+        return voxel + jitter / torch.tensor(grid.spacing)
 
 
 @dataclass(frozen=True)

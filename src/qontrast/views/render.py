@@ -18,6 +18,8 @@ from qontrast.physics.sequence import Sequence, acquire
 from qontrast.views.normalise import normalise
 from qontrast.views.plan import ArtefactRanges
 
+MOST_POINTS = 4  # along an edge: 64 points a voxel average well enough, and memory grows with the cube
+
 
 @dataclass(frozen=True)
 class Spoiling:
@@ -58,7 +60,7 @@ def draw_spoiling(ranges: ArtefactRanges, crop: int, generator: torch.Generator)
 
 def oversampling(grid: Grid, spacing: float) -> int:
     """Points along each edge of a voxel of ``spacing`` mm, so that the grid's own resolution is not skipped over."""
-    return max(1, round(spacing / min(grid.spacing)))
+    return max(1, min(MOST_POINTS, round(spacing / min(grid.spacing))))
 
 
 def resampled_signals(subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int) -> Volume:

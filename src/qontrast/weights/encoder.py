@@ -71,11 +71,24 @@ def encoder_arm(path: str | Path) -> str:
     Raises:
         InputError: see :func:`load_encoder`.
     """
+    contract = _contract(path)
+    return "external" if contract is None else str(contract.plan.get("views.arm", "external"))
+
+
+def encoder_spacing(path: str | Path) -> float | None:
+    """The voxel size in millimetres that an encoder was pretrained at; None where it is not ours.
+
+    Raises:
+        InputError: see :func:`load_encoder`.
+    """
+    contract = _contract(path)
+    return None if contract is None else contract.spacing
+
+
+def _contract(path: str | Path) -> Contract | None:
     path = Path(path)
     path = path / ENCODER if path.is_dir() else path
-    if path.suffix != ".safetensors":
-        return "external"
-    return str(read_weights(path, "encoder")[1].plan.get("views.arm", "external"))
+    return read_weights(path, "encoder")[1] if path.suffix == ".safetensors" else None
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
