@@ -25,7 +25,7 @@ SEEN, UNSEEN = "mprage", "fse"
 HEADS, TESTED, LABELLED = 8, 3, 2
 PRETRAIN_STEPS, FINETUNE_STEPS = 40, 100
 VIEWS = ViewPlan(arm="seqinv", crop=48, spacing=2.0)
-# Below 48³ the deepest features have 2³ positions, too few for instance norm: the contrastive loss does not fall.
+# At 32³ and 3 mm the contrastive loss did not fall in 60 steps; see ARCHITECTURE.md.
 
 
 def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str]:
