@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qontrast.anatomy.cohort import LABEL_SUFFIXES
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
@@ -128,7 +129,7 @@ def _truth_files(files: list[Named]) -> list[Named]:
     probabilities = [f for f in files if f.suffix == "probseg"]
     if probabilities:
         return probabilities
-    for suffix in ("dseg", "aseg", "aparc+aseg", "seg"):
+    for suffix in LABEL_SUFFIXES:
         whole = [f for f in files if f.suffix == suffix]
         if whole:
             return whole[:1]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from qontrast.anatomy.cohort import EMBEDDED
+from qontrast.anatomy.labelled_scans import LabelledScanSource
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.basics.grid import Grid
@@ -94,12 +95,13 @@ def evaluate(
     segmenter = open_segmenter(model, device)
     file = model / MODEL if model.is_dir() else model
     plan = segmenter.contract.plan
+    scans = labelled_scans(cohort)
     about = {
         "run": name or file.resolve().parent.name,
         "arm": plan.get("pretraining.arm", "scratch"),
         "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),
         "labels": _digest(Path(cohort.labels)) if cohort.labels else None,
-        "snr": None if labelled_scans(cohort) else snr,
+        "snr": None if scans else snr,
         "freeze": bool(plan.get("freeze", False)),
         "seed": seed,
         "train_subjects": plan.get("labelled_heads", 0),
@@ -112,7 +114,7 @@ def evaluate(
     warned = False
     shown: list[tuple[Test, Labels]] = []
     rows = list(own)
-    for test in _tests(cohort, contrasts, segmenter.contract.spacing, snr, seed, done, quiet=quiet):
+    for test in _tests(cohort, scans, contrasts, segmenter.contract.spacing, snr, seed, done, quiet=quiet):
         predicted = _in_terms_of(segmenter.segment(test.image, test.grid), segmenter.contract.classes, test)
         classes = ["background", *_common(segmenter.contract.classes, test)]
         truth = _in_terms_of(test.truth, test.names, test, classes)
@@ -150,6 +152,7 @@ def evaluate(
 
 def _tests(
     cohort: Cohort,
+    scans: list[LabelledScanSource],
     contrasts: tuple[str, ...],
     spacing: float,
     snr: float,
@@ -159,9 +162,9 @@ def _tests(
     quiet: bool,
 ) -> Iterator[Test]:
     """The images that are not yet scored, one at a time."""
-    scans = [s for s in labelled_scans(cohort) if (s.subject, s.scan.path.name) not in done]
-    if scans or labelled_scans(cohort):
-        for source in track(scans, "scoring", quiet=quiet):
+    if scans:
+        left = [s for s in scans if (s.subject, s.scan.path.name) not in done]
+        for source in track(left, "scoring", quiet=quiet):
             scan = source.open()
             image, truth = torch.from_numpy(scan.image)[None, None], torch.from_numpy(scan.classes)
             yield Test(scan.subject, scan.contrast, scan.path.name, image, truth, scan.names, scan.grid)
