@@ -38,7 +38,8 @@ def at_field(tissue: TissueMaps, field_strength: float) -> TissueMaps:
         r2 = tissue.r2 if tissue.r2 is not None else estimate_r2(r2star)
         # A fit that gave R2* below R2 has no susceptibility to scale: it is left as it is.
         r2star = torch.where(r2star > r2, r2 + (r2star - r2) * ratio, r2star)
-    return replace(tissue, r1=r1, r2star=r2star, field_strength=float(field_strength))
+    b0 = None if tissue.b0 is None else tissue.b0 * ratio
+    return replace(tissue, r1=r1, r2star=r2star, b0=b0, field_strength=float(field_strength))
 
 
 def tissue_share(r1: Tensor) -> Tensor:

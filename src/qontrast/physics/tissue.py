@@ -10,9 +10,12 @@ from qontrast.basics.errors import MissingMapError
 from qontrast.basics.shapes import Volume
 
 MAP_NAMES = ("pd", "r1", "r2", "r2star", "mt")
-"""The maps that describe tissue; the two transmit and receive fields describe the scanner."""
+"""The maps that describe tissue; transmit, receive and static field describe the scanner."""
 
-SPOKEN = {"pd": "PD", "r1": "R1", "r2": "R2", "r2star": "R2*", "mt": "MTsat", "b1_transmit": "B1+", "b1_receive": "B1-"}
+SPOKEN = {
+    **{"pd": "PD", "r1": "R1", "r2": "R2", "r2star": "R2*", "mt": "MTsat"},
+    **{"b1_transmit": "B1+", "b1_receive": "B1-", "b0": "B0"},
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class TissueMaps:
         mt: magnetisation-transfer saturation by one MT pulse, fraction; None where unknown.
         b1_transmit: transmit field relative to nominal (1.0 is nominal); None means 1.0 everywhere.
         b1_receive: receive sensitivity, relative; None means 1.0 everywhere.
+        b0: off-resonance at ``field_strength``, Hz; None means on resonance everywhere.
         field_strength: static field at which the rates hold, tesla.
     """
 
@@ -37,6 +41,7 @@ class TissueMaps:
     mt: Volume | None = None
     b1_transmit: Volume | None = None
     b1_receive: Volume | None = None
+    b0: Volume | None = None
     field_strength: float = 3.0
 
     @property

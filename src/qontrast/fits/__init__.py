@@ -1,0 +1,1 @@
+"""Maps from what a scanner gives: estimators with their error, arrays in and arrays out."""
