@@ -13,8 +13,14 @@ MAP_NAMES = ("pd", "r1", "r2", "r2star", "mt")
 """The maps that describe tissue; transmit, receive and static field describe the scanner."""
 
 SPOKEN = {
-    **{"pd": "PD", "r1": "R1", "r2": "R2", "r2star": "R2*", "mt": "MTsat"},
-    **{"b1_transmit": "B1+", "b1_receive": "B1-", "b0": "B0"},
+    "pd": "PD",
+    "r1": "R1",
+    "r2": "R2",
+    "r2star": "R2*",
+    "mt": "MTsat",
+    "b1_transmit": "B1+",
+    "b1_receive": "B1-",
+    "b0": "B0",
 }
 
 
