@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qontrast.physics.gradient_echo import GRE, SPGR, ernst_angle
+from qontrast.physics.inversion_recovery import FLAIR, nulling_inversion_time
 from qontrast.physics.presets import CSF_T1, PRESETS
-from qontrast.physics.spin_echo import FLAIR, FSE, nulling_inversion_time
+from qontrast.physics.spin_echo import FSE
 from qontrast.physics.tissue import TissueMaps
 
 
@@ -38,7 +39,7 @@ def test_no_flip_angle_beats_the_ernst_angle(tr, t1, factor):
 def test_flair_nulls_the_tissue_it_was_solved_for(t1, tr, train, efficiency):
     ti = nulling_inversion_time(t1, tr, train, efficiency)
     assert 0 < ti < tr - train
-    flair = FLAIR(0.09, tr, ti, train_duration=train, inversion_efficiency=efficiency)
+    flair = FLAIR(0.09, tr, ti, train / 16, 16.0, inversion_efficiency=efficiency)
     assert abs(float(flair.signal(one_tissue(t1, t2=1.8)))) < 1e-9
     assert abs(float(flair.signal(one_tissue(0.6 * t1, t2=1.8)))) > 0.01
 
@@ -50,7 +51,7 @@ def test_the_flair_preset_nulls_fluid():
 @pytest.mark.parametrize("name", ["mprage", "mp2rage", "gre", "spgr"])
 def test_without_echo_time_a_gradient_echo_does_not_decay(name, brain):
     at_once = replace(PRESETS[name], echo_time=1e-9).signal(brain)
-    undecayed = replace(brain, r2star=torch.zeros_like(brain.r1))
+    undecayed = replace(brain, r2star=torch.full_like(brain.r1, 1e-9))
     torch.testing.assert_close(at_once, PRESETS[name].signal(undecayed), rtol=1e-6, atol=0)
     lost = PRESETS[name].signal(brain) / at_once
     expected = torch.exp(-PRESETS[name].echo_time * brain.r2star).expand_as(lost)
@@ -65,12 +66,12 @@ def test_without_echo_time_a_spin_echo_does_not_decay(name, brain):
 
 
 def test_a_rested_spin_echo_shows_all_of_the_proton_density(brain):
-    signal = FSE(echo_time=1e-9, repetition_time=59.0, train_duration=0.1).signal(brain)
+    signal = FSE(echo_time=1e-9, repetition_time=59.0, echo_spacing=1e-9, echo_train_length=1.0).signal(brain)
     torch.testing.assert_close(signal, brain.pd, rtol=1e-5, atol=0)
 
 
 def test_a_rested_flair_is_a_plain_inversion_recovery(brain):
-    flair = FLAIR(1e-9, 60.0, 0.7, train_duration=1e-3, inversion_efficiency=1.0)
+    flair = FLAIR(1e-9, 60.0, 0.7, 1e-9, 1.0, inversion_efficiency=1.0)
     expected = brain.pd * (1 - 2 * torch.exp(-0.7 * brain.r1))
     torch.testing.assert_close(flair.signal(brain), expected, rtol=0, atol=2e-6)
 

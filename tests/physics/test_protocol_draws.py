@@ -7,9 +7,9 @@ import pytest
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
+from qontrast.physics.inversion_recovery import nulling_inversion_time
 from qontrast.physics.presets import CSF_T1, PRESETS
 from qontrast.physics.protocols import draw_protocol, preset
-from qontrast.physics.spin_echo import nulling_inversion_time
 
 NAMES = sorted(PRESETS)
 

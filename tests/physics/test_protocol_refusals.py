@@ -7,9 +7,9 @@ import torch
 
 from qontrast.basics.errors import ProtocolError
 from qontrast.physics.gradient_echo import SPGR
+from qontrast.physics.inversion_recovery import FLAIR
 from qontrast.physics.inversion_trains import MPRAGE
 from qontrast.physics.protocols import preset
-from qontrast.physics.spin_echo import FLAIR
 
 REFUSED = [
     # sequence, numbers, what the message must say
@@ -76,7 +76,7 @@ def test_the_nearest_feasible_value_is_feasible():
 @pytest.mark.parametrize("repetition_time", [4.9, 6.1, 9.0, 11.3])
 def test_a_flair_that_just_fits_is_not_refused(repetition_time):
     for train in (0.11, 0.23, 0.31):
-        FLAIR(0.09, repetition_time, repetition_time - train, train_duration=train)
+        FLAIR(0.09, repetition_time, repetition_time - train, train / 10, 10.0)
 
 
 def test_a_right_about_turn_is_a_flip_angle():

@@ -4,7 +4,8 @@ Means per row; the sources of each column:
 T1: Stanisz et al. 2005 (doi:10.1002/mrm.20605), Wansapura et al. 1999 (doi:10.1002/(SICI)1522-2586(199904)9:4<531::
 AID-JMRI4>3.0.CO;2-L), Rooney et al. 2007 (doi:10.1002/mrm.21122); blood: Lu et al. 2004 (doi:10.1002/mrm.20178);
 fat and muscle: de Bazelaire et al. 2004 (doi:10.1148/radiol.2303021331).
-T2: Wansapura et al. 1999, Stanisz et al. 2005; blood: Zhao et al. 2007 (doi:10.1002/mrm.21342).
+T2: Wansapura et al. 1999 and Stanisz et al. 2005 (cortex 110 and 99 ms), Cox and Gowland 2010
+(doi:10.1002/mrm.22406; cortex 68 to 76 ms): between them, so that turbo spin echoes at 1.5 T come out as real ones; blood: Zhao et al. 2007 (doi:10.1002/mrm.21342).
 T2*: Peters et al. 2007 (doi:10.1016/j.mri.2007.02.014), Wansapura et al. 1999.
 PD: Tofts 2003, Quantitative MRI of the Brain, chapter 4; Volz et al. 2012 (doi:10.1016/j.neuroimage.2012.06.076).
 MTsat: Helms et al. 2008 (doi:10.1002/mrm.21732); Weiskopf et al. 2013 (doi:10.3389/fnins.2013.00095).
@@ -40,13 +41,13 @@ PRIORS: dict[str, Prior] = {
     "air": Prior(1.0, 1.0, 1.0, 0.0, 0.0, 0.0),
     "white matter": Prior(0.85, 72, 50, 0.70, 1.65),
     "cerebellar white matter": Prior(0.89, 74, 50, 0.71, 1.55),
-    "cortical grey matter": Prior(1.45, 100, 60, 0.82, 0.87),
-    "cerebellar grey matter": Prior(1.40, 98, 58, 0.82, 0.85),
+    "cortical grey matter": Prior(1.45, 92, 60, 0.82, 0.87),
+    "cerebellar grey matter": Prior(1.40, 91, 58, 0.82, 0.85),
     "thalamus": Prior(1.15, 84, 50, 0.78, 1.15),
     "caudate": Prior(1.30, 90, 48, 0.81, 0.98),
     "putamen": Prior(1.22, 84, 43, 0.80, 1.02),
     "pallidum": Prior(0.98, 68, 28, 0.75, 1.30, 0.09),
-    "limbic grey matter": Prior(1.42, 102, 58, 0.83, 0.85),
+    "limbic grey matter": Prior(1.42, 94, 58, 0.83, 0.85),
     "ventral diencephalon": Prior(1.05, 78, 42, 0.76, 1.25),
     "brain stem": Prior(0.98, 78, 48, 0.74, 1.40),
     "spinal cord": Prior(0.95, 76, 45, 0.73, 1.40),

@@ -33,6 +33,7 @@ SUFFIXES = tuple(TARGETS)
 ASSUMED_FIELD = 3.0  # tesla
 CEILINGS = {"pd": 1.6, "r1": 20.0, "r2": 500.0, "r2star": 500.0, "mt": 0.3, "b1_transmit": 3.0}
 """Beyond these a voxel is a failed fit, not tissue: it is clamped, and the number of such voxels is said."""
+SLOWEST_DECAY = 0.3  # 1/s, R2 of pure water at body temperature: no tissue decays more slowly
 
 
 class QuantitativeSubject(Subject):
@@ -102,6 +103,7 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     if not fields:
         notes.append(f"MagneticFieldStrength is in no sidecar: the maps are taken to hold at {ASSUMED_FIELD:g} T")
     field = fields.pop() if fields else ASSUMED_FIELD
+    _without_impossible_rates(maps, notes)
     if "r2" not in maps and "r2star" in maps:
         maps["r2"] = estimate_r2(maps["r2star"])
         notes.append("R2 is absent: estimated as 0.7 of R2*")
@@ -189,6 +191,17 @@ def _within(data: np.ndarray, target: str, brain: np.ndarray, name: str, notes: 
     if wrong:
         notes.append(f"{name}: {wrong} of {int(brain.sum())} brain voxels outside 0 to {ceiling:g} were clamped")
     return np.clip(data, 0.0, ceiling).astype(np.float32)
+
+
+def _without_impossible_rates(maps: dict[str, torch.Tensor], notes: list[str]) -> None:
+    """Where a fit of R1 failed there is no tissue to simulate; a transverse rate of 0 becomes that of pure water."""
+    failed = (maps["r1"] <= 0) & (maps["pd"] > 0)
+    if bool(failed.any()):
+        maps["pd"] = torch.where(failed, 0.0, maps["pd"])
+        notes.append(f"R1 is 0 in {int(failed.sum())} voxels with PD: PD was set to 0 there")
+    for name in ("r2", "r2star"):
+        if name in maps:
+            maps[name] = maps[name].clamp(min=SLOWEST_DECAY)
 
 
 def _sidecar(path: Path) -> dict[str, object]:

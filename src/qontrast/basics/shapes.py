@@ -12,8 +12,8 @@ ComplexVolume = Complex[Tensor, "batch channel x y z"]
 AnyVolume = Shaped[Tensor, "batch component x y z"]
 """Real or complex images with one channel per signed image that a scanner acquires."""
 
-Resampled = Float[Tensor, "batch channel u v w"]
-"""What is read of a volume at other coordinates: its own number of voxels."""
+Resampled = Shaped[Tensor, "batch channel u v w"]
+"""What is read of a volume, real or complex, at other coordinates: its own number of voxels."""
 
 Labels = Int[Tensor, "x y z"]
 """One label map."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import Coordinates, Resampled, Volume
+from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and one past the last, along each axis."""
@@ -26,11 +26,11 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
     return x, y, z
 
 
-def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Resampled:
+def sample(block: AnyVolume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Resampled:
     """Interpolate ``block`` (the part ``box`` of a larger grid) at ``coordinates`` of that grid; zero outside.
 
     Args:
-        block: ``[1, channel, x, y, z]``.
+        block: ``[1, channel, x, y, z]``, real or complex.
         box: where the block lies.
         coordinates: ``[u, v, w, 3]`` voxel coordinates of the whole grid.
         nearest: take the nearest voxel instead of trilinear interpolation (for labels).
@@ -38,6 +38,9 @@ def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool =
     Returns:
         ``[1, channel, u, v, w]``.
     """
+    if block.is_complex():
+        parts = sample(torch.cat((block.real, block.imag), dim=1), box, coordinates, nearest=nearest)
+        return torch.complex(*parts.chunk(2, dim=1))
     x, y, z = (int(n == 1) for n in block.shape[-3:])
     if x or y or z:  # one voxel has no extent to scale by: give it a zero neighbour
         block = torch.nn.functional.pad(block, (0, z, 0, y, 0, x))
@@ -49,8 +52,10 @@ def sample(block: Volume, box: Box, coordinates: Coordinates, *, nearest: bool =
     return torch.nn.functional.grid_sample(block, grid[None], mode=mode, padding_mode="zeros", align_corners=True)
 
 
-def average_blocks(image: Volume, factor: int) -> Resampled:
+def average_blocks(image: AnyVolume, factor: int) -> Resampled:
     """Mean over ``factor``³ voxels: what a larger voxel receives of the signals inside it."""
+    if image.is_complex() and factor > 1:
+        return torch.complex(average_blocks(image.real, factor), average_blocks(image.imag, factor))
     return torch.nn.functional.avg_pool3d(image, factor) if factor > 1 else image
 
 

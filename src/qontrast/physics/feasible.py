@@ -13,6 +13,8 @@ Parameter = float | Tensor
 
 LONGEST_ECHO_TIME = 1.0
 """Seconds; also of the echo spacing. No clinical echo is later, and hardly one is below 1 ms."""
+LONGEST_TIME = 60.0
+"""Seconds, of every other time: no repetition takes longer, and none is below 60 ms where times are in milliseconds."""
 
 
 def per_voxel(value: Parameter) -> Parameter:
@@ -75,8 +77,8 @@ def seconds(sequence: str, longest: float, **values: Parameter) -> None:
             )
 
 
-def radians(sequence: str, **values: Parameter) -> None:
-    """Refuse flip angles that are not positive or above pi: those were given in degrees.
+def radians(sequence: str, largest: float = math.pi, **values: Parameter) -> None:
+    """Refuse flip angles that are not positive or above ``largest`` rad; those above pi were given in degrees.
 
     Raises:
         ProtocolError: naming the first angle at fault.
@@ -84,6 +86,13 @@ def radians(sequence: str, **values: Parameter) -> None:
     positive(sequence, **values)
     for name, value in values.items():
         most = float(_numbers(value).max())
+        if largest + 1e-6 < most <= math.pi + 1e-6:
+            raise ProtocolError(
+                sequence,
+                f"{name} = {most:.6g} rad ({math.degrees(most):.4g} degrees)",
+                f"at most {largest:.4g} rad ({math.degrees(largest):.4g} degrees)",
+                f"The nearest feasible value is {largest:.6g} rad.",
+            )
         if most > math.pi + 1e-6:  # 180 degrees in single precision is above pi
             raise ProtocolError(
                 sequence,
@@ -91,6 +100,19 @@ def radians(sequence: str, **values: Parameter) -> None:
                 "at most pi rad",
                 f"Flip angles are in radians: {most:.6g} degrees is {math.radians(most):.4g} rad.",
             )
+
+
+def efficiency(sequence: str, inversion_efficiency: Parameter) -> None:
+    """Refuse an inversion efficiency outside 0 to 1.
+
+    Raises:
+        ProtocolError: with the value found.
+    """
+    numbers = _numbers(inversion_efficiency)
+    possible = (numbers >= 0) & (numbers <= 1)
+    if not bool(possible.all()):
+        found = f"inversion_efficiency = {float(numbers[~possible][0]):.6g}"
+        raise ProtocolError(sequence, found, "a fraction from 0 to 1", "1 is a perfect inversion; 96 % is 0.96.")
 
 
 def _numbers(value: Parameter) -> Tensor:

@@ -1,11 +1,15 @@
 """Relaxation at another static field.
 
-T1 of tissue grows with field: T1 = a (gamma B0)^0.38 for white matter and ^0.376 for grey matter, while that of
-cerebrospinal fluid hardly changes (Rooney et al. 2007, doi:10.1002/mrm.21122). R2* grows nearly linearly (Peters et al.
-2007, doi:10.1016/j.mri.2007.02.014): its part beyond R2 comes from susceptibility and is proportional to the field.
-T2 changes little below 3 T (Bottomley et al. 1984, doi:10.1118/1.595535) and is kept.
+T1 of tissue grows with a power of the field, that of cerebrospinal fluid hardly (Rooney et al. 2007,
+doi:10.1002/mrm.21122: 0.382 for white and 0.376 for grey matter from 0.2 to 7 T). At low field white matter comes
+closer to grey than that: 0.275 and 0.327 s at 50 mT (O'Reilly and Webb 2022, doi:10.1002/mrm.29009), so that white matter's
+exponent falls to 0.30 there. R2 grows linearly: 0.65 + 0.117 B0 of its value at 3 T fits 1.5, 3 and 7 T in white and in
+grey matter (R2 of 9.7 + 1.64 B0 and 9.0 + 1.76 B0 1/s; from the GESSE times of Cox and Gowland 2010,
+doi:10.1002/mrm.22406); T2 of fluid is kept. R2* beyond R2 comes from susceptibility and is proportional to the field
+(Peters et al. 2007, doi:10.1016/j.mri.2007.02.014).
 """
 
+import math
 from dataclasses import replace
 
 import torch
@@ -14,14 +18,19 @@ from torch import Tensor
 from qontrast.basics.errors import InputError
 from qontrast.physics.tissue import TissueMaps
 
-T1_EXPONENT = 0.38
+T1_EXPONENT = 0.365  # of grey matter
+WHITE_EXPONENTS = ((0.064, 0.30), (1.5, 0.37))
+"""Field (T) and exponent of white matter: even in the field's logarithm between the two, constant beyond them."""
+R2_AT_ZERO, R2_PER_TESLA = 0.65, 0.117  # of R2 at 3 T
 FIELD_RANGE = (0.05, 11.7)  # tesla: from portable scanners to the strongest human magnet
+REFERENCE_FIELD = 3.0  # tesla: at which tissues are told apart by their R1
 
 
 def at_field(tissue: TissueMaps, field_strength: float) -> TissueMaps:
     """The same tissue in a field of ``field_strength`` tesla.
 
-    Fluid, known by its low R1 (below about 0.4 1/s), keeps its R1; the change is smooth in between.
+    Fluid, known by its low R1 (below about 0.4 1/s), keeps its R1 and R2; the change is smooth in between, as it is
+    from grey matter's exponent to white matter's (R1 of about 0.93 1/s at 3 T).
 
     Raises:
         InputError: if the field is outside 0.05 to 11.7 T.
@@ -29,17 +38,44 @@ def at_field(tissue: TissueMaps, field_strength: float) -> TissueMaps:
     low, high = FIELD_RANGE
     if not low <= field_strength <= high:
         raise InputError("field strength", f"{field_strength:g} T", f"{low} to {high} T", "Fields are in tesla.")
-    if field_strength == tissue.field_strength:
+    now = tissue.field_strength
+    if field_strength == now:
         return tissue
-    ratio = field_strength / tissue.field_strength
-    r1 = tissue.r1 * ratio ** (-T1_EXPONENT * tissue_share(tissue.r1))
-    r2star = tissue.r2star
+    ratio, share = field_strength / now, tissue_share(tissue.r1)
+    # Exponents are those between 3 T and a field: from another field, the way there is divided out.
+    bounds = torch.sigmoid((tissue.r1 * (now / REFERENCE_FIELD) ** T1_EXPONENT - 0.93) / 0.08)
+    grey, white = (-log_change(field_strength, kind) + log_change(now, kind) for kind in ("grey", "white"))
+    r1 = tissue.r1 * torch.exp(share * (grey + (white - grey) * bounds))
+    faster = r2_factor(field_strength) / r2_factor(now)
+    old_r2, r2, r2star = tissue.r2, tissue.r2, tissue.r2star
+    if r2 is not None:
+        r2 = r2 * (1.0 + (faster - 1.0) * share)
     if r2star is not None:
-        r2 = tissue.r2 if tissue.r2 is not None else estimate_r2(r2star)
-        # A fit that gave R2* below R2 has no susceptibility to scale: it is left as it is.
-        r2star = torch.where(r2star > r2, r2 + (r2star - r2) * ratio, r2star)
+        if old_r2 is None or r2 is None:
+            old_r2 = estimate_r2(r2star)
+            r2_then = old_r2 * (1.0 + (faster - 1.0) * share)
+        else:
+            r2_then = r2
+        # A fit that gave R2* below R2 has no susceptibility to scale: it follows R2.
+        r2star = r2_then + torch.where(r2star > old_r2, (r2star - old_r2) * ratio, r2star - old_r2)
+        r2star = r2star.clamp(min=0.0)
     b0 = None if tissue.b0 is None else tissue.b0 * ratio
-    return replace(tissue, r1=r1, r2star=r2star, b0=b0, field_strength=float(field_strength))
+    return replace(tissue, r1=r1, r2=r2, r2star=r2star, b0=b0, field_strength=float(field_strength))
+
+
+def log_change(field_strength: float, kind: str) -> float:
+    """Natural logarithm of T1 at a field over T1 at 3 T, of ``grey`` or ``white`` matter."""
+    away = math.log(field_strength / REFERENCE_FIELD)
+    if kind == "grey":
+        return T1_EXPONENT * away
+    (low, least), (high, most) = WHITE_EXPONENTS
+    place = math.log(field_strength / low) / math.log(high / low)
+    return (least + (most - least) * min(1.0, max(0.0, place))) * away
+
+
+def r2_factor(field_strength: float) -> float:
+    """R2 of tissue at a field over that at 3 T; see the module for the source."""
+    return R2_AT_ZERO + R2_PER_TESLA * field_strength
 
 
 def tissue_share(r1: Tensor) -> Tensor:

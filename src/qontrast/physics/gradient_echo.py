@@ -1,4 +1,4 @@
-"""Spoiled gradient echoes: SPGR with an optional MT pulse, and GRE with the longer TE of T2*-weighted imaging."""
+"""Spoiled gradient echoes: SPGR with or without an MT pulse, GRE, MT-weighted FLASH and T2*-weighted imaging."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,36 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qontrast.physics.feasible import LONGEST_ECHO_TIME, Parameter, at_least, per_voxel, radians, seconds
-from qontrast.physics.sequence import Sequence, first
+from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.physics.feasible import (
+    LONGEST_ECHO_TIME,
+    LONGEST_TIME,
+    Parameter,
+    at_least,
+    per_voxel,
+    positive,
+    radians,
+    seconds,
+)
+from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
+MT_B1_DEPENDENCE = 0.4
+"""Of the saturation left after its square law, at 3 T; Helms et al. 2021 (doi:10.1002/mrm.28887)."""
 
-def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Parameter, mt: Tensor | float) -> Tensor:
+
+def mt_saturation(mt: Tensor, b1: Tensor | None) -> Tensor:
+    """The fraction of Mz that the MT pulse saturates where the transmit field is ``b1`` times nominal.
+
+    d(b) = MTsat b^2 (1 - 0.4 b) / (1 - 0.4): the pulse's power goes with b^2, what is left is nearly linear
+    (Helms et al. 2021, doi:10.1002/mrm.28887).
+    """
+    if b1 is None:
+        return mt
+    return mt * b1 * b1 * (1.0 - MT_B1_DEPENDENCE * b1).clamp(min=0.0) / (1.0 - MT_B1_DEPENDENCE)
+
+
+def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Parameter, mt: Tensor | None = None) -> Tensor:
     """Transverse magnetisation at TE = 0 of an ideally spoiled gradient echo, in units of PD.
 
     Every TR: an MT pulse that removes the fraction ``mt`` of Mz, an excitation by ``flip_angle`` B1+, recovery:
@@ -21,12 +45,13 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
     """
     angle = per_voxel(flip_angle) if tissue.b1_transmit is None else per_voxel(flip_angle) * tissue.b1_transmit
     angle = torch.as_tensor(angle, dtype=tissue.r1.dtype, device=tissue.r1.device)
-    e1 = torch.exp(-per_voxel(tr) * tissue.r1)
-    # expm1 keeps (1 - E1) exact where TR R1 is tiny.
+    # expm1 keeps 1 - E1 exact where TR R1 is tiny; the denominator, 1 - (1 - mt) cos(a) E1, is sorted to be exact too.
     recovery = -torch.expm1(-per_voxel(tr) * tissue.r1)
-    kept = 1.0 - mt
-    # The denominator is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
-    return torch.sin(angle) * kept * recovery / (1.0 - kept * torch.cos(angle) * e1).clamp(min=1e-9)
+    sine, cosine = torch.sin(angle), torch.cos(angle)
+    if mt is not None:
+        sine, cosine = sine * (1.0 - mt), cosine * (1.0 - mt)
+    # It is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
+    return sine * recovery / (1.0 - cosine + cosine * recovery).clamp(min=1e-9)
 
 
 def ernst_angle(tr: float, t1: float) -> float:
@@ -41,37 +66,30 @@ def received(tissue: TissueMaps, magnetisation: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SPGR(Sequence):
-    """RF-spoiled gradient echo (FLASH, T1-FFE), with an MT pulse before each excitation if ``mt_pulse``.
-
-    S = PD sin(a) (1 - d) (1 - E1) / (1 - (1 - d) cos(a) E1) exp(-TE R2*), d = MTsat with the MT pulse on and 0 off
-    (Ernst and Anderson 1966, doi:10.1063/1.1719961; Helms et al. 2008, doi:10.1002/mrm.21732).
-    """
+class SpoiledGradientEcho(Sequence):
+    """What spoiled gradient echoes share: S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE R2*)."""
 
     echo_time: Parameter
     repetition_time: Parameter
     flip_angle: Parameter
-    mt_pulse: bool = False
-    field_strength: float = 3.0
-    name: ClassVar[str] = "spgr"
+
+    needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
 
     def __post_init__(self) -> None:
         seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
-        seconds(self.name, 60.0, repetition_time=self.repetition_time)
+        seconds(self.name, LONGEST_TIME, repetition_time=self.repetition_time)
         radians(self.name, flip_angle=self.flip_angle)
         at_least(self.name, self.repetition_time, "RepetitionTime", self.echo_time, "EchoTime")
 
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """MTsat only with the MT pulse on."""
-        return ("pd", "r1", "r2star", "mt") if self.mt_pulse else ("pd", "r1", "r2star")
+    def saturation(self, tissue: TissueMaps) -> Tensor | None:
+        """The fraction of Mz that an MT pulse saturates; None where there is no pulse."""
+        return None
 
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signed signal ``[batch, 1, x, y, z]``; see the class for the equation."""
         tissue.require(self.needs, self.name)
         assert tissue.r2star is not None
-        mt = tissue.mt if self.mt_pulse and tissue.mt is not None else 0.0
-        transverse = spoiled_steady_state(tissue, self.repetition_time, self.flip_angle, mt)
+        transverse = spoiled_steady_state(tissue, self.repetition_time, self.flip_angle, self.saturation(tissue))
         return received(tissue, transverse * torch.exp(-per_voxel(self.echo_time) * tissue.r2star))
 
     def bids(self) -> dict[str, Any]:
@@ -80,46 +98,123 @@ class SPGR(Sequence):
             "PulseSequenceType": self.name.upper(),
             "EchoTime": first(self.echo_time),
             "RepetitionTime": first(self.repetition_time),
-            "FlipAngle": round(math.degrees(first(self.flip_angle)), 6),
-            "MTState": self.mt_pulse,
+            "FlipAngle": degrees(self.flip_angle),
             "MagneticFieldStrength": self.field_strength,
         }
 
 
 @dataclass(frozen=True)
-class GRE(Sequence):
+class SPGR(SpoiledGradientEcho):
+    """RF-spoiled gradient echo (FLASH, T1-FFE), with an MT pulse before each excitation if ``mt_pulse``.
+
+    S = PD sin(a) (1 - d) (1 - E1) / (1 - (1 - d) cos(a) E1) exp(-TE R2*), d = 0 with the MT pulse off and
+    :func:`mt_saturation` with it on (Ernst and Anderson 1966, doi:10.1063/1.1719961; Helms et al. 2008,
+    doi:10.1002/mrm.21732).
+    """
+
+    mt_pulse: bool = False
+    field_strength: float = 3.0
+    name: ClassVar[str] = "spgr"
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """MTsat only with the MT pulse on."""
+        return ("pd", "r1", "r2star", "mt") if self.mt_pulse else ("pd", "r1", "r2star")
+
+    def saturation(self, tissue: TissueMaps) -> Tensor | None:
+        """See :meth:`SpoiledGradientEcho.saturation`."""
+        return mt_saturation(tissue.mt, tissue.b1_transmit) if self.mt_pulse and tissue.mt is not None else None
+
+    def bids(self) -> dict[str, Any]:
+        """The protocol in BIDS terms."""
+        return {**super().bids(), "MTState": self.mt_pulse}
+
+
+@dataclass(frozen=True)
+class MT(SpoiledGradientEcho):
+    """MT-weighted FLASH: S = PD sin(a) (1 - d) (1 - E1) / (1 - (1 - d) cos(a) E1) exp(-TE R2*).
+
+    d is :func:`mt_saturation` times ``pulse_power``, the pulse's power relative to that of the MTsat map's protocol
+    (Helms et al. 2008, doi:10.1002/mrm.21732; Weiskopf et al. 2013, doi:10.3389/fnins.2013.00095).
+    """
+
+    pulse_power: Parameter = 1.0
+    field_strength: float = 3.0
+    name: ClassVar[str] = "mt"
+    needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star", "mt")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self.name, pulse_power=self.pulse_power)
+
+    def saturation(self, tissue: TissueMaps) -> Tensor | None:
+        """See :meth:`SpoiledGradientEcho.saturation`."""
+        assert tissue.mt is not None
+        return (per_voxel(self.pulse_power) * mt_saturation(tissue.mt, tissue.b1_transmit)).clamp(max=1.0)
+
+    def bids(self) -> dict[str, Any]:
+        """The protocol in BIDS terms."""
+        return {**super().bids(), "MTState": True}
+
+
+@dataclass(frozen=True)
+class GRE(SpoiledGradientEcho):
     """Spoiled gradient echo at one echo time of a multi-echo readout, without MT pulse: T2*- or PD-weighted.
 
     S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE R2*); Ernst and Anderson 1966 (doi:10.1063/1.1719961).
     Several echoes are one call with ``echo_time`` a tensor over the batch.
     """
 
-    echo_time: Parameter
-    repetition_time: Parameter
-    flip_angle: Parameter
     field_strength: float = 3.0
     name: ClassVar[str] = "gre"
-    needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
 
-    def __post_init__(self) -> None:
-        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
-        seconds(self.name, 60.0, repetition_time=self.repetition_time)
-        radians(self.name, flip_angle=self.flip_angle)
-        at_least(self.name, self.repetition_time, "RepetitionTime", self.echo_time, "EchoTime")
+
+@dataclass(frozen=True)
+class T2Star(SpoiledGradientEcho):
+    """T2*-weighted gradient echo, and the susceptibility-weighted magnitude if ``phase_mask`` is above 0.
+
+    S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE R2*) exp(-i 2 pi dB0 TE). Susceptibility weighting multiplies the
+    magnitude ``phase_mask`` times by a mask that falls from 1 to 0 as the phase, freed of its slow variation by a
+    homodyne filter, falls from 0 to -pi (Haacke et al. 2004, doi:10.1002/mrm.20198; there 4 times).
+    """
+
+    phase_mask: int = 0
+    field_strength: float = 3.0
+    name: ClassVar[str] = "t2star"
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The static field only where the phase is used."""
+        return ("pd", "r1", "r2star", "b0") if self.phase_mask else ("pd", "r1", "r2star")
+
+    @property
+    def uses_b0(self) -> bool:
+        """See :attr:`Sequence.uses_b0`."""
+        return self.phase_mask > 0
 
     def signal(self, tissue: TissueMaps) -> Tensor:
-        """The signed signal ``[batch, 1, x, y, z]``; see the class for the equation."""
-        tissue.require(self.needs, self.name)
-        assert tissue.r2star is not None
-        transverse = spoiled_steady_state(tissue, self.repetition_time, self.flip_angle, 0.0)
-        return received(tissue, transverse * torch.exp(-per_voxel(self.echo_time) * tissue.r2star))
+        """The signal ``[batch, 1, x, y, z]``: signed, or complex with a phase mask; see the class for the equation."""
+        signal = super().signal(tissue)
+        if not self.phase_mask:
+            return signal
+        assert tissue.b0 is not None
+        return signal * torch.exp(-2j * math.pi * per_voxel(self.echo_time) * tissue.b0)
 
-    def bids(self) -> dict[str, Any]:
-        """The protocol in BIDS terms."""
-        return {
-            "PulseSequenceType": "GRE",
-            "EchoTime": first(self.echo_time),
-            "RepetitionTime": first(self.repetition_time),
-            "FlipAngle": round(math.degrees(first(self.flip_angle)), 6),
-            "MagneticFieldStrength": self.field_strength,
-        }
+    def image(self, signal: AnyVolume) -> Volume:
+        """The magnitude, darkened by the phase mask."""
+        magnitude = signal.abs()
+        if not self.phase_mask or not signal.is_complex():
+            return magnitude
+        phase = torch.angle(signal * slow_part(signal).conj())
+        mask = (1.0 + phase / math.pi).clamp(0.0, 1.0)
+        return magnitude * mask**self.phase_mask
+
+
+def slow_part(signal: Tensor, kept: float = 0.125) -> Tensor:
+    """The complex image of k-space's central share, Hann-weighted: what a homodyne filter divides by."""
+    spectrum = torch.fft.fftn(signal, dim=(-3, -2, -1))
+    for dim in (-3, -2, -1):
+        distance = torch.fft.fftfreq(signal.shape[dim], device=signal.device).abs() / (0.5 * kept)
+        window = torch.where(distance < 1, 0.5 + 0.5 * torch.cos(math.pi * distance), 0.0)
+        spectrum = spectrum * window.reshape([-1 if d == dim else 1 for d in (-5, -4, -3, -2, -1)])
+    return torch.fft.ifftn(spectrum, dim=(-3, -2, -1))

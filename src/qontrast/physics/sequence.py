@@ -1,5 +1,6 @@
-"""What every pulse sequence can do: a signed signal that may be averaged over a voxel, then an image."""
+"""What every pulse sequence can do: a signed (or complex) signal that may be averaged over a voxel, then an image."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -25,10 +26,17 @@ class Sequence(ABC):
     """The tissue maps without which there is no signal."""
     components: ClassVar[int] = 1
     """How many signed images the scanner acquires before they become one."""
+    field_strength: float
+
+    @property
+    def uses_b0(self) -> bool:
+        """Whether the signal depends on the static field's unevenness, which is costly to have."""
+        return False
 
     @abstractmethod
     def signal(self, tissue: TissueMaps) -> Tensor:
-        """The signed transverse magnetisation ``[batch, components, x, y, z]``, in units of PD.
+        """The signed transverse magnetisation ``[batch, components, x, y, z]``, in units of PD; complex where its phase
+        matters to the image (off-resonance in balanced or susceptibility-weighted imaging).
 
         It is linear in the spins: where a voxel holds several tissues, their signals are averaged, never their
         parameters. The magnitude comes after.
@@ -43,7 +51,7 @@ class Sequence(ABC):
         """The protocol in BIDS terms (seconds, degrees, tesla), for one subject."""
 
 
-def acquire(sequence: Sequence, tissue: TissueMaps) -> Volume:
+def acquire(sequence: Sequence, tissue: TissueMaps) -> AnyVolume:
     """``sequence.signal(tissue)``, computed in slabs along the first spatial axis so that temporaries fit the cache.
 
     Without gradients; the values are those of ``signal`` itself.
@@ -51,12 +59,21 @@ def acquire(sequence: Sequence, tissue: TissueMaps) -> Volume:
     tissue.require(sequence.needs, sequence.name)
     batch, _, nx, ny, nz = tissue.shape
     step = max(1, SLAB_VOXELS // max(1, batch * ny * nz))
-    out = tissue.pd.new_empty((batch, sequence.components, nx, ny, nz))
+    out: Tensor | None = None
     with torch.no_grad():
         for start in range(0, nx, step):
             slab = tissue.apply(lambda m, s=start: m[:, :, s : s + step])  # type: ignore[misc]
-            out[:, :, start : start + step] = sequence.signal(slab)
+            signal = sequence.signal(slab)
+            if out is None:
+                out = signal.new_empty((batch, sequence.components, nx, ny, nz))
+            out[:, :, start : start + step] = signal
+    assert out is not None
     return out
+
+
+def degrees(flip_angle: Parameter) -> float:
+    """A flip angle (rad) of the batch's first subject in degrees, for a sidecar."""
+    return round(math.degrees(first(flip_angle)), 6)
 
 
 def first(value: Parameter) -> float:

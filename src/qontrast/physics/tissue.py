@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from qontrast.basics.errors import MissingMapError
+from qontrast.basics.errors import InputError, MissingMapError
 from qontrast.basics.shapes import Volume
 
 MAP_NAMES = ("pd", "r1", "r2", "r2star", "mt")
@@ -61,10 +61,11 @@ class TissueMaps:
         return {name: value for name, value in found.items() if value is not None}
 
     def require(self, names: tuple[str, ...], purpose: str) -> None:
-        """Refuse if one of the named maps is absent.
+        """Refuse if one of the named maps is absent or holds rates that no tissue has.
 
         Raises:
             MissingMapError: naming the absent maps and those that are there.
+            InputError: for a rate that is negative, NaN, or 0 where there are protons.
         """
         there = self.present()
         absent = [name for name in names if name not in there]
@@ -75,6 +76,26 @@ class TissueMaps:
                 f"maps of {spoken(names)}",
                 f"Add the missing map, or choose a sequence that does without {spoken(absent)}.",
             )
+
+        for name in ("r1", "r2", "r2star"):
+            if name in names:
+                self._refuse_impossible_rate(name, there[name], purpose)
+
+    def _refuse_impossible_rate(self, name: str, rate: Tensor, purpose: str) -> None:
+        lowest = rate.detach().amin()
+        if float(lowest) > 0:
+            return
+        wrong = (rate.detach() < 0) | ((rate.detach() <= 0) & (self.pd.detach() > 0)) | rate.detach().isnan()
+        if not bool(wrong.any()):
+            return
+        value = float(rate.detach()[wrong][0])
+        raise InputError(
+            f"{purpose}, the map of {SPOKEN[name]}",
+            f"{value:.6g} 1/s where PD is {float(self.pd.detach().expand_as(rate)[wrong][0]):.3g} "
+            f"({int(wrong.sum())} voxels)",
+            "rates above 0 wherever PD is",
+            "A failed fit: set PD to 0 there, or give the rate of its surroundings; air has PD 0.",
+        )
 
     def apply(self, function: Callable[[Tensor], Tensor]) -> "TissueMaps":
         """The same maps with ``function`` applied to each of them."""

@@ -6,8 +6,8 @@ from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import MissingMapError
 from qontrast.basics.randomness import choice
 from qontrast.physics.presets import BASE, PRESETS
-from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import Sequence
+from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.plan import ViewPlan
 
 
@@ -31,7 +31,8 @@ def draw_contrasts(plan: ViewPlan, subject: Subject, generator: torch.Generator)
         fields = (subject.draw(None).block(((0, 2), (0, 2), (0, 2))).field_strength,)
 
     def draw() -> Sequence:
-        return draw_protocol(choice(names, generator), choice(fields, generator), generator, mt_known=mt_known)
+        name, field = choice(names, generator), choice(fields, generator)
+        return draw_useful_protocol(name, field, generator, mt_known=mt_known)[0]
 
     one = draw()
     return (one, one) if plan.arm == "seqaug" else (one, draw())

@@ -20,8 +20,8 @@ from qontrast.basics.shapes import Coordinates, Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, sample, touched, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
 from qontrast.physics.presets import PRESETS
-from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import Sequence
+from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
@@ -84,7 +84,8 @@ class SimulatedCase(Case):
         name = choice(self.contrasts, generator)
         sequence, tissue = PRESETS[name], person(head, seed)
         if self.drawn:
-            sequence = draw_protocol(name, choice(plan.fields, generator) if plan.fields else 3.0, generator)
+            field = choice(plan.fields, generator) if plan.fields else 3.0
+            sequence, _ = draw_useful_protocol(name, field, generator)
             tissue = head.draw(generator)
         warp = _place(plan, head.region, head.grid, generator)
         factor = oversampling(head.grid, plan.spacing)

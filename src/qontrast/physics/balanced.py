@@ -1,0 +1,75 @@
+"""Balanced steady-state free precession (TrueFISP, FIESTA, bFFE; one of the two images of CISS)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from qontrast.physics.feasible import LONGEST_ECHO_TIME, LONGEST_TIME, Parameter, at_least, per_voxel, radians, seconds
+from qontrast.physics.gradient_echo import received
+from qontrast.physics.passage import flip
+from qontrast.physics.sequence import Sequence, degrees, first
+from qontrast.physics.tissue import TissueMaps
+
+
+@dataclass(frozen=True)
+class BSSFP(Sequence):
+    """Balanced steady state: S = PD sin(a) (1 - E1) (1 - E2 exp(-i t)) exp(i 2 pi dB0 TE) exp(-TE R2) / D.
+
+    D = (1 - E1 cos(a)) (1 - E2 cos(t)) - E2 (E1 - cos(a)) (E2 - cos(t)), and t = 2 pi dB0 TR + ``phase_increment`` is
+    the precession in a TR seen from the pulse (Freeman and Hill 1971, doi:10.1016/0022-2364(71)90023-5; Hargreaves
+    2012, doi:10.1002/jmri.23742). On resonance with alternating pulses it is real:
+    S = PD sin(a) (1 - E1) / (1 - (E1 - E2) cos(a) - E1 E2) exp(-TE R2). Without a map of dB0 it is taken to be 0.
+    """
+
+    echo_time: Parameter
+    repetition_time: Parameter
+    flip_angle: Parameter
+    phase_increment: float = math.pi
+    field_strength: float = 3.0
+    name: ClassVar[str] = "bssfp"
+    needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2")
+
+    def __post_init__(self) -> None:
+        seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
+        seconds(self.name, LONGEST_TIME, repetition_time=self.repetition_time)
+        radians(self.name, flip_angle=self.flip_angle)
+        at_least(self.name, self.repetition_time, "RepetitionTime", self.echo_time, "EchoTime")
+
+    @property
+    def uses_b0(self) -> bool:
+        """See :attr:`Sequence.uses_b0`: the bands."""
+        return True
+
+    def signal(self, tissue: TissueMaps) -> Tensor:
+        """The signal ``[batch, 1, x, y, z]``, complex off resonance; see the class for the equation."""
+        tissue.require(self.needs, self.name)
+        assert tissue.r2 is not None
+        sine, cosine = flip(tissue, self.flip_angle)
+        recovered = -torch.expm1(-per_voxel(self.repetition_time) * tissue.r1)
+        e2 = torch.exp(-per_voxel(self.repetition_time) * tissue.r2)
+        decay = torch.exp(-per_voxel(self.echo_time) * tissue.r2)
+        if tissue.b0 is None and abs(self.phase_increment - math.pi) < 1e-9:
+            # 1 - (E1 - E2) cos(a) - E1 E2, sorted so that small terms are not lost in large ones.
+            below = (1.0 - e2) * (1.0 - cosine) + recovered * (cosine + e2)
+            return received(tissue, sine * recovered * decay / below.clamp(min=1e-9))
+        offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
+        turn = 2.0 * math.pi * per_voxel(self.repetition_time) * offset + self.phase_increment
+        e1, around = 1.0 - recovered, torch.cos(turn)
+        below = (1.0 - e1 * cosine) * (1.0 - e2 * around) - e2 * (e1 - cosine) * (e2 - around)
+        size = sine * recovered * decay / below.clamp(min=1e-9)
+        wound = 2.0 * math.pi * per_voxel(self.echo_time) * offset
+        phased = torch.complex(1.0 - e2 * around, e2 * torch.sin(turn)) * torch.exp(1j * wound)
+        return received(tissue, size * phased)
+
+    def bids(self) -> dict[str, Any]:
+        """The protocol in BIDS terms."""
+        return {
+            "PulseSequenceType": "BSSFP",
+            "EchoTime": first(self.echo_time),
+            "RepetitionTime": first(self.repetition_time),
+            "FlipAngle": degrees(self.flip_angle),
+            "MagneticFieldStrength": self.field_strength,
+        }
