@@ -43,7 +43,7 @@ def test_every_name_that_a_label_or_class_uses_has_a_prior():
     ("tissue", "t1", "t2", "t2star", "pd"),
     [  # published ranges at 3 T, s and ms
         ("white matter", (0.83, 0.93), (69, 79), (45, 53), (0.69, 0.72)),
-        ("cortical grey matter", (1.33, 1.65), (95, 110), (55, 66), (0.80, 0.84)),
+        ("cortical grey matter", (1.33, 1.65), (68, 110), (55, 66), (0.80, 0.84)),
         ("thalamus", (0.95, 1.3), (65, 95), (25, 55), (0.73, 0.82)),
         ("pallidum", (0.95, 1.3), (60, 95), (20, 45), (0.70, 0.82)),
         ("cerebrospinal fluid", (3.8, 4.5), (1500, 2200), (500, 2200), (1.0, 1.0)),

@@ -1,1 +1,1 @@
-"""Independent answers to what each sequence's signal is: torchsim where it has the sequence, an obvious loop where not."""
+"""Independent answers to what each signal is: torchsim where it has the sequence, an obvious loop where not."""

@@ -1,8 +1,8 @@
 """Spins on a scanner, one event after the other, with nothing clever.
 
-Every tissue is a row of isochromats that a crusher winds by a different angle each. Magnetisation is a complex transverse
-and a real longitudinal part. What a repetition makes of longitudinal magnetisation is affine in it, so that the steady
-state follows from two repetitions: one that starts with none and one that starts with all of it.
+Every tissue is a row of isochromats that a crusher winds by a different angle each. Magnetisation is a complex
+transverse and a real longitudinal part. What a repetition makes of longitudinal magnetisation is affine in it, so that
+the steady state follows from two repetitions: one that starts with none and one that starts with all of it.
 """
 
 import numpy as np
@@ -25,8 +25,9 @@ class Spins:
         self.transverse = np.zeros(shape, complex)
         self.angle = 2 * np.pi * np.arange(isochromats) / isochromats
 
-    def wait(self, time):
-        """Relaxation."""
+    def wait(self, time, offset=0.0):
+        """Relaxation, and precession by an offset in Hz (a number, or ``[tissue]``)."""
+        self.transverse = self.transverse * np.exp(2j * np.pi * time * np.reshape(offset, (-1, 1)))
         self.longitudinal = 1 + (self.longitudinal - 1) * np.exp(-time * self.r1)
         self.transverse = self.transverse * np.exp(-time * self.r2)
 

@@ -1,6 +1,6 @@
 """Random tissues and protocols to try the sequences on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,9 +58,9 @@ def random_protocols(name, count):
 
     (An odd train has its middle between two excitations, where a loop of events has none.)
     """
-    from dataclasses import replace
-
     drawn = [draw_protocol(name, FIELDS[i % len(FIELDS)], derive(11, name, i)) for i in range(count)]
+    if name == "spgr":  # with its MT pulse it is the sequence mt
+        drawn = [replace(p, mt_pulse=False) for p in drawn]
     if hasattr(drawn[0], "excitations"):
         drawn = [replace(p, excitations=2.0 * (p.excitations // 2)) for p in drawn]
     return drawn

@@ -42,7 +42,7 @@ REFUSED = [
     (
         "flair",
         {"inversion_time": 8.9},
-        ("RepetitionTime = 9 s", "the echo train's duration = 9.15 s"),
+        ("RepetitionTime = 9 s", "the echo train's duration = 9.1 s"),
     ),
     ("flair", {"repetition_time": 2.0}, ("RepetitionTime = 2 s", "nearest feasible value of RepetitionTime")),
 ]

@@ -5,7 +5,8 @@ T1: Stanisz et al. 2005 (doi:10.1002/mrm.20605), Wansapura et al. 1999 (doi:10.1
 AID-JMRI4>3.0.CO;2-L), Rooney et al. 2007 (doi:10.1002/mrm.21122); blood: Lu et al. 2004 (doi:10.1002/mrm.20178);
 fat and muscle: de Bazelaire et al. 2004 (doi:10.1148/radiol.2303021331).
 T2: Wansapura et al. 1999 and Stanisz et al. 2005 (cortex 110 and 99 ms), Cox and Gowland 2010
-(doi:10.1002/mrm.22406; cortex 68 to 76 ms): between them, so that turbo spin echoes at 1.5 T come out as real ones; blood: Zhao et al. 2007 (doi:10.1002/mrm.21342).
+(doi:10.1002/mrm.22406; cortex 68 to 76 ms): between them, so
+that turbo spin echoes at 1.5 T come out as real ones; blood: Zhao et al. 2007 (doi:10.1002/mrm.21342).
 T2*: Peters et al. 2007 (doi:10.1016/j.mri.2007.02.014), Wansapura et al. 1999.
 PD: Tofts 2003, Quantitative MRI of the Brain, chapter 4; Volz et al. 2012 (doi:10.1016/j.neuroimage.2012.06.076).
 MTsat: Helms et al. 2008 (doi:10.1002/mrm.21732); Weiskopf et al. 2013 (doi:10.3389/fnins.2013.00095).

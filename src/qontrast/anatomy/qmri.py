@@ -173,14 +173,14 @@ def _brain(files: list[Named], images: dict[str, Image], canonical: bool) -> np.
 def _said_of_absent(tissue: TissueMaps) -> list[str]:
     """What cannot be simulated for want of a map, and what still can, one sentence a map."""
     still = possible(tissue)
-    lost = [name for name in SEQUENCES if name not in still]
+    lost = [name for name in SEQUENCES if name not in still and name != "mt"]
     rest = f"still possible: {', '.join(still)}"
     notes = []
     if lost:
         # With R2* there is always an R2, if an estimated one: what is lost is lost for want of R2*.
         notes.append(f"R2* is absent: {', '.join(lost)} cannot be simulated; {rest}")
     if tissue.mt is None and "spgr" in still:
-        notes.append(f"MTsat is absent: SPGR without its MT pulse only; {rest}")
+        notes.append(f"MTsat is absent: SPGR without its MT pulse only, and no mt; {rest}")
     return notes
 
 

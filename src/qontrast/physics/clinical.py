@@ -42,8 +42,8 @@ VARIABLE = (
 )
 _IXI_T1_OPEN = (
     "The page gives TR, TE and flip. A gradient echo without inversion would show hardly any contrast between grey and "
-    "white matter at these, and IXI does: TI 950 ms, 150 excitations a shot and 2.1 s between inversions are assumed, as "
-    "in the same scanner's T1-TFE with a stated TI (OpenNeuro ds001378)"
+    "white matter at these, and IXI does: TI 950 ms, 150 excitations a shot and 2.1 s between inversions are assumed, "
+    "as in the same scanner's T1-TFE with a stated TI (OpenNeuro ds001378)"
 )
 
 
@@ -69,7 +69,7 @@ CLINICAL: dict[str, Clinical] = {
     "ixi-iop-t1": Clinical(
         MPRAGE(4.2e-3, 2.0, 0.8, _rad(20), 10.5e-3, 124.0, field_strength=1.5),
         USUAL,
-        "IXI does not publish the protocol of this site: an IR-prepared spoiled gradient echo of the maker's is assumed",
+        "IXI does not publish the protocol of this site: an inversion-prepared gradient echo is assumed",
     ),
     "ixi-iop-t2": Clinical(
         FSE(0.095, 5.0, echo_spacing=0.095 / 8, echo_train_length=12.0, refocusing_flip=_rad(150), field_strength=1.5),

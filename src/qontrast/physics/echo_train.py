@@ -21,7 +21,7 @@ from torch import Tensor
 from qontrast.physics.feasible import Parameter
 
 R1_NODES = (0.0, 0.8, 2.5, 6.0)  # 1/s: a cubic runs through them
-FLIP_NODES, DECAY_NODES, RESIDUE_NODES = 33, 57, 13
+FLIP_NODES, DECAY_NODES, RESIDUE_NODES = 33, 57, 21
 LONGEST_DECAY = 20.0  # TE R2 at the tables' end: an echo of exp(-20) of the magnetisation is nothing
 WEAKEST = 0.3  # of the nominal refocusing flip: the tables' other end
 SOFTENING = 1.5  # amplitude times exp(TE R2) below which the echo is read linearly, above it by its logarithm
@@ -207,9 +207,9 @@ def _make_tables(flip: Tensor, time: Tensor, spacing: Tensor, count: int, unifor
     column, row = rates[:, None, None], flips[None, :, None]
 
     decay = LONGEST_DECAY * torch.linspace(0, 1, DECAY_NODES, dtype=torch.float64) ** 2
-    before = max(1, math.floor(float(time / spacing) + 1e-6))
+    before = max(1, math.floor(float((time / spacing).detach()) + 1e-6))
     past = (time / spacing - before).clamp(0.0, 1.0)
-    echoes = before + (1 if float(past) > 1e-6 or past.requires_grad else 0)
+    echoes = before + (1 if past.requires_grad or float(past) > 1e-6 else 0)
     train = echo_amplitudes(column, (decay / time)[None, None], row, spacing, echoes)
     log = torch.asinh(train * torch.exp(decay)[:, None] / SOFTENING)
     echo = log[..., before - 1]

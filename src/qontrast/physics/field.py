@@ -2,9 +2,9 @@
 
 T1 of tissue grows with a power of the field, that of cerebrospinal fluid hardly (Rooney et al. 2007,
 doi:10.1002/mrm.21122: 0.382 for white and 0.376 for grey matter from 0.2 to 7 T). At low field white matter comes
-closer to grey than that: 0.275 and 0.327 s at 50 mT (O'Reilly and Webb 2022, doi:10.1002/mrm.29009), so that white matter's
-exponent falls to 0.30 there. R2 grows linearly: 0.65 + 0.117 B0 of its value at 3 T fits 1.5, 3 and 7 T in white and in
-grey matter (R2 of 9.7 + 1.64 B0 and 9.0 + 1.76 B0 1/s; from the GESSE times of Cox and Gowland 2010,
+closer to grey than that: 0.275 and 0.327 s at 50 mT (O'Reilly and Webb 2022, doi:10.1002/mrm.29009), so that white
+matter's exponent falls to 0.30 there. R2 grows linearly: 0.65 + 0.117 B0 of its value at 3 T fits 1.5, 3 and 7 T in
+white and in grey matter (R2 of 9.7 + 1.64 B0 and 9.0 + 1.76 B0 1/s; from the GESSE times of Cox and Gowland 2010,
 doi:10.1002/mrm.22406); T2 of fluid is kept. R2* beyond R2 comes from susceptibility and is proportional to the field
 (Peters et al. 2007, doi:10.1016/j.mri.2007.02.014).
 """
