@@ -9,7 +9,7 @@ export QONTRAST_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench lock clean
+.PHONY: help install demo test check format physics bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: $(STAMP)  ## style, types, import floors
 format: $(STAMP)  ## let ruff format and mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+physics: $(STAMP)  ## every sequence against its oracle, the prior's draws, real echoes
+	PYTHONPATH=tests $(BIN)/python -m oracles
 
 bench: $(STAMP)  ## speed and memory of the view pipeline and of training
 	$(BIN)/python benchmarks/throughput.py

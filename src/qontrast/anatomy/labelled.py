@@ -25,6 +25,7 @@ PRIOR_FIELD = 3.0  # tesla: the field of the priors
 SHARED = 0.6  # correlation of a person's deviations between R1, R2, R2* and MTsat: myelin and iron drive them together
 TEXTURE = {"pd": -0.012, "r1": 0.035, "r2": 0.025, "r2star": 0.05, "mt": 0.045}
 """Standard deviation of each map's smooth relative variation within structures, and its sign against the others."""
+FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid
 TEXTURE_KNOT_MM = 18.0
 TRANSMIT_SPREAD = {0.5: 0.02, 2.0: 0.05, 4.0: 0.10, 99.0: 0.20}
 """Standard deviation of the B1+ field's control values up to so many tesla (larger where the wavelength is short)."""
@@ -84,11 +85,12 @@ class LabelSubject(Subject):
         means = [self.table.priors[int(v)] for v in self._values]
         rates = _draw_rates(means, generator)
         knots = [4 + int(n * s / TEXTURE_KNOT_MM) for n, s in zip(self.grid.shape, self.grid.spacing, strict=True)]
+        solid = torch.tensor([float(p.t1 < FLUID_T1) for p in means])
         if generator is None:
-            return LabelTissue(self._dense, rates, torch.zeros(*knots), torch.zeros(5, 5, 5), None)
+            return LabelTissue(self._dense, rates, solid, torch.zeros(*knots), torch.zeros(5, 5, 5), None)
         # A cubic B-spline of independent control values has a standard deviation of about 0.33 in three dimensions.
         texture = torch.randn(*knots, generator=generator) / 0.33
-        return LabelTissue(self._dense, rates, texture, torch.randn(5, 5, 5, generator=generator), 1.0)
+        return LabelTissue(self._dense, rates, solid, texture, torch.randn(5, 5, 5, generator=generator), 1.0)
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class LabelTissue(Tissue):
     Args:
         dense: index into the rates for each voxel.
         rates: maps by label, ``[label]`` each, at 3 T.
+        solid: 1 for tissue, which has a texture, and 0 for fluid, which has none; ``[label]``.
         texture: control values of the smooth variation over the whole grid.
         transmit: control values of the transmit field over the whole grid, in standard deviations.
         fields: None for a uniform transmit field.
@@ -105,6 +108,7 @@ class LabelTissue(Tissue):
 
     dense: Tensor
     rates: dict[str, Tensor]
+    solid: Tensor
     texture: Tensor
     transmit: Tensor
     fields: float | None
@@ -120,6 +124,7 @@ class LabelTissue(Tissue):
             maps = {n: getattr(table, n).flatten()[index].reshape(shape) for n in MAP_NAMES}
             return TissueMaps(**maps, field_strength=field)
         texture = _spline_block(self.texture, tuple(self.dense.shape), box)[None, None]
+        texture.mul_(torch.take(self.solid, index).reshape(shape))
         maps = {}
         for name in MAP_NAMES:
             values = torch.take(getattr(table, name).flatten(), index).reshape(shape)

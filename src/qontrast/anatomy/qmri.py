@@ -1,6 +1,5 @@
 """Measured quantitative maps: BIDS-qMRI files or the hMRI toolbox's output, in one subject's folder."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.catalogue import SEQUENCES, possible
 from qontrast.physics.field import FIELD_RANGE, at_field, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
-from qontrast.scans.names import Named, sidecar
+from qontrast.scans.names import Named, read_sidecar, sidecar
 from qontrast.scans.nifti import Image, read_image
 
 TARGETS = {
@@ -92,7 +91,8 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     maps: dict[str, torch.Tensor] = {}
     fields: set[float] = set()
     for target, image in images.items():
-        meta = _sidecar(image.path)
+        file = sidecar(image.path)
+        meta = read_sidecar(file) if file.is_file() else {}
         data, note = to_si(image.data, chosen[target].suffix, brain, _units(meta, image.path), str(image.path))
         notes.append(f"{image.path.name}: {note}")
         if "MagneticFieldStrength" in meta:
@@ -202,19 +202,6 @@ def _without_impossible_rates(maps: dict[str, torch.Tensor], notes: list[str]) -
     for name in ("r2", "r2star"):
         if name in maps:
             maps[name] = maps[name].clamp(min=SLOWEST_DECAY)
-
-
-def _sidecar(path: Path) -> dict[str, object]:
-    file = sidecar(path)
-    if not file.is_file():
-        return {}
-    try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
-    if not isinstance(meta, dict):
-        raise InputError(file, f"a JSON {type(meta).__name__}", "a JSON object", "Mend or remove the sidecar.")
-    return meta
 
 
 def _units(meta: dict[str, object], path: Path) -> str | None:

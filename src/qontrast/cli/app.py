@@ -346,8 +346,9 @@ def simulate(
     source: str,
     /,
     *,
-    sequence: str,
     out: Path,
+    sequence: str | None = None,
+    like: Path | None = None,
     field: float | None = None,
     echo_time: float | None = None,
     repetition_time: float | None = None,
@@ -364,10 +365,13 @@ def simulate(
     ----------
     source
         Subject's folder of maps, a label map, or "embedded".
-    sequence
-        mprage, mp2rage, gre, spgr, fse or flair.
     out
         Image to write (.nii or .nii.gz), on the maps' own grid.
+    sequence
+        mprage, mp2rage, gre, spgr, fse, flair, bssfp, ir, stir, dir, mt, t2star; or a named protocol (see `qontrast
+        protocols`).
+    like
+        A scan or its BIDS sidecar: simulate that scanner's protocol.
     field
         Static field in tesla; without it that of the maps.
     echo_time
@@ -375,7 +379,7 @@ def simulate(
     repetition_time
         Seconds.
     inversion_time
-        Seconds; two for mp2rage.
+        Seconds; two for mp2rage and dir.
     flip_angle
         Degrees; two for mp2rage.
     snr
@@ -396,7 +400,17 @@ def simulate(
         "flip_angle": flip_angle,
     }
     given = {name: values for name, values in protocol.items() if values is not None}
-    task(source, sequence, out, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **given)
+    task(source, sequence, out, like=like, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **given)
+
+
+@app.command
+def protocols() -> None:
+    """List the named protocols of cohorts and clinics, with their sources."""
+    from qontrast.physics.clinical import CLINICAL
+    from qontrast.views.contrast import describe
+
+    for name, protocol in CLINICAL.items():
+        print(f"{name}: {describe(protocol.sequence)}\n    {protocol.source}. {protocol.assumed}".rstrip())
 
 
 @app.command

@@ -21,8 +21,8 @@ from torch import Tensor
 from qontrast.physics.feasible import Parameter
 
 R1_NODES = (0.0, 0.8, 2.5, 6.0)  # 1/s: a cubic runs through them
-FLIP_NODES, DECAY_NODES, RESIDUE_NODES = 33, 57, 21
-LONGEST_DECAY = 20.0  # TE R2 at the tables' end: an echo of exp(-20) of the magnetisation is nothing
+FLIP_NODES, DECAY_NODES, RESIDUE_NODES = 33, 57, 17
+LONGEST_DECAY = 14.0  # TE R2 at the tables' end: an echo of exp(-14) of the magnetisation is nothing
 WEAKEST = 0.3  # of the nominal refocusing flip: the tables' other end
 SOFTENING = 1.5  # amplitude times exp(TE R2) below which the echo is read linearly, above it by its logarithm
 MOST_ORDERS = 16  # of the part without echoes: what has climbed higher does not come back before it has decayed

@@ -8,14 +8,14 @@ tail to both sides. Inversion times follow the null of what they have to suppres
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from qontrast.basics.errors import InputError, nearest
 from qontrast.basics.randomness import chance, log_uniform, normal, uniform
 from qontrast.physics.balanced import BSSFP
-from qontrast.physics.field import T1_EXPONENT
+from qontrast.physics.field import log_change, r2_factor
 from qontrast.physics.gradient_echo import GRE, MT, SPGR, T2Star, ernst_angle
 from qontrast.physics.inversion_recovery import (
     DIR,
@@ -31,7 +31,18 @@ from qontrast.physics.sequence import Sequence
 from qontrast.physics.spin_echo import FSE
 
 TISSUE_T1 = 1.1  # s: between white and grey matter at 3 T; sets the neighbourhood of the Ernst angle
-PRIOR_FIELD = 3.0  # tesla: of the T1 above
+
+
+class Scale(NamedTuple):
+    """Relaxation times of tissue at a field over those at 3 T.
+
+    Args:
+        longer: of T1.
+        shorter: of T2.
+    """
+
+    longer: float
+    shorter: float
 
 
 def draw_protocol(name: str, field_strength: float, generator: torch.Generator, *, mt_known: bool = True) -> Sequence:
@@ -48,7 +59,8 @@ def draw_protocol(name: str, field_strength: float, generator: torch.Generator, 
     """
     if name not in _DRAWS:
         raise InputError("sequence", repr(name), "a known sequence", nearest(name, _DRAWS))
-    sequence = _DRAWS[name](generator, (field_strength / PRIOR_FIELD) ** T1_EXPONENT)
+    scale = Scale(math.exp(log_change(field_strength, "grey")), 1.0 / r2_factor(field_strength))
+    sequence = _DRAWS[name](generator, scale)
     if isinstance(sequence, SPGR) and sequence.mt_pulse and not mt_known:
         sequence = replace(sequence, mt_pulse=False)
     return replace(sequence, field_strength=field_strength)  # type: ignore[type-var]
@@ -71,8 +83,7 @@ def preset(name: str, field_strength: float | None = None, **changes: Any) -> Se
     return replace(PRESETS[name], **changes)  # type: ignore[type-var]
 
 
-def _mprage(g: torch.Generator, longer: float) -> MPRAGE:
-    """``longer``, here and below: T1 of tissue at this field over that at 3 T."""
+def _mprage(g: torch.Generator, at: Scale) -> MPRAGE:
     echo_spacing = uniform((5.5e-3, 11e-3), g)
     excitations = round(uniform((110, 210), g))
     half = 0.5 * excitations * echo_spacing
@@ -88,7 +99,7 @@ def _mprage(g: torch.Generator, longer: float) -> MPRAGE:
     )
 
 
-def _mp2rage(g: torch.Generator, longer: float) -> MP2RAGE:
+def _mp2rage(g: torch.Generator, at: Scale) -> MP2RAGE:
     echo_spacing = uniform((5.5e-3, 8e-3), g)
     excitations = round(uniform((90, 180), g))
     train = excitations * echo_spacing
@@ -105,10 +116,12 @@ def _mp2rage(g: torch.Generator, longer: float) -> MP2RAGE:
     )
 
 
-def _spgr(g: torch.Generator, longer: float) -> SPGR:
+def _spgr(g: torch.Generator, at: Scale) -> SPGR:
     repetition_time = log_uniform((6e-3, 60e-3), g)
     # From PD weighting, well below the Ernst angle, to T1 weighting, well above it.
-    flip_angle = min(ernst_angle(repetition_time, TISSUE_T1 * longer) * log_uniform((0.35, 4.0), g), math.radians(70))
+    flip_angle = min(
+        ernst_angle(repetition_time, TISSUE_T1 * at.longer) * log_uniform((0.35, 4.0), g), math.radians(70)
+    )
     return SPGR(
         echo_time=min(log_uniform((1.8e-3, 20e-3), g), 0.6 * repetition_time),
         repetition_time=repetition_time,
@@ -117,31 +130,31 @@ def _spgr(g: torch.Generator, longer: float) -> SPGR:
     )
 
 
-def _gre(g: torch.Generator, longer: float) -> GRE:
+def _gre(g: torch.Generator, at: Scale) -> GRE:
     echo_time = log_uniform((5e-3, 45e-3), g)
     repetition_time = echo_time * 1.2 + log_uniform((0.01, 1.0), g)
-    flip_angle = min(ernst_angle(repetition_time, TISSUE_T1 * longer) * log_uniform((0.4, 2.0), g), math.radians(80))
+    flip_angle = min(ernst_angle(repetition_time, TISSUE_T1 * at.longer) * log_uniform((0.4, 2.0), g), math.radians(80))
     return GRE(echo_time=echo_time, repetition_time=repetition_time, flip_angle=flip_angle)
 
 
-def _mt(g: torch.Generator, longer: float) -> MT:
+def _mt(g: torch.Generator, at: Scale) -> MT:
     repetition_time = log_uniform((20e-3, 60e-3), g)
     return MT(
         echo_time=log_uniform((1.8e-3, 8e-3), g),
         repetition_time=repetition_time,
-        flip_angle=ernst_angle(repetition_time, TISSUE_T1 * longer) * log_uniform((0.35, 1.5), g),
+        flip_angle=ernst_angle(repetition_time, TISSUE_T1 * at.longer) * log_uniform((0.35, 1.5), g),
         pulse_power=uniform((0.7, 1.3), g),
     )
 
 
-def _t2star(g: torch.Generator, longer: float) -> T2Star:
+def _t2star(g: torch.Generator, at: Scale) -> T2Star:
     echo_time = log_uniform((12e-3, 40e-3), g)
     repetition_time = echo_time * 1.2 + log_uniform((3e-3, 30e-3), g)
-    flip_angle = ernst_angle(repetition_time, TISSUE_T1 * longer) * log_uniform((0.5, 1.5), g)
+    flip_angle = ernst_angle(repetition_time, TISSUE_T1 * at.longer) * log_uniform((0.5, 1.5), g)
     return T2Star(echo_time=echo_time, repetition_time=repetition_time, flip_angle=flip_angle)
 
 
-def _bssfp(g: torch.Generator, longer: float) -> BSSFP:
+def _bssfp(g: torch.Generator, at: Scale) -> BSSFP:
     repetition_time = log_uniform((3.5e-3, 9e-3), g)
     return BSSFP(
         echo_time=0.5 * repetition_time,
@@ -165,11 +178,11 @@ def _train(g: torch.Generator, echo_time: float, longest: float, spare: float = 
     }
 
 
-def _fse(g: torch.Generator, longer: float) -> FSE:
+def _fse(g: torch.Generator, at: Scale) -> FSE:
     if chance(0.2, g):  # T1-weighted: short TE, short TR
         echo_time = log_uniform((7e-3, 20e-3), g)
         train = _train(g, echo_time, 0.012)
-        repetition_time = train["echo_train_length"] * train["echo_spacing"] + longer * uniform((0.35, 0.9), g)
+        repetition_time = train["echo_train_length"] * train["echo_spacing"] + at.longer * uniform((0.35, 0.9), g)
         return FSE(echo_time=echo_time, repetition_time=repetition_time, **train)
     echo_time = log_uniform((8e-3, 140e-3), g)  # PD- to heavily T2-weighted
     train = _train(g, echo_time, 0.020)
@@ -177,8 +190,9 @@ def _fse(g: torch.Generator, longer: float) -> FSE:
     return FSE(echo_time=echo_time, repetition_time=train["echo_train_length"] * train["echo_spacing"] + rest, **train)
 
 
-def _flair(g: torch.Generator, longer: float) -> FLAIR:
-    echo_time = log_uniform((70e-3, 160e-3), g)
+def _flair(g: torch.Generator, at: Scale) -> FLAIR:
+    # Where T2 is short, so is TE: else what is left of fluid outshines tissue.
+    echo_time = log_uniform((70e-3, 140e-3), g) * min(1.0, at.shorter)
     train = _train(g, echo_time, 0.020)
     duration = train["echo_train_length"] * train["echo_spacing"]
     repetition_time = uniform((4.8, 11.0), g)
@@ -187,17 +201,17 @@ def _flair(g: torch.Generator, longer: float) -> FLAIR:
     return FLAIR(
         echo_time=echo_time,
         repetition_time=repetition_time,
-        inversion_time=min(null * (1.0 + 0.012 * normal(g)), repetition_time - duration),
+        inversion_time=min(null * (1.0 + 0.005 * normal(g)), repetition_time - duration),
         inversion_efficiency=inverted,
         **train,
     )
 
 
-def _ir(g: torch.Generator, longer: float) -> IR:
+def _ir(g: torch.Generator, at: Scale) -> IR:
     echo_time = log_uniform((8e-3, 40e-3), g)
     train = _train(g, echo_time, 0.012)
     # From just before the null of white matter to well beyond that of grey matter.
-    inversion_time = longer * log_uniform((0.25, 1.4), g)
+    inversion_time = at.longer * log_uniform((0.25, 1.4), g)
     duration = train["echo_train_length"] * train["echo_spacing"]
     return IR(
         echo_time=echo_time,
@@ -209,12 +223,12 @@ def _ir(g: torch.Generator, longer: float) -> IR:
     )
 
 
-def _stir(g: torch.Generator, longer: float) -> STIR:
+def _stir(g: torch.Generator, at: Scale) -> STIR:
     echo_time = log_uniform((15e-3, 90e-3), g)
     train = _train(g, echo_time, 0.015)
     duration = train["echo_train_length"] * train["echo_spacing"]
     repetition_time, inverted = uniform((2.5, 7.0), g), uniform((0.92, 1.0), g)
-    null = nulling_inversion_time(FAT_T1 * longer, repetition_time, duration, inverted)
+    null = nulling_inversion_time(FAT_T1 * at.longer, repetition_time, duration, inverted)
     return STIR(
         echo_time=echo_time,
         repetition_time=repetition_time,
@@ -224,12 +238,12 @@ def _stir(g: torch.Generator, longer: float) -> STIR:
     )
 
 
-def _dir(g: torch.Generator, longer: float) -> DIR:
+def _dir(g: torch.Generator, at: Scale) -> DIR:
     echo_time = log_uniform((15e-3, 120e-3), g)
     train = _train(g, echo_time, 0.015)
     duration = train["echo_train_length"] * train["echo_spacing"]
     repetition_time, inverted = uniform((6.0, 11.0), g), uniform((0.92, 1.0), g)
-    nulled = (CSF_T1, WHITE_T1 * longer)
+    nulled = (CSF_T1, WHITE_T1 * at.longer)
     long, short = nulling_inversion_times(nulled, repetition_time, duration, inverted)
     return DIR(
         echo_time=echo_time,
@@ -240,7 +254,7 @@ def _dir(g: torch.Generator, longer: float) -> DIR:
     )
 
 
-_DRAWS: dict[str, Callable[[torch.Generator, float], Sequence]] = {
+_DRAWS: dict[str, Callable[[torch.Generator, Scale], Sequence]] = {
     "mprage": _mprage,
     "mp2rage": _mp2rage,
     "gre": _gre,

@@ -28,7 +28,7 @@ def reference_brain(field_strength: float) -> TissueMaps:
     at_3_tesla = TissueMaps(
         pd=row(0.70, 0.82, 1.0),
         r1=1.0 / row(0.85, 1.45, CSF_T1),
-        r2=1.0 / row(0.072, 0.092, 1.9),
+        r2=1.0 / row(0.072, 0.089, 1.9),
         r2star=1.0 / row(0.050, 0.060, 0.7),
         mt=row(0.0165, 0.0087, 0.0002),
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,27 @@ from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError, MissingMapError
 from qontrast.basics.randomness import derive
 from qontrast.geometry.sample import whole
+from qontrast.physics.clinical import clinical
+from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import preset
 from qontrast.physics.sequence import Sequence, acquire
+from qontrast.physics.sidecar import from_bids
 from qontrast.physics.tissue import spoken
-from qontrast.scans.names import sidecar
+from qontrast.scans.names import read_sidecar, sidecar
 from qontrast.scans.nifti import check_writable_name, write_image
 from qontrast.tasks.speaking import say
 from qontrast.views.contrast import describe
 
 PAIRS = {"inversion_time": "inversion_times", "flip_angle": "flip_angles"}
-"""Numbers of which MP2RAGE has two."""
+"""Numbers of which MP2RAGE has two, and DIR two of the first."""
 
 
 def simulate(
     source: str,
-    sequence: str,
+    sequence: str | None,
     out: Path,
     *,
+    like: Path | None = None,
     field: float | None = None,
     snr: float | None = None,
     seed: int = 0,
@@ -43,7 +48,9 @@ def simulate(
 
     Args:
         source: a subject's folder of maps, a label map, or ``embedded``.
-        sequence: ``mprage``, ``mp2rage``, ``gre``, ``spgr``, ``fse`` or ``flair``.
+        sequence: one of :data:`qontrast.physics.catalogue.SEQUENCES`, or a named protocol of
+            :data:`qontrast.physics.clinical.CLINICAL`; None with ``like``.
+        like: a scan or its BIDS sidecar, whose protocol is taken.
         out: ends in ``.nii`` or ``.nii.gz``; shape and affine are those of the maps.
         field: tesla; None for the field of the maps (3 T for label maps).
         snr: signal-to-noise ratio; None for no noise.
@@ -51,7 +58,7 @@ def simulate(
         labels: TSV with the labels' tissues.
         quiet: print nothing.
         protocol: ``echo_time``, ``repetition_time``, ``inversion_time`` (seconds) and ``flip_angle`` (degrees), where
-            they differ from the sequence's clinical protocol; MP2RAGE takes two of the last two.
+            they differ from the sequence's clinical protocol; MP2RAGE takes two of the last two, DIR two of the third.
 
     Raises:
         InputError: for data that cannot be used, or a protocol that no scanner could run.
@@ -59,7 +66,7 @@ def simulate(
         WriteError: if the image cannot be written.
     """
     check_writable_name(out)
-    chosen = preset(sequence, field, **protocol_numbers(sequence, protocol))
+    chosen = choose_protocol(sequence, like, field, protocol, quiet=quiet)
     found = find_subjects(source, embedded=1, labels=labels)
     if len(found) != 1:
         names = ", ".join(s.name for s in found[:6])
@@ -68,11 +75,11 @@ def simulate(
     if isinstance(subject, QuantitativeSubject):
         for note in subject.notes:
             say(note, quiet=quiet)
-        if field is None:
-            chosen = preset(sequence, subject.tissue.field_strength, **protocol_numbers(sequence, protocol))
+        if field is None and like is None and sequence in PRESETS:
+            chosen = replace(chosen, field_strength=subject.tissue.field_strength)  # type: ignore[type-var]
     require_maps(subject, chosen)
     generator = derive(seed, subject.name, "person")
-    strength = chosen.bids()["MagneticFieldStrength"]
+    strength = chosen.field_strength
     signal = acquire(chosen, subject.draw(generator).block(whole(subject.grid.shape), strength))
     if snr is not None:
         signal = draw_noise(snr, derive(seed, subject.name, "noise"))(signal)
@@ -92,6 +99,41 @@ def simulate(
     return out
 
 
+def choose_protocol(
+    sequence: str | None,
+    like: Path | None,
+    field: float | None,
+    protocol: dict[str, tuple[float, ...]],
+    *,
+    quiet: bool = False,
+) -> Sequence:
+    """The protocol that was asked for: of a sequence, of a name, or of another scan; see :func:`simulate`.
+
+    Raises:
+        InputError: for none or two of them, an unknown name (with the nearest one), or a sidecar without a number.
+        ProtocolError: for a protocol that no scanner could run.
+    """
+    if (sequence is None) == (like is None):
+        found = "neither --sequence nor --like" if sequence is None else "both --sequence and --like"
+        raise InputError("protocol", found, "one of them", "--like takes the protocol of a scan's JSON sidecar.")
+    if like is not None:
+        if protocol:
+            raise InputError(
+                "protocol", f"--like and {', '.join(protocol)}", "one of them", "Mend a copy of the sidecar."
+            )
+        beside = like if like.suffix == ".json" else sidecar(like)
+        chosen, assumed = from_bids(read_sidecar(beside), str(beside), beside.stem.rsplit("_", 1)[-1])
+        for note in assumed:
+            say(f"{beside.name}: {note}", quiet=quiet)
+    elif sequence in PRESETS:
+        chosen = preset(sequence, **protocol_numbers(sequence, protocol))
+    else:
+        named = clinical(str(sequence))
+        chosen = replace(named.sequence, **protocol_numbers(named.sequence.name, protocol))  # type: ignore[type-var]
+        say(f"{sequence}: {named.source}. {named.assumed}".strip(), quiet=quiet)
+    return chosen if field is None else replace(chosen, field_strength=float(field))  # type: ignore[type-var]
+
+
 def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict[str, Any]:
     """Flags as the sequences' fields: flip angles in radians, pairs where the sequence has pairs.
 
@@ -100,7 +142,8 @@ def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict
     """
     numbers: dict[str, Any] = {}
     for name, values in given.items():
-        count = 2 if sequence == "mp2rage" and name in PAIRS else 1
+        known = PRESETS[sequence].__dataclass_fields__  # type: ignore[attr-defined]
+        count = 2 if PAIRS.get(name) in known else 1
         if len(values) != count:
             raise InputError(
                 f"--{name.replace('_', '-')}",
