@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from qontrast.physics.feasible import LONGEST_ECHO_TIME, LONGEST_TIME, Parameter, at_least, per_voxel, radians, seconds
+from qontrast.physics.flip import pulse
 from qontrast.physics.gradient_echo import received
-from qontrast.physics.passage import flip
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -47,13 +47,14 @@ class BSSFP(Sequence):
         """The signal ``[batch, 1, x, y, z]``, complex off resonance; see the class for the equation."""
         tissue.require(self.needs, self.name)
         assert tissue.r2 is not None
-        sine, cosine = flip(tissue, self.flip_angle)
+        sine, lost = pulse(tissue, self.flip_angle)
+        cosine = 1.0 - lost
         recovered = -torch.expm1(-per_voxel(self.repetition_time) * tissue.r1)
         e2 = torch.exp(-per_voxel(self.repetition_time) * tissue.r2)
         decay = torch.exp(-per_voxel(self.echo_time) * tissue.r2)
         if tissue.b0 is None and abs(self.phase_increment - math.pi) < 1e-9:
             # 1 - (E1 - E2) cos(a) - E1 E2, sorted so that small terms are not lost in large ones.
-            below = (1.0 - e2) * (1.0 - cosine) + recovered * (cosine + e2)
+            below = (1.0 - e2) * lost + recovered * (cosine + e2)
             return received(tissue, sine * recovered * decay / below.clamp(min=1e-9))
         offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
         turn = 2.0 * math.pi * per_voxel(self.repetition_time) * offset + self.phase_increment

@@ -181,7 +181,7 @@ def _tables(
     flip: float | Tensor, time: float | Tensor, spacing: float | Tensor, length: float | Tensor, *, uniform: bool
 ) -> tuple[Tensor, Tensor]:
     numbers = (flip, time, spacing)
-    count = round(float(length))
+    count = round(float(torch.as_tensor(length).detach()))
     if any(isinstance(v, Tensor) and v.requires_grad for v in numbers):
         first, second, third = (torch.as_tensor(v, dtype=torch.float64) for v in numbers)
         return _make_tables(first, second, third, count, uniform)

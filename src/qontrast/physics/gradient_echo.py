@@ -18,6 +18,7 @@ from qontrast.physics.feasible import (
     radians,
     seconds,
 )
+from qontrast.physics.flip import pulse
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -43,15 +44,13 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
     M = sin(a) (1 - mt) (1 - E1) / (1 - (1 - mt) cos(a) E1), with E1 = exp(-TR R1); Ernst and Anderson 1966
     (doi:10.1063/1.1719961), with the saturation per pulse of Helms et al. 2008 (doi:10.1002/mrm.21732).
     """
-    angle = per_voxel(flip_angle) if tissue.b1_transmit is None else per_voxel(flip_angle) * tissue.b1_transmit
-    angle = torch.as_tensor(angle, dtype=tissue.r1.dtype, device=tissue.r1.device)
     # expm1 keeps 1 - E1 exact where TR R1 is tiny; the denominator, 1 - (1 - mt) cos(a) E1, is sorted to be exact too.
     recovery = -torch.expm1(-per_voxel(tr) * tissue.r1)
-    sine, cosine = torch.sin(angle), torch.cos(angle)
+    sine, lost = pulse(tissue, flip_angle)
     if mt is not None:
-        sine, cosine = sine * (1.0 - mt), cosine * (1.0 - mt)
+        sine, lost = sine * (1.0 - mt), lost + mt * (1.0 - lost)
     # It is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
-    return sine * recovery / (1.0 - cosine + cosine * recovery).clamp(min=1e-9)
+    return sine * recovery / (lost + (1.0 - lost) * recovery).clamp(min=1e-9)
 
 
 def ernst_angle(tr: float, t1: float) -> float:

@@ -19,8 +19,9 @@ from qontrast.physics.feasible import (
     radians,
     seconds,
 )
+from qontrast.physics.flip import pulse
 from qontrast.physics.gradient_echo import received
-from qontrast.physics.passage import excitations, flip, wait
+from qontrast.physics.passage import excitations, wait
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -64,8 +65,8 @@ class MPRAGE(Sequence):
         assert tissue.r2star is not None
         r1, half_count = tissue.r1, 0.5 * self.excitations
         half_train = half_count * self.echo_spacing
-        sine, cosine = flip(tissue, self.flip_angle)
-        half = excitations(cosine, r1, self.echo_spacing, half_count)
+        sine, lost = pulse(tissue, self.flip_angle)
+        half = excitations(lost, r1, self.echo_spacing, half_count)
         to_centre = wait(r1, self.inversion_time - half_train).then(half)
         rest = half.then(wait(r1, self.repetition_time - self.inversion_time - half_train))
         inverted = to_centre.then(rest).inverted(self.inversion_efficiency).steady()
@@ -131,9 +132,9 @@ class MP2RAGE(Sequence):
         r1, half_count = tissue.r1, 0.5 * self.excitations
         train = self.excitations * self.echo_spacing
         (ti1, ti2), (angle1, angle2) = self.inversion_times, self.flip_angles
-        (sine1, cosine1), (sine2, cosine2) = flip(tissue, angle1), flip(tissue, angle2)
-        half1 = excitations(cosine1, r1, self.echo_spacing, half_count)
-        half2 = excitations(cosine2, r1, self.echo_spacing, half_count)
+        (sine1, lost1), (sine2, lost2) = pulse(tissue, angle1), pulse(tissue, angle2)
+        half1 = excitations(lost1, r1, self.echo_spacing, half_count)
+        half2 = excitations(lost2, r1, self.echo_spacing, half_count)
         to_first = wait(r1, ti1 - 0.5 * train).then(half1)
         to_second = to_first.then(half1).then(wait(r1, ti2 - ti1 - train)).then(half2)
         rest = half2.then(wait(r1, self.repetition_time - ti2 - 0.5 * train))

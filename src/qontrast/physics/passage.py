@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from qontrast.physics.feasible import Parameter, per_voxel
-from qontrast.physics.tissue import TissueMaps
 
 
 class Passage(NamedTuple):
@@ -48,17 +47,17 @@ def wait(r1: Tensor, duration: Parameter) -> Passage:
     return Passage(1.0 - recovered, recovered)
 
 
-def excitations(cosine: Tensor, r1: Tensor, spacing: Parameter, count: Parameter) -> Passage:
-    """``count`` excitations, each followed by recovery for ``spacing`` seconds; ``count`` may be a half number."""
+def excitations(lost: Tensor, r1: Tensor, spacing: Parameter, count: Parameter) -> Passage:
+    """``count`` excitations, each followed by recovery for ``spacing`` seconds.
+
+    Args:
+        lost: 1 minus the cosine of the flip angle (see :func:`qontrast.physics.flip.pulse`).
+        r1: 1/s.
+        spacing: s.
+        count: may be a half number.
+    """
     one = wait(r1, spacing)
     # Below zero a fractional power has no real value: B1+ that makes a flip of over 90 degrees is taken as 90.
-    step = (cosine * one.factor).clamp(min=1e-6)
-    power = step ** per_voxel(count)
+    step = ((1.0 - lost) * one.factor).clamp(min=1e-6)
+    power = torch.exp(per_voxel(count) * torch.log(step))
     return Passage(power, one.gain * (1.0 - power) / (1.0 - step).clamp(min=1e-9))
-
-
-def flip(tissue: TissueMaps, flip_angle: Parameter) -> tuple[Tensor, Tensor]:
-    """Sine and cosine of the flip angle that B1+ makes of the nominal one."""
-    angle = per_voxel(flip_angle) if tissue.b1_transmit is None else per_voxel(flip_angle) * tissue.b1_transmit
-    angle = torch.as_tensor(angle, dtype=tissue.r1.dtype, device=tissue.r1.device)
-    return torch.sin(angle), torch.cos(angle)
