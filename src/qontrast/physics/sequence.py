@@ -83,8 +83,8 @@ def acquire_fused(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = N
     """The same by one compiled kernel (torch.compile): no temporaries, bound by memory.
 
     The first call for a kind of sequence takes seconds and, on a CPU, a C++ compiler; protocols and shapes that follow
-    share it. Single precision agrees with ``signal`` to about 1e-6 of PD. Worth it for the closed forms where many large
-    volumes are made; sequences with echo trains read tables, which are not fused. Arguments as of :func:`acquire`.
+    share it. Single precision agrees with ``signal`` to about 1e-6 of PD. Worth it for the closed forms where many
+    large volumes are made; sequences with echo trains read tables, which are not fused. Arguments: see :func:`acquire`.
     """
     tissue.require(sequence.needs, sequence.name)
     kernel = _kernel(type(sequence))
