@@ -1,6 +1,7 @@
 """Every sequence can be simulated from measured maps, on their own grid, with its protocol beside the image."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from qontrast.basics.errors import InputError, MissingMapError, ProtocolError
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.scans.nifti import read_image
 from qontrast.tasks.simulate import simulate
 
 
@@ -153,3 +155,39 @@ def test_a_folder_of_two_subjects_is_refused(labels_folder, tmp_path):
 def test_a_wrong_ending_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(InputError, match=r"\.nii or \.nii\.gz"):
         simulate(str(tmp_path / "absent"), "mprage", tmp_path / "image.png", quiet=True)
+
+
+def test_a_lesion_is_put_into_a_label_map_and_its_mask_lies_beside_the_image(tmp_path, new_labels_folder):
+    head = next(iter(sorted(new_labels_folder().glob("**/*dseg.nii.gz"))))
+    out = tmp_path / "sub-01_FLAIR.nii.gz"
+    simulate(str(head), "flair", out, lesion="acute-stroke", age=75.0, quiet=True)
+    simulate(str(head), "flair", tmp_path / "healthy.nii.gz", quiet=True)
+    mask, image, healthy = (
+        read_image(tmp_path / name)
+        for name in ("sub-01_FLAIR_label-lesion_mask.nii.gz", "sub-01_FLAIR.nii.gz", "healthy.nii.gz")
+    )
+    assert mask.grid.matches(image.grid)
+    assert set(np.unique(mask.data)) == {0, 1}
+    assert not (tmp_path / "healthy_label-lesion_mask.nii.gz").exists()
+    assert image.data[mask.data > 0].mean() > 1.1 * healthy.data[mask.data > 0].mean()
+    about = json.loads((tmp_path / "sub-01_FLAIR.json").read_text())
+    assert (about["Lesion"], about["Age"]) == ("acute-stroke", 75.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lesion": "stroke"}, r"--lesion: found 'stroke'; wanted a known kind of lesion"),
+        ({"age": 7.0}, r"--age: found 7 years; wanted 18 to 100 years"),
+        ({"lesion": "ms", "lesions": Path("masks")}, r"--lesions: found masks; wanted --lesion acute-stroke"),
+    ],
+)
+def test_lesions_that_cannot_be_are_refused(tmp_path, new_labels_folder, options, message):
+    head = next(iter(sorted(new_labels_folder().glob("**/*dseg.nii.gz"))))
+    with pytest.raises(InputError, match=message):
+        simulate(str(head), "flair", tmp_path / "x.nii.gz", quiet=True, **options)
+
+
+def test_measured_maps_are_given_no_lesion(tmp_path, maps_folder):
+    with pytest.raises(InputError, match=r"--lesion: found measured maps of .*; wanted a label map"):
+        simulate(str(maps_folder()), "spgr", tmp_path / "x.nii.gz", lesion="ms", quiet=True)

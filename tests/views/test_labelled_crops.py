@@ -95,7 +95,7 @@ def test_drawn_protocols_and_people_differ_from_crop_to_crop(head, plan):
 def test_unmoved_classes_are_the_label_map_itself(head):
     warp, grid = whole_head(head.grid, 2.0)
     assert grid.shape == head.grid.shape
-    assert torch.equal(classes_at(head, warp.coordinates(), 1), head.classes(whole(head.grid.shape)))
+    assert torch.equal(classes_at(head.draw(None), warp.coordinates(), 1), head.classes(whole(head.grid.shape)))
 
 
 def test_larger_voxels_take_the_class_that_fills_most_of_them(head):
@@ -103,13 +103,13 @@ def test_larger_voxels_take_the_class_that_fills_most_of_them(head):
     warp, grid = whole_head(head.grid, 4.0)
     assert grid.shape == (20, 20, 20)
     blocks = torch.nn.functional.one_hot(truth, 4).reshape(20, 2, 20, 2, 20, 2, 4).sum(dim=(1, 3, 5))
-    found = classes_at(head, warp.coordinates(2), 2)
+    found = classes_at(head.draw(None), warp.coordinates(2), 2)
     assert torch.equal(blocks.gather(3, found[..., None])[..., 0], blocks.amax(dim=3))
 
 
 def test_outside_the_head_map_is_background(head):
     far = still(torch.tensor([500.0, 0.0, 0.0]), (16, 16, 16), 2.0, head.grid.spacing)
-    assert not classes_at(head, far.coordinates(), 1).any()
+    assert not classes_at(head.draw(None), far.coordinates(), 1).any()
 
 
 @pytest.mark.parametrize("geometry", [WarpRanges(), UNMOVED])

@@ -4,31 +4,39 @@ Labels are hard at the fine grid; contrasts are simulated there and the *signals
 are larger, as in a scanner. Averaged parameters would make rims at borders that no scan has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.anatomy.ageing import aged
+from qontrast.anatomy.atrophy import Atrophy
+from qontrast.anatomy.compartments import BRAIN, WHITE, Compartments
+from qontrast.anatomy.label_rates import dense_labels, draw_rates, fluid_of_cavities, spline_block
 from qontrast.anatomy.label_table import LabelTable
-from qontrast.anatomy.priors import Prior
+from qontrast.anatomy.lesion_shapes import highest
+from qontrast.anatomy.lesions import CODES
+from qontrast.anatomy.pathology import Pathology, PathologyRanges, draw_pathology
+from qontrast.anatomy.static_field import StaticField
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
+from qontrast.basics.randomness import derive
 from qontrast.basics.shapes import Labels
-from qontrast.basics.spline import basis
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.field import at_field
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
 PRIOR_FIELD = 3.0  # tesla: the field of the priors
-SHARED = 0.6  # correlation of a person's deviations between R1, R2, R2* and MTsat: myelin and iron drive them together
 TEXTURE = {"pd": -0.012, "r1": 0.035, "r2": 0.025, "r2star": 0.05, "mt": 0.045}
 """Standard deviation of each map's smooth relative variation within structures, and its sign against the others."""
-FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid
+FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid, which has no texture
 TEXTURE_KNOT_MM = 18.0
 TRANSMIT_SPREAD = {0.5: 0.02, 2.0: 0.05, 4.0: 0.10, 99.0: 0.20}
 """Standard deviation of the B1+ field's control values up to so many tesla (larger where the wavelength is short)."""
+FLUID_CLASS = 3  # of a cavity, among ``TISSUE_CLASSES``
 
 
 class LabelSubject(Subject):
@@ -47,7 +55,7 @@ class LabelSubject(Subject):
 
     def __init__(self, name: str, labels: np.ndarray, grid: Grid, table: LabelTable, origin: str) -> None:
         self.name, self.grid, self.table = name, grid, table
-        values, dense, counts = _dense(labels, origin)
+        values, dense, counts = dense_labels(labels, origin)
         unknown = [(int(v), int(c)) for v, c in zip(values, counts, strict=True) if int(v) not in table.priors]
         if unknown:
             listed = ", ".join(f"{v} ({c} voxels)" for v, c in unknown[:8])
@@ -60,6 +68,8 @@ class LabelSubject(Subject):
         self._dense = torch.from_numpy(dense)
         self._values = torch.from_numpy(values)
         self.region = self._region(origin)
+        by_label = table.classes()
+        self._classes = torch.tensor([by_label.get(int(v), 0) for v in values])
 
     def _region(self, origin: str) -> Box:
         by_label = self.table.classes()
@@ -76,21 +86,51 @@ class LabelSubject(Subject):
 
     def classes(self, box: Box) -> Labels:
         """The segmentation classes (see ``TISSUE_CLASSES``) in ``box``."""
-        by_label = self.table.classes()
-        lookup = torch.tensor([by_label.get(int(v), 0) for v in self._values])
-        return lookup[self._dense[box_slices(box)].long()]
+        return self._classes[self._dense[box_slices(box)].long()]
 
-    def draw(self, generator: torch.Generator | None) -> Tissue:
-        """Draw this person's parameters, their smooth variation and the transmit field; None: the priors' means."""
+    @cached_property
+    def compartments(self) -> Compartments:
+        """The coarse sketch that lesions are placed by."""
+        return Compartments(self._dense, self._values, self.grid, self.table)
+
+    @cached_property
+    def atrophy(self) -> Atrophy:
+        """How the head would shrink."""
+        return Atrophy(self.compartments)
+
+    @cached_property
+    def static_field(self) -> StaticField:
+        """What the head does to the static field, shimmed."""
+        return StaticField(self.compartments)
+
+    def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> "LabelTissue":
+        """Draw this person's parameters, their smooth variation, the transmit field, and what ``pathology`` allows.
+
+        Args:
+            generator: None gives the priors' means, in health.
+            pathology: None for health. It takes a single number from the generator, so that all else at one seed is
+                the same whatever is drawn for it.
+
+        Raises:
+            InputError: if the folder of lesion masks has none.
+        """
         means = [self.table.priors[int(v)] for v in self._values]
-        rates = _draw_rates(means, generator)
         knots = [4 + int(n * s / TEXTURE_KNOT_MM) for n, s in zip(self.grid.shape, self.grid.spacing, strict=True)]
-        solid = torch.tensor([float(p.t1 < FLUID_T1) for p in means])
+        rates = draw_rates(means, generator)
         if generator is None:
-            return LabelTissue(self._dense, rates, solid, torch.zeros(*knots), torch.zeros(5, 5, 5), None)
+            return LabelTissue(self, rates, torch.zeros(*knots), torch.zeros(5, 5, 5), None)
         # A cubic B-spline of independent control values has a standard deviation of about 0.33 in three dimensions.
         texture = torch.randn(*knots, generator=generator) / 0.33
-        return LabelTissue(self._dense, rates, solid, texture, torch.randn(5, 5, 5, generator=generator), 1.0)
+        transmit = torch.randn(5, 5, 5, generator=generator)
+        if pathology is None or pathology.none:
+            return LabelTissue(self, rates, texture, transmit, 1.0)
+        own = derive(int(torch.randint(2**62, (), generator=generator)), "pathology")
+        drawn = draw_pathology(pathology, self.compartments, self.atrophy, own)
+        if drawn.age is not None:
+            rates = aged(rates, [self.table.tissues.get(int(v), "") for v in self._values], drawn.age)
+        cavity = draw_rates([fluid_of_cavities(float(torch.rand((), generator=own)))], None)
+        rates = {name: torch.cat((values, cavity[name])) for name, values in rates.items()}
+        return LabelTissue(self, rates, texture, transmit, 1.0, drawn)
 
 
 @dataclass(frozen=True)
@@ -98,86 +138,123 @@ class LabelTissue(Tissue):
     """One person's draw.
 
     Args:
-        dense: index into the rates for each voxel.
-        rates: maps by label, ``[label]`` each, at 3 T.
-        solid: 1 for tissue, which has a texture, and 0 for fluid, which has none; ``[label]``.
+        subject: the label map.
+        rates: maps by label, ``[label]`` each, at 3 T; with a pathology one more, the fluid of cavities.
         texture: control values of the smooth variation over the whole grid.
         transmit: control values of the transmit field over the whole grid, in standard deviations.
         fields: None for a uniform transmit field.
+        pathology: lesions and age; None for the healthy adult.
     """
 
-    dense: Tensor
+    subject: LabelSubject
     rates: dict[str, Tensor]
-    solid: Tensor
     texture: Tensor
     transmit: Tensor
     fields: float | None
+    pathology: Pathology | None = None
+    _last: dict[Box, "Anatomy"] = field(default_factory=dict, compare=False, repr=False)
 
-    def block(self, box: Box, field_strength: float | None = None) -> TissueMaps:
+    def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
-        field = PRIOR_FIELD if field_strength is None else field_strength
+        strength = PRIOR_FIELD if field_strength is None else field_strength
         column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.rates.items()}
-        table = at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), field)
-        index = self.dense[box_slices(box)].long().flatten()
-        shape = (1, 1, *(b - a for a, b in box))
+        table = at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), strength)
+        anatomy = self._anatomy(box)
+        index = anatomy.index.flatten()
+        shape, grid = (1, 1, *(b - a for a, b in box)), self.subject.grid.shape
+        b0 = self.subject.static_field.hertz(box, strength) if with_b0 else None
         if self.fields is None:
             maps = {n: getattr(table, n).flatten()[index].reshape(shape) for n in MAP_NAMES}
-            return TissueMaps(**maps, field_strength=field)
-        texture = _spline_block(self.texture, tuple(self.dense.shape), box)[None, None]
-        texture.mul_(torch.take(self.solid, index).reshape(shape))
+            return TissueMaps(**maps, b0=b0, field_strength=strength)
+        texture = spline_block(self.texture, grid, box)[None, None]
+        solid = (self.rates["r1"] > 1.0 / FLUID_T1).to(texture)
+        texture.mul_(torch.take(solid, index).reshape(shape))
         maps = {}
         for name in MAP_NAMES:
             values = torch.take(getattr(table, name).flatten(), index).reshape(shape)
             maps[name] = values.mul_(torch.add(1.0, texture, alpha=TEXTURE[name]).clamp_(min=0.5))
+        for where, severity, change in anatomy.damage:
+            for name, factor in change.items():
+                flat = maps[name].view(-1)
+                flat[where] = flat[where] * factor**severity
         # Where the field is low R2* comes close to R2, and their variations must not turn them round.
         torch.maximum(maps["r2star"], maps["r2"], out=maps["r2star"])
-        spread = next(s for limit, s in TRANSMIT_SPREAD.items() if field <= limit)
-        transmit = 1.0 + spread * _spline_block(self.transmit, tuple(self.dense.shape), box)[None, None] / 0.33
-        return TissueMaps(**maps, b1_transmit=transmit.clamp(min=0.3), field_strength=field)
+        spread = next(s for limit, s in TRANSMIT_SPREAD.items() if strength <= limit)
+        transmit = 1.0 + spread * spline_block(self.transmit, grid, box)[None, None] / 0.33
+        return TissueMaps(**maps, b1_transmit=transmit.clamp(min=0.3), b0=b0, field_strength=strength)
+
+    def classes(self, box: Box) -> Labels:
+        """The segmentation classes (see ``TISSUE_CLASSES``) in ``box`` of the head as drawn; cavities are fluid."""
+        lookup = torch.cat((self.subject._classes, torch.tensor([FLUID_CLASS])))
+        return lookup[self._anatomy(box).index]
+
+    def lesion(self, box: Box) -> Labels:
+        """The code (see ``CODES``) of the lesion in each voxel of ``box``, ``[x, y, z]``; 0 where there is none."""
+        return self._anatomy(box).kinds
+
+    def _anatomy(self, box: Box) -> "Anatomy":
+        if box not in self._last:
+            self._last.clear()  # the two contrasts of a pair, and its truth, ask for one box in turn
+            self._last[box] = anatomy_in(self.subject, self.pathology, box)
+        return self._last[box]
 
 
-def _dense(labels: np.ndarray, origin: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The labels that occur, the map as indices into them, and how many voxels each has."""
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high > 1_000_000:
-        raise InputError(origin, f"labels from {low} to {high}", "labels from 0 to 1000000", "Is this a label map?")
-    counts = np.bincount(labels.ravel())
-    values = np.flatnonzero(counts)
-    lookup = np.zeros(high + 1, dtype=np.uint8 if len(values) < 256 else np.int32)
-    lookup[values] = np.arange(len(values))
-    return values.astype(np.int64), lookup[labels], counts[values]
+@dataclass(frozen=True)
+class Anatomy:
+    """What is where in a box.
+
+    Args:
+        index: into the rates, ``[x, y, z]``; one past the labels is a cavity.
+        damage: of each lesion the flat indices of its voxels, their severity (0 to 1) and the factors at 1.
+        kinds: code of the lesion in each voxel.
+    """
+
+    index: Tensor
+    damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]
+    kinds: Labels
 
 
-def _draw_rates(means: list[Prior], generator: torch.Generator | None) -> dict[str, Tensor]:
-    """Rates by label: shared and own deviations, log-normal, so that no rate can turn negative."""
-    spread = torch.tensor([p.spread for p in means])
-    base = {
-        "pd": torch.tensor([p.pd for p in means]),
-        "r1": torch.tensor([1.0 / p.t1 for p in means]),
-        "r2": torch.tensor([1000.0 / p.t2 for p in means]),
-        "r2star": torch.tensor([1000.0 / min(p.t2star, p.t2) for p in means]),
-        "mt": torch.tensor([p.mt / 100.0 for p in means]),
-    }
-    if generator is None:
-        return base
-    person = torch.randn((), generator=generator)
-    structure = torch.randn(len(means), generator=generator)
-    common = SHARED**0.5 * person + (1 - SHARED) ** 0.5 * structure
-    drawn = {}
-    for name in MAP_NAMES:
-        own = torch.randn(len(means), generator=generator)
-        deviation = SHARED**0.5 * common + (1 - SHARED) ** 0.5 * own
-        share = spread / 3 if name == "pd" else spread
-        sign = -1.0 if name == "pd" else 1.0
-        drawn[name] = base[name] * torch.exp(sign * share * deviation)
-    drawn["r2star"] = torch.maximum(drawn["r2star"], drawn["r2"])
-    drawn["pd"] = drawn["pd"].clamp(max=1.05)
-    return drawn
-
-
-def _spline_block(control: Tensor, shape: tuple[int, ...], box: Box) -> Tensor:
-    """The part ``box`` of a cubic B-spline over a whole grid of ``shape``, without computing the rest."""
-    weights = [basis(n, k)[a:b].to(torch.float32) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)]
-    out = torch.einsum("abc,xa->xbc", control, weights[0])
-    out = torch.einsum("xbc,yb->xyc", out, weights[1])
-    return torch.einsum("xyc,zc->xyz", out, weights[2])
+def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> Anatomy:
+    """The head in ``box``: lesions lie in the label map, and both move with the atrophy."""
+    source, gather = box, None
+    if pathology is not None and pathology.flow is not None:
+        x, y, z = pathology.flow.source(box)
+        edges = [(int(a.min()), int(a.max()) + 1) for a in (x, y, z)]
+        source = (edges[0], edges[1], edges[2])
+        ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
+        gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
+    index = subject._dense[box_slices(source)].long()
+    kinds = torch.zeros(index.shape, dtype=torch.long)
+    lesions = () if pathology is None else pathology.lesions
+    hole = torch.tensor([False])
+    hosts = (
+        {w: torch.cat((subject.compartments.has(*(WHITE if w else BRAIN)), hole)) for w in (True, False)}
+        if lesions
+        else {}
+    )
+    severities = []
+    for lesion in lesions:
+        found = highest(lesion.levels, source)
+        if found is None:
+            continue
+        where, top, strength = found
+        part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
+        host = hosts[lesion.white_only][index[part]]
+        inside = host & (top >= 0.5)
+        kinds[part] = torch.where(inside, CODES[lesion.kind], kinds[part])
+        if lesion.cavity is not None:
+            empty = host & (top >= lesion.cavity)
+            index[part] = torch.where(empty, len(subject._values), index[part])
+            host = host & ~empty
+        severity = torch.zeros(index.shape)
+        severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
+        severities.append((severity, lesion.change))
+    if gather is not None:
+        index, kinds = torch.take(index, gather), torch.take(kinds, gather)
+        severities = [(torch.take(s, gather), change) for s, change in severities]
+    damage = []
+    for severity, change in severities:
+        flat = severity.flatten()
+        voxels = torch.nonzero(flat).flatten()
+        damage.append((voxels, flat[voxels], change))
+    return Anatomy(index, tuple(damage), kinds)

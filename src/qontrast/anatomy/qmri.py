@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.anatomy.units import to_si
 from qontrast.basics.errors import InputError, MissingMapError
@@ -52,7 +53,7 @@ class QuantitativeSubject(Subject):
         assert box is not None, "an empty brain is refused while reading"
         self.region = box
 
-    def draw(self, generator: torch.Generator | None) -> Tissue:
+    def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> Tissue:
         """The maps themselves: what was measured has nothing to draw."""
         return MeasuredTissue(self.tissue)
 
@@ -63,7 +64,7 @@ class MeasuredTissue(Tissue):
     def __init__(self, tissue: TissueMaps) -> None:
         self.tissue = tissue
 
-    def block(self, box: Box, field_strength: float | None = None) -> TissueMaps:
+    def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
         x, y, z = box_slices(box)
         part = self.tissue.apply(lambda m: m[:, :, x, y, z])

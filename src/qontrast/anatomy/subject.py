@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels
 from qontrast.geometry.sample import Box
@@ -15,11 +16,16 @@ class Tissue(ABC):
     """One draw of a subject's tissue; the same for every contrast that is made of it."""
 
     @abstractmethod
-    def block(self, box: Box, field_strength: float | None = None) -> TissueMaps:
+    def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps ``[1, 1, x, y, z]`` in ``box`` of the subject's grid, in a field of so many tesla.
 
-        None keeps the field at which the maps hold.
+        None keeps the field at which the maps hold. ``with_b0`` adds the off-resonance (Hz) where it can be told from
+        the anatomy; only gradient echoes and balanced sequences need it.
         """
+
+    def lesion(self, box: Box) -> Labels | None:
+        """The code of the lesion in each voxel of ``box``, ``[x, y, z]``, 0 for none; None where none are known."""
+        return None
 
 
 class Subject(ABC):
@@ -31,8 +37,11 @@ class Subject(ABC):
     """The box that crops are taken from: the brain where it is known, else all that is not air."""
 
     @abstractmethod
-    def draw(self, generator: torch.Generator | None) -> Tissue:
-        """Draw the subject's tissue; measured maps have nothing to draw. None gives the mean tissue."""
+    def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> Tissue:
+        """Draw the subject's tissue, with lesions and age by ``pathology`` (None: in health).
+
+        Measured maps have nothing to draw. Without a generator it is the mean tissue, in health.
+        """
 
     def labels(self, box: Box) -> Labels | None:
         """The label map in ``box``, integers ``[x, y, z]``; None where the subject has none."""

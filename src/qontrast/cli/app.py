@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -357,6 +357,9 @@ def simulate(
     snr: float | None = None,
     seed: int = 0,
     labels: Path | None = None,
+    lesion: str | None = None,
+    age: float | None = None,
+    lesions: Path | None = None,
     quiet: bool = False,
 ) -> None:
     """Simulate the image that a sequence would give of a subject's maps, with its protocol as a BIDS sidecar.
@@ -388,6 +391,12 @@ def simulate(
         Of the noise, and of the tissue of a label map.
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
+    lesion
+        acute-stroke, chronic-stroke, ms or svd, put into a label map; its mask is written beside the image.
+    age
+        Years, for a label map: tissue values, atrophy and white-matter changes of that age.
+    lesions
+        Folder of lesion masks in MNI space that strokes are taken from; without it shapes are drawn.
     quiet
         Print nothing.
     """
@@ -400,7 +409,8 @@ def simulate(
         "flip_angle": flip_angle,
     }
     given = {name: values for name, values in protocol.items() if values is not None}
-    task(source, sequence, out, like=like, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **given)
+    options: dict[str, Any] = {"lesion": lesion, "age": age, "lesions": lesions, **given}
+    task(source, sequence, out, like=like, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **options)
 
 
 @app.command

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from qontrast.anatomy.cohort import EMBEDDED, find_subjects
+from qontrast.anatomy.lesions import CODES, KINDS
+from qontrast.anatomy.pathology import AGES, PathologyRanges
 from qontrast.anatomy.qmri import QuantitativeSubject
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.atomic import write_atomic
-from qontrast.basics.errors import InputError, MissingMapError
+from qontrast.basics.errors import InputError, MissingMapError, nearest
 from qontrast.basics.randomness import derive
 from qontrast.geometry.sample import whole
 from qontrast.physics.clinical import clinical
@@ -22,7 +24,7 @@ from qontrast.physics.protocols import preset
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.sidecar import from_bids
 from qontrast.physics.tissue import spoken
-from qontrast.scans.names import read_sidecar, sidecar
+from qontrast.scans.names import read_sidecar, sidecar, stem
 from qontrast.scans.nifti import check_writable_name, write_image
 from qontrast.tasks.speaking import say
 from qontrast.views.contrast import describe
@@ -41,6 +43,9 @@ def simulate(
     snr: float | None = None,
     seed: int = 0,
     labels: Path | None = None,
+    lesion: str | None = None,
+    age: float | None = None,
+    lesions: Path | None = None,
     quiet: bool = False,
     **protocol: tuple[float, ...],
 ) -> Path:
@@ -56,6 +61,9 @@ def simulate(
         snr: signal-to-noise ratio; None for no noise.
         seed: of the noise, and of the tissue of a label map.
         labels: TSV with the labels' tissues.
+        lesion: kind of lesion to put into a label map; its mask is written beside the image, see :func:`write_lesion`.
+        age: years, for a label map; None for the adult of the priors.
+        lesions: folder of lesion masks in MNI space that strokes are taken from.
         quiet: print nothing.
         protocol: ``echo_time``, ``repetition_time``, ``inversion_time`` (seconds) and ``flip_angle`` (degrees), where
             they differ from the sequence's clinical protocol; MP2RAGE takes two of the last two, DIR two of the third.
@@ -79,13 +87,16 @@ def simulate(
             chosen = replace(chosen, field_strength=subject.tissue.field_strength)  # type: ignore[type-var]
     require_maps(subject, chosen)
     generator = derive(seed, subject.name, "person")
-    strength = chosen.field_strength
-    signal = acquire(chosen, subject.draw(generator).block(whole(subject.grid.shape), strength))
+    tissue = subject.draw(generator, pathology_of(subject, lesion, age, lesions))
+    box = whole(subject.grid.shape)
+    signal = acquire(chosen, tissue.block(box, chosen.field_strength, with_b0=chosen.uses_b0))
     if snr is not None:
         signal = draw_noise(snr, derive(seed, subject.name, "noise"))(signal)
     image = chosen.image(signal)[0, 0].numpy().astype(np.float32)
     like = None if source == EMBEDDED else found[0].files[0].path
     write_image(out, image, subject.grid, like=like)
+    if lesion is not None:
+        say(f"{write_lesion(out, tissue, subject, lesion, like)}: the lesion's mask", quiet=quiet)
     about: dict[str, Any] = {
         **chosen.bids(),
         "Units": "arbitrary",
@@ -93,6 +104,8 @@ def simulate(
         "SimulatedFrom": subject.name,
         "SignalToNoiseRatio": snr,
         "Seed": seed,
+        "Lesion": lesion,
+        "Age": age,
     }
     write_atomic(sidecar(out), json.dumps({k: v for k, v in about.items() if v is not None}, indent=2) + "\n")
     say(f"{out}: {describe(chosen)}, {subject.grid}", quiet=quiet)
@@ -132,6 +145,43 @@ def choose_protocol(
         chosen = replace(named.sequence, **protocol_numbers(named.sequence.name, protocol))  # type: ignore[type-var]
         say(f"{sequence}: {named.source}. {named.assumed}".strip(), quiet=quiet)
     return chosen if field is None else replace(chosen, field_strength=float(field))  # type: ignore[type-var]
+
+
+def pathology_of(
+    subject: Subject, lesion: str | None, age: float | None, folder: Path | None
+) -> PathologyRanges | None:
+    """The flags as ranges that leave no choice; None for health.
+
+    Raises:
+        InputError: for a kind or age that is not known, or a subject whose maps were measured.
+    """
+    if folder is not None and lesion not in ("acute-stroke", "chronic-stroke"):
+        raise InputError("--lesions", str(folder), "--lesion acute-stroke or chronic-stroke beside it")
+    if lesion is None and age is None:
+        return None
+    if isinstance(subject, QuantitativeSubject):
+        flag = "--lesion" if lesion is not None else "--age"
+        raise InputError(flag, f"measured maps of {subject.name}", "a label map", "Measured maps have what they have.")
+    if age is not None and not AGES[0] <= age <= AGES[1]:
+        raise InputError("--age", f"{age:g} years", f"{AGES[0]:g} to {AGES[1]:g} years", "Ages are in years.")
+    if lesion is not None and lesion not in KINDS:
+        raise InputError("--lesion", repr(lesion), "a known kind of lesion", nearest(lesion, KINDS))
+    return PathologyRanges(
+        lesions=float(lesion is not None),
+        kinds=KINDS if lesion is None else (lesion,),
+        ageing=float(age is not None),
+        ages=AGES if age is None else (age, age),
+        folder=None if folder is None else str(folder),
+    )
+
+
+def write_lesion(out: Path, tissue: Tissue, subject: Subject, kind: str, like: Path | None) -> Path:
+    """Write ``<stem>_label-lesion_mask.nii.gz`` beside ``out``: 1 in lesions of ``kind`` (not in those of age)."""
+    codes = tissue.lesion(whole(subject.grid.shape))
+    assert codes is not None, "only label maps are given lesions"
+    path = out.with_name(f"{stem(out)}_label-lesion_mask.nii.gz")
+    write_image(path, (codes == CODES[kind]).numpy().astype(np.uint8), subject.grid, like=like)
+    return path
 
 
 def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from qontrast.anatomy.labelled import LabelSubject
+from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.labelled_scans import LabelledScan
 from qontrast.anatomy.priors import TISSUE_CLASSES
-from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
@@ -86,13 +85,13 @@ class SimulatedCase(Case):
         if self.drawn:
             field = choice(plan.fields, generator) if plan.fields else 3.0
             sequence, _ = draw_useful_protocol(name, field, generator)
-            tissue = head.draw(generator)
+            tissue = head.draw(generator, plan.pathology)
         warp = _place(plan, head.region, head.grid, generator)
         factor = oversampling(head.grid, plan.spacing)
         coordinates = warp.coordinates(factor)
         signal = resampled_signals(head, tissue, sequence, coordinates, factor)
         spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
-        return spoil(sequence, signal, spoiling), classes_at(head, coordinates, factor)
+        return spoil(sequence, signal, spoiling), classes_at(tissue, coordinates, factor)
 
 
 class ScannedCase(Case):
@@ -155,10 +154,11 @@ def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr
     warp, grid = whole_head(subject.grid, spacing)
     factor = oversampling(subject.grid, spacing)
     coordinates = warp.coordinates(factor)
-    signal = resampled_signals(subject, person(subject, seed), sequence, coordinates, factor)
+    tissue = person(subject, seed)
+    signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
     biased = draw_bias(0.1, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
-    return Scan(image, classes_at(subject, coordinates, factor), grid)
+    return Scan(image, classes_at(tissue, coordinates, factor), grid)
 
 
 def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
@@ -168,13 +168,13 @@ def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
     return still(centre, target.shape, spacing, grid.spacing), target
 
 
-def classes_at(subject: LabelSubject, coordinates: Coordinates, factor: int) -> Labels:
-    """The class that fills most of each voxel, ``[x, y, z]``."""
-    box = touched(coordinates, subject.grid.shape)
-    return _majority(subject.classes(box), len(TISSUE_CLASSES), box, coordinates, factor)
+def classes_at(tissue: LabelTissue, coordinates: Coordinates, factor: int) -> Labels:
+    """The class of the drawn head that fills most of each voxel, ``[x, y, z]``."""
+    box = touched(coordinates, tissue.subject.grid.shape)
+    return _majority(tissue.classes(box), len(TISSUE_CLASSES), box, coordinates, factor)
 
 
-def person(subject: LabelSubject, seed: int) -> Tissue:
+def person(subject: LabelSubject, seed: int) -> LabelTissue:
     """The tissue that this person has in every whole scan: drawn by the seed and the name alone."""
     return subject.draw(derive(seed, subject.name, "person"))
 

@@ -62,7 +62,7 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         MissingMapError: if the subject's maps suffice for none of the plan's sequences.
     """
     generator = derive(seed, subject.name, step, slot)
-    tissue = subject.draw(generator)
+    tissue = subject.draw(generator, plan.pathology)
     # The contrasts have a generator of their own: at one seed, all else is the same in every arm.
     sequences = draw_contrasts(plan, subject, derive(seed, subject.name, step, slot, "contrast"))
     shape = (plan.crop,) * 3

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.basics.randomness import Range
 from qontrast.geometry.warp import WarpRanges
@@ -51,6 +52,7 @@ class ViewPlan:
         fields: static fields that are drawn from, tesla; empty keeps the field of the maps.
         geometry: how views are moved.
         artefacts: how views are spoilt.
+        pathology: how often heads given as label maps have lesions and age.
     """
 
     arm: Arm = "seqinv"
@@ -60,6 +62,7 @@ class ViewPlan:
     fields: tuple[float, ...] = (1.5, 3.0, 7.0)
     geometry: WarpRanges = field(default_factory=WarpRanges)
     artefacts: ArtefactRanges = field(default_factory=ArtefactRanges)
+    pathology: PathologyRanges = field(default_factory=PathologyRanges)
 
     def __post_init__(self) -> None:
         if self.arm not in ("base", "seqaug", "seqinv"):

@@ -1,0 +1,133 @@
+"""A head in brief: what fills each coarse voxel, how far the ventricles are, and where MNI space lies.
+
+Lesions are placed, and ageing is driven, by this sketch at about 2 mm; it is made once per head, when first asked for.
+"""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from qontrast.anatomy.label_table import LabelTable
+from qontrast.anatomy.mni_space import register
+from qontrast.basics.grid import Grid
+
+COARSE_MM = 2.0
+VENTRICLES = (4, 5, 14, 15, 43, 44, 72, 31, 63, 136, 137, 163, 164)
+"""FreeSurfer's ventricles, with the choroid plexus that lies in them."""
+DEEP_GREY = ("thalamus", "caudate", "putamen", "pallidum")
+GREY = ("cortical grey matter", "limbic grey matter", "cerebellar grey matter")
+WHITE = ("white matter", "white-matter lesion")
+BRAIN = (*DEEP_GREY, *GREY, *WHITE, "cerebellar white matter", "brain stem", "ventral diencephalon")
+FLUID = ("cerebrospinal fluid", "choroid plexus")
+
+
+class Compartments:
+    """The coarse sketch of a label map.
+
+    Args:
+        dense: index of each voxel's label in ``values``, ``[x, y, z]``.
+        values: the labels that occur.
+        grid: on which they lie.
+        table: their tissues.
+    """
+
+    def __init__(self, dense: Tensor, values: Tensor, grid: Grid, table: LabelTable) -> None:
+        self.grid, self.table, self._dense, self._values = grid, table, dense, values
+        self.factor = tuple(max(1, round(COARSE_MM / s)) for s in grid.spacing)
+        x, y, z = (f * s for f, s in zip(self.factor, grid.spacing, strict=True))
+        self.spacing = (x, y, z)
+        self.shape = tuple(-(-n // f) for n, f in zip(grid.shape, self.factor, strict=True))
+        ratio = np.array(self.factor, dtype=np.float64)
+        self.affine = grid.affine.copy()
+        self.affine[:3, :3] = grid.affine[:3, :3] * ratio
+        self.affine[:3, 3] += grid.affine[:3, :3] @ ((ratio - 1) / 2)
+
+    def has(self, *tissues: str) -> Tensor:
+        """Which of the labels that occur are one of ``tissues``, booleans ``[label]``."""
+        return torch.tensor([self.table.tissues.get(int(v), "") in tissues for v in self._values])
+
+    @cached_property
+    def is_ventricle(self) -> Tensor:
+        """Which of the labels that occur are ventricles, booleans ``[label]``."""
+        inner = torch.tensor([int(v) in VENTRICLES for v in self._values])
+        return inner & self.has(*FLUID)
+
+    def share(self, labels: Tensor) -> np.ndarray:
+        """The share of each coarse voxel that is one of ``labels`` (booleans ``[label]``), ``[x, y, z]``."""
+        return np.asarray(self.mean_of(labels.float(), 0.0).numpy())
+
+    def mean_of(self, table: Tensor, outside: float) -> Tensor:
+        """The mean over each coarse voxel of a number by label, ``[label]``; ``outside`` counts beyond the grid."""
+        pad = [p for n, f in zip(self.grid.shape[::-1], self.factor[::-1], strict=True) for p in (0, -n % f)]
+        fine = torch.nn.functional.pad(table[self._dense.long()][None, None], pad, value=outside)
+        return torch.nn.functional.avg_pool3d(fine, self.factor)[0, 0]
+
+    @cached_property
+    def ventricles(self) -> np.ndarray:
+        """Share of ventricle in each coarse voxel."""
+        return self.share(self.is_ventricle)
+
+    @cached_property
+    def ventricular_fluid(self) -> np.ndarray:
+        """The same without the choroid plexus, which does not grow as the ventricles do."""
+        return self.share(self.is_ventricle & self.has("cerebrospinal fluid"))
+
+    @cached_property
+    def white(self) -> np.ndarray:
+        """Share of cerebral white matter."""
+        return self.share(self.has(*WHITE))
+
+    @cached_property
+    def grey(self) -> np.ndarray:
+        """Share of cortex (cerebral and cerebellar) and limbic grey matter."""
+        return self.share(self.has(*GREY))
+
+    @cached_property
+    def deep(self) -> np.ndarray:
+        """Share of thalamus and basal ganglia."""
+        return self.share(self.has(*DEEP_GREY))
+
+    @cached_property
+    def brain(self) -> np.ndarray:
+        """Share of parenchyma."""
+        return self.share(self.has(*BRAIN))
+
+    @cached_property
+    def outer_fluid(self) -> np.ndarray:
+        """Share of fluid that is no ventricle: sulci, cisterns, and the shell around the brain."""
+        return self.share(self.has(*FLUID) & ~self.is_ventricle)
+
+    @cached_property
+    def cavity(self) -> np.ndarray:
+        """What the skull encloses: brain and fluid, without the holes that vessels make, booleans."""
+        inside = (self.brain + self.outer_fluid + self.ventricles) > 0.5
+        closed = ndimage.binary_closing(np.pad(inside, 4), iterations=3)[4:-4, 4:-4, 4:-4]
+        return np.asarray(ndimage.binary_fill_holes(closed | inside))
+
+    @cached_property
+    def from_ventricles(self) -> np.ndarray:
+        """Distance to the lateral and third ventricles, mm; 1000 where the head has none."""
+        inner = torch.tensor([int(v) in (4, 5, 14, 43, 44, 31, 63, 136, 137, 163, 164) for v in self._values])
+        where = self.share(inner & self.has(*FLUID)) > 0.5
+        return self._distance(where)
+
+    @cached_property
+    def from_cortex(self) -> np.ndarray:
+        """Distance to cortex, mm; 1000 where the head has none."""
+        return self._distance(self.grey > 0.5)
+
+    def _distance(self, where: np.ndarray) -> np.ndarray:
+        if not where.any():
+            return np.full(self.shape, 1000.0, dtype=np.float32)
+        return np.asarray(ndimage.distance_transform_edt(~where, sampling=self.spacing), dtype=np.float32)
+
+    @cached_property
+    def to_mni(self) -> np.ndarray:
+        """The affine (4x4) from this head's world to MNI space, both in mm."""
+        grey = self.share(self.has(*GREY, *DEEP_GREY))
+        white = self.share(self.has(*WHITE, "cerebellar white matter", "brain stem", "ventral diencephalon"))
+        x, y, z = self.spacing
+        return register(np.stack([grey, white]), self.affine, (x, y, z))

@@ -1,0 +1,179 @@
+"""Where a lesion is: levels between 0 and 1 on small grids of their own, 0.5 at the border, read anywhere in a head."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import ndimage
+from torch import Tensor
+
+from qontrast.basics.errors import InputError
+from qontrast.basics.spline import upsample_spline
+from qontrast.geometry.sample import Box
+from qontrast.scans.names import find_images
+from qontrast.scans.nifti import read_image
+
+BLOB_EDGE = 20  # samples along a blob's own grid
+BLOB_REACH = 1.7  # its half width, in radii
+KEPT_MASKS = 48  # smoothed masks in memory, about 1 MB each
+THICK_SLICES_MM = 2.2
+"""Smoothing across slices, standard deviation: about half of the 4 to 6 mm slices that masks are drawn on."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A lesion's level on its own grid; zero beyond it.
+
+    Args:
+        values: ``[1, 1, a, b, c]``, 0 to 1, 0.5 at the border.
+        matrix, shift: from voxel coordinates of the head to those of ``values``, ``[3, 3]`` and ``[3]``.
+        box: the head's voxels that it can reach.
+        strength: share of the lesion's full change of tissue that is reached inside, 0 to 1.
+    """
+
+    values: Tensor
+    matrix: Tensor
+    shift: Tensor
+    box: Box
+    strength: float = 1.0
+
+    def within(self, box: Box) -> tuple[Box, Float[Tensor, "x y z"]] | None:
+        """The part of ``box`` that it reaches, and its level there; None where they do not meet."""
+        meet = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(self.box, box, strict=True)]
+        if any(a >= b for a, b in meet):
+            return None
+        size = torch.tensor(self.values.shape[2:], dtype=torch.float32) - 1
+        scaled, offset = 2 * self.matrix / size[:, None], 2 * self.shift / size - 1
+        axes = [torch.arange(a, b, dtype=torch.float32) for a, b in meet]
+        grid = torch.empty(*(len(a) for a in axes), 3)
+        for i in range(3):  # an affine is a sum of three ramps
+            x, y, z = (scaled[i, j] * axes[j] for j in range(3))
+            grid[..., 2 - i] = (x + offset[i])[:, None, None] + y[:, None] + z
+        read = torch.nn.functional.grid_sample(self.values, grid[None], align_corners=True)[0, 0]
+        return (meet[0], meet[1], meet[2]), read
+
+
+def highest(levels: tuple[Level, ...], box: Box) -> tuple[Box, Tensor, Tensor] | None:
+    """The highest level, and the strength where it is reached, in the part of ``box`` that any level reaches.
+
+    Returns:
+        That part, and ``[x, y, z]`` each; None where there is none.
+    """
+    parts = [(level, part) for level in levels if (part := level.within(box)) is not None]
+    if not parts:
+        return None
+    edges = [(min(w[i][0] for _, (w, _) in parts), max(w[i][1] for _, (w, _) in parts)) for i in range(3)]
+    shape = tuple(b - a for a, b in edges)
+    top, strength = torch.zeros(shape), torch.zeros(shape)
+    for level, (where, read) in parts:
+        inner = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, edges, strict=True))
+        higher = read > top[inner]
+        top[inner] = torch.where(higher, read, top[inner])
+        strength[inner] = torch.where(higher, level.strength, strength[inner])
+    return (edges[0], edges[1], edges[2]), top, strength
+
+
+def blob(
+    centre: np.ndarray,
+    axes: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, int, int],
+    generator: torch.Generator,
+    *,
+    ragged: float = 0.2,
+    ramp: float = 0.6,
+    strength: float = 1.0,
+) -> Level:
+    """An ellipsoid with a ragged border.
+
+    Args:
+        centre: world mm.
+        axes: semi-axes as columns, world mm, ``[3, 3]``.
+        affine: the head's, voxel to world.
+        shape: the head's.
+        generator: of the raggedness.
+        ragged: standard deviation of the radius over directions, a share of it.
+        ramp: over how many radii the level falls from 1 to 0.
+        strength: see :class:`Level`.
+    """
+    edge = torch.linspace(-BLOB_REACH, BLOB_REACH, BLOB_EDGE)
+    x, y, z = torch.meshgrid(edge, edge, edge, indexing="ij")
+    noise = upsample_spline(torch.randn(1, 6, 6, 6, generator=generator) / 0.33, (BLOB_EDGE,) * 3)[0]
+    radius = torch.sqrt(x**2 + y**2 + z**2) * torch.exp(ragged * noise)
+    values = (0.5 + (1 - radius) / ramp).clamp(0, 1)
+    # Blob units to voxels of its grid, after world to blob units, after the head's voxels to world.
+    to_unit = np.linalg.inv(axes)
+    scale = (BLOB_EDGE - 1) / (2 * BLOB_REACH)
+    matrix = scale * to_unit @ affine[:3, :3]
+    shift = scale * (to_unit @ (affine[:3, 3] - centre) + BLOB_REACH)
+    return _level(values, matrix, shift, shape, strength)
+
+
+def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirror: bool, smoothing: float) -> Level:
+    """A mask from a file.
+
+    Args:
+        path: mask in MNI space.
+        to_head: from MNI mm to voxels of the head, ``[4, 4]``.
+        shape: the head's.
+        mirror: swap left and right.
+        smoothing: standard deviation of the smoothing within slices, mm; across them it is at least half a thick
+            slice. The border goes where the smoothed mask keeps the volume of the mask.
+    """
+    values, affine = _smoothed(Path(path), smoothing)
+    flip = np.diag([-1.0 if mirror else 1.0, 1.0, 1.0, 1.0])
+    back = np.linalg.inv(to_head @ flip @ affine)
+    return _level(values, back[:3, :3], back[:3, 3], shape, 1.0)
+
+
+def _level(
+    values: Tensor, matrix: np.ndarray, shift: np.ndarray, shape: tuple[int, int, int], strength: float
+) -> Level:
+    """With the box of the head's voxels that ``values`` can reach."""
+    size = np.array(values.shape) - 1.0
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * size
+    reached = (corners - shift) @ np.linalg.inv(matrix).T
+    low = np.maximum(np.floor(reached.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(reached.max(axis=0)) + 1, shape).astype(int)
+    x, y, z = ((int(a), int(max(a, b))) for a, b in zip(low, high, strict=True))
+    return Level(
+        values.float()[None, None],
+        torch.from_numpy(matrix).float(),
+        torch.from_numpy(shift).float(),
+        (x, y, z),
+        strength,
+    )
+
+
+@lru_cache(maxsize=KEPT_MASKS)
+def _smoothed(path: Path, smoothing: float) -> tuple[Tensor, np.ndarray]:
+    """The level of a mask on a padded grid, and the affine of that grid."""
+    image = read_image(path, canonical=True)
+    mask = image.data > 0.5
+    if not mask.any():
+        raise InputError(path, "an empty mask", "a lesion", "Move it out of the folder of lesions.")
+    pad = 1 + int(np.ceil(3 * max(smoothing, THICK_SLICES_MM) / min(image.grid.spacing)))
+    padded = np.pad(mask, pad).astype(np.float32)
+    sigma = np.array([smoothing, smoothing, max(smoothing, THICK_SLICES_MM)]) / image.grid.spacing
+    smooth = ndimage.gaussian_filter(padded, sigma, truncate=3.0)
+    count = int(mask.sum())
+    border = float(np.partition(smooth.ravel(), -count)[-count])
+    # Piecewise linear: 0 stays 0, the border becomes 0.5, the highest value 1.
+    top = max(float(smooth.max()), border + 1e-3)
+    level = np.where(smooth < border, 0.5 * smooth / border, 0.5 + 0.5 * (smooth - border) / (top - border))
+    affine = image.grid.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ np.full(3, pad)
+    return torch.from_numpy(level.astype(np.float32)), affine
+
+
+@lru_cache(maxsize=8)
+def masks_in(folder: str) -> tuple[Path, ...]:
+    """The lesion masks of a folder, sorted.
+
+    Raises:
+        InputError: if there is no such folder or no image in it.
+    """
+    return tuple(sorted(file.path for file in find_images(Path(folder))))

@@ -1,0 +1,206 @@
+"""What lesions do to tissue, and where each kind lies.
+
+**Borders.** Two things happen in a lesion, and each is drawn as what it is. *Damage* (oedema, loss of myelin, gliosis)
+is a gradual change of living tissue: water exchanges within micrometres, so a voxel that is half damaged has one T1
+between the two, and rates change smoothly with severity, as a factor on what the host tissue has (in a stroke grey
+and white matter still differ). A *cavity* is a hole with fluid in it: it has a hard border on the fine grid, as every
+label has, and larger voxels average its signal, not its T1.
+
+Ranges of change, as factors on the host's T1, T2, T2*, PD and MTsat:
+Acute stroke: T2 by 30 to 60 % within a day (Siemonsen et al. 2009, doi:10.1161/STROKEAHA.108.542548), T1 by 10 to 30 %.
+Multiple sclerosis: T1 by 20 to 60 % and more in black holes, T2 by 40 to 100 %, MTsat down to a half.
+Small-vessel disease: T1 by 20 to 50 %, T2 by 30 to 80 %, MTsat down by 15 to 45 %. Where white-matter hyperintensities
+lie, that the 4 mm next to the cortex are spared, and their mean of 4.9 ml at 60 to 64 years: Wen and Sachdev 2004
+(doi:10.1016/j.neuroimage.2003.12.027); the exponential growth with age and its large spread: de Kort et al. 2024
+(doi:10.1016/j.neurobiolaging.2024.11.006). Lacunes of 3 to 15 mm with fluid and a bright rim: Wardlaw et al. 2013
+(doi:10.1016/S1474-4422(13)70124-8).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from qontrast.anatomy.compartments import Compartments
+from qontrast.anatomy.lesion_shapes import Level, blob, masks_in, traced
+from qontrast.anatomy.white_matter_burden import bands
+from qontrast.basics.randomness import Range, chance, choice, log_uniform, normal, uniform
+
+TIMES = ("t1", "t2", "t2star")
+CHANGES: dict[str, dict[str, Range]] = {
+    "acute-stroke": {"t1": (1.10, 1.30), "t2": (1.30, 1.60), "pd": (1.02, 1.08), "mt": (0.75, 0.95)},
+    "chronic-stroke": {"t1": (1.40, 2.00), "t2": (1.70, 2.80), "pd": (1.08, 1.20), "mt": (0.35, 0.60)},
+    "ms": {"t1": (1.20, 1.60), "t2": (1.40, 2.00), "pd": (1.05, 1.15), "mt": (0.45, 0.80)},
+    "svd": {"t1": (1.20, 1.50), "t2": (1.30, 1.80), "pd": (1.04, 1.12), "mt": (0.55, 0.85)},
+}
+"""Factors at full severity, as published for white matter and cortex; T2* follows T2, a little less."""
+KINDS = tuple(CHANGES)
+CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
+"""What :meth:`LabelTissue.lesion` calls each kind; 0 is no lesion."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One disease in one head.
+
+    Args:
+        kind: one of ``KINDS``.
+        levels: where.
+        change: factor on each map (``pd``, ``r1``, ``r2``, ``r2star``, ``mt``) at full severity.
+        soft: width of the border in levels: severity rises from 0 to 1 about level 0.5.
+        cavity: level above which there is fluid; None for no cavity.
+        white_only: whether it spares grey matter.
+    """
+
+    kind: str
+    levels: tuple[Level, ...]
+    change: dict[str, float]
+    soft: float
+    cavity: float | None = None
+    white_only: bool = False
+
+
+def draw_lesions(
+    kind: str, head: Compartments, folder: str | None, burden: float | None, generator: torch.Generator
+) -> tuple[Lesion, ...]:
+    """Draw a disease; nothing where the head has no brain to have it in.
+
+    Args:
+        kind: one of ``KINDS``.
+        head: whose.
+        folder: of lesion masks in MNI space, for strokes; None draws shapes.
+        burden: ml of white-matter hyperintensities, for small-vessel disease; None draws it.
+        generator: where the randomness comes from.
+    """
+    if not (head.brain > 0.5).any():
+        return ()
+    drawers: dict[str, Callable[[], tuple[Lesion, ...]]] = {
+        "acute-stroke": partial(_stroke, "acute-stroke", head, folder, generator),
+        "chronic-stroke": partial(_stroke, "chronic-stroke", head, folder, generator),
+        "ms": partial(_multiple_sclerosis, head, generator),
+        "svd": partial(_small_vessels, head, burden, generator),
+    }
+    return drawers[kind]()
+
+
+def draw_change(kind: str, generator: torch.Generator) -> dict[str, float]:
+    """Factors on the maps: how severe the lesion is moves all of them together, and each a little by itself."""
+    severity = uniform((0.0, 1.0), generator)
+    drawn = {}
+    for name, (low, high) in CHANGES[kind].items():
+        share = 0.7 * severity + 0.3 * uniform((0.0, 1.0), generator)
+        # MTsat falls as the others rise.
+        drawn[name] = low + (high - low) * (1 - share if high < 1 else share)
+    return {
+        "pd": drawn["pd"],
+        "r1": 1 / drawn["t1"],
+        "r2": 1 / drawn["t2"],
+        "r2star": drawn["t2"] ** -0.85,
+        "mt": drawn["mt"],
+    }
+
+
+def _stroke(kind: str, head: Compartments, folder: str | None, generator: torch.Generator) -> tuple[Lesion, ...]:
+    chronic = kind == "chronic-stroke"
+    if folder is not None:
+        path = choice(masks_in(folder), generator)
+        mirror = chance(0.5, generator)
+        to_head = np.linalg.inv(head.to_mni @ head.grid.affine)
+        level = traced(Path(path), to_head, head.grid.shape, mirror=mirror, smoothing=4.5 if chronic else 1.5)
+    else:
+        level = _infarct(head, generator)
+    change = draw_change(kind, generator)
+    if not chronic:
+        return (Lesion(kind, (level,), change, soft=uniform((0.5, 0.9), generator)),)
+    cavity = uniform((0.72, 0.95), generator)
+    return (Lesion(kind, (level,), change, soft=0.35, cavity=cavity),)
+
+
+def _infarct(head: Compartments, generator: torch.Generator) -> Level:
+    """An irregular infarct in one hemisphere; 0.5 to 200 ml, a median of 10 ml."""
+    millilitres = min(200.0, max(0.5, 10.0 * math.exp(1.4 * normal(generator))))
+    radius = (3 * 1000 * millilitres / (4 * math.pi)) ** (1 / 3)
+    where = np.argwhere(head.brain > 0.6)
+    centre = _world(head, where[int(torch.randint(len(where), (), generator=generator))])
+    stretch = np.exp([0.25 * normal(generator) for _ in range(3)])
+    axes = _turned(generator) @ np.diag(radius * stretch / np.prod(stretch) ** (1 / 3))
+    return blob(centre, axes, head.grid.affine, head.grid.shape, generator, ragged=0.35, ramp=0.8)
+
+
+def _multiple_sclerosis(head: Compartments, generator: torch.Generator) -> tuple[Lesion, ...]:
+    """5 to 60 ovoid plaques: half stand on the ventricles, others lie under cortex, deep, or below the tentorium."""
+    count = round(log_uniform((5.0, 60.0), generator))
+    stem = head.share(head.has("brain stem", "cerebellar white matter")) > 0.8
+    beside = (head.white > 0.85) & (head.from_ventricles > 1) & (head.from_ventricles < 9)
+    under = (head.white > 0.4) & (head.from_cortex < 3.0)
+    deep = (head.white > 0.9) & (head.from_cortex > 4)
+    gradient = np.stack(np.gradient(head.from_ventricles, *head.spacing), axis=-1)
+    levels = []
+    for place in _shared_out(count, (0.5, 0.2, 0.2, 0.1), generator):
+        where = np.argwhere((beside, under, deep, stem)[place])
+        if not len(where):
+            continue
+        voxel = where[int(torch.randint(len(where), (), generator=generator))]
+        minor = min(6.0, max(1.3, 2.4 * math.exp(0.4 * normal(generator))))
+        length = minor * (uniform((1.4, 2.6), generator) if place == 0 else uniform((1.0, 1.6), generator))
+        first = head.affine[:3, :3] @ gradient[tuple(voxel)] if place == 0 else None
+        axes = _turned(generator, first) @ np.diag([length, minor, minor])
+        strength = uniform((0.6, 1.0), generator)
+        levels.append(
+            blob(
+                _world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, ragged=0.12, strength=strength
+            )
+        )
+    return (Lesion("ms", tuple(levels), draw_change("ms", generator), soft=0.7, white_only=chance(0.5, generator)),)
+
+
+def _small_vessels(head: Compartments, burden: float | None, generator: torch.Generator) -> tuple[Lesion, ...]:
+    """Caps and bands around the ventricles, dots in deep white matter, and lacunes with a rim of gliosis."""
+    total = log_uniform((2.0, 60.0), generator) if burden is None else burden
+    change = draw_change("svd", generator)
+    levels = bands(head, 0.75 * total, generator)
+    deep = np.argwhere((head.white > 0.9) & (head.from_cortex > 4) & (head.from_ventricles > 6))
+    left = 250.0 * total  # mm3
+    while left > 0 and len(deep) and len(levels) < 80:
+        radius = min(5.0, max(1.0, 1.9 * math.exp(0.4 * normal(generator))))
+        voxel = deep[int(torch.randint(len(deep), (), generator=generator))]
+        stretch = np.exp([0.2 * normal(generator) for _ in range(3)])
+        strength = uniform((0.5, 1.0), generator)
+        axes = _turned(generator) @ np.diag(radius * stretch)
+        levels.append(blob(_world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, strength=strength))
+        left -= 4 / 3 * math.pi * radius**3 * float(np.prod(stretch))
+    hyperintense = Lesion("svd", tuple(levels), change, soft=0.9, white_only=True)
+    lacunes = []
+    nuclei = np.argwhere((head.deep > 0.8) | ((head.white > 0.9) & (head.from_ventricles < 25)))
+    for _ in range(round(abs(normal(generator)) * 0.5 * math.sqrt(total))):
+        if not len(nuclei):
+            break
+        voxel = nuclei[int(torch.randint(len(nuclei), (), generator=generator))]
+        radius = log_uniform((2.2, 5.5), generator)  # of the rim; the hole is half to two thirds of it
+        axes = _turned(generator) @ np.diag(radius * np.exp([0.2 * normal(generator) for _ in range(3)]))
+        lacunes.append(
+            blob(_world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, ragged=0.1, ramp=1.2)
+        )
+    holes = Lesion("svd", tuple(lacunes), draw_change("chronic-stroke", generator), soft=0.4, cavity=0.74)
+    return (hyperintense, holes) if lacunes else (hyperintense,)
+
+
+def _shared_out(count: int, shares: tuple[float, ...], generator: torch.Generator) -> list[int]:
+    return torch.multinomial(torch.tensor(shares), count, replacement=True, generator=generator).tolist()
+
+
+def _world(head: Compartments, voxel: np.ndarray) -> np.ndarray:
+    return np.asarray(head.affine[:3, :3] @ voxel + head.affine[:3, 3])
+
+
+def _turned(generator: torch.Generator, first: np.ndarray | None = None) -> np.ndarray:
+    """A random rotation; its first column along ``first`` where that has a direction."""
+    random = torch.randn(3, 3, generator=generator, dtype=torch.float64).numpy()
+    if first is not None and np.linalg.norm(first) > 1e-6:
+        random[:, 0] = first
+    q, r = np.linalg.qr(random)
+    return np.asarray(q * np.sign(np.diag(r)))
