@@ -25,7 +25,8 @@ from qontrast.physics.sequence import Sequence
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import draw_spoiling, oversampling, resampled_signals, spoil
+from qontrast.views.render import oversampling, resampled, resampled_signals, spoil
+from qontrast.views.spoiling import draw_spoiling
 
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
@@ -89,9 +90,9 @@ class SimulatedCase(Case):
         warp = _place(plan, head.region, head.grid, generator)
         factor = oversampling(head.grid, plan.spacing)
         coordinates = warp.coordinates(factor)
-        signal = resampled_signals(head, tissue, sequence, coordinates, factor)
-        spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
-        return spoil(sequence, signal, spoiling), classes_at(head, coordinates, factor)
+        signal, b0 = resampled(head, tissue, sequence, coordinates, factor)
+        spoiling = draw_spoiling(plan.artefacts, sequence, (plan.crop,) * 3, (plan.spacing,) * 3, generator)
+        return spoil(sequence, signal, spoiling, b0), classes_at(head, coordinates, factor)
 
 
 class ScannedCase(Case):
