@@ -106,5 +106,5 @@ def draw_coil_array(
     ring = (1 - height**2).sqrt()
     sphere = torch.stack((ring * torch.cos(angle), ring * torch.sin(angle), height), dim=1)
     positions = sphere * torch.tensor([105.0, 125.0, 120.0]) + middle
-    radius = 260.0 / math.sqrt(count)  # loops that just overlap: larger ones where there are few
+    radius = 210.0 / math.sqrt(count)  # loops that just cover the helmet: larger ones where there are few
     return CoilArray(positions, radius, voxel, exponent)

@@ -95,9 +95,10 @@ class BackgroundPhase:
 class PartialFourier:
     """Acquire only a fraction of k-space along one axis, from one end to past the centre.
 
-    What is missing is left zero, or found from the other half by conjugate symmetry after the phase of the central
-    lines is taken away: by a step in the weights (*conjugate*, Margosian et al. 1986) or a ramp (*homodyne*, Noll et
-    al. 1991, doi:10.1109/42.79473). Where the phase changes faster than the central lines show, the two leave errors.
+    What is missing is left zero, or found from the other half by conjugate symmetry once the phase of the central
+    lines is taken away: the weights of the lines change in a step where their partners go missing (*conjugate*) or in
+    a ramp through the centre (*homodyne*); both in Noll et al. 1991 (doi:10.1109/42.79473). Where the phase changes
+    faster than the central lines show, the two leave errors.
 
     Args:
         axis: 0, 1 or 2 (right, anterior, superior).
@@ -126,21 +127,19 @@ class PartialFourier:
         signal = signal + 0j
         count = signal.shape[self.axis + 2]
         acquired, lines = self.acquired(count), line_numbers(count)
-        zero_filled = along(signal, mirrored(acquired + 0j), self.axis)
         if self.treatment == "zero-filled":
-            return zero_filled
+            return along(signal, mirrored(acquired + 0j), self.axis)
         centre = (2 * self.fraction - 1) * self.kept * count
+        if self.treatment == "conjugate":
+            doubled = (2 - up_to(-lines, centre)) * up_to(-lines, self.kept * count)
+            weights = torch.where(lines < 0, doubled, acquired)
+        else:
+            weights = (1 - (lines / max(centre, 0.5)).clamp(-1, 1)) * up_to(lines.abs(), self.kept * count)
         hann = torch.cos(0.5 * math.pi * (lines / max(centre, 1.0)).clamp(-1, 1)) ** 2
         phase = torch.sgn(along(signal, mirrored(hann), self.axis))
         phase = torch.where(phase.abs() > 0.5, phase, 1.0)
-        if self.treatment == "conjugate":
-            weights = acquired * (2 - up_to(lines.abs(), centre))
-            filled = along(zero_filled * phase.conj(), mirrored(weights + 0j), self.axis).real
-        else:
-            ramp = 1 - (lines / max(centre, 0.5)).clamp(-1, 1)
-            filled = (along(signal, mirrored(ramp * up_to(lines.abs(), self.kept * count) + 0j), self.axis)
-                      * phase.conj()).real  # fmt: skip
-        return filled * phase
+        # A line and its missing mirror image add up to twice the real part.
+        return (along(signal, mirrored(weights + 0j), self.axis) * phase.conj()).real * phase
 
     def describe(self) -> str:
         """For a caption."""
