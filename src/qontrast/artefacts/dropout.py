@@ -124,9 +124,10 @@ def displaced(signal: AnyVolume, voxels: Volume, axis: int) -> AnyVolume:
 def draw_cavities(edges: tuple[float, float, float], generator: torch.Generator) -> tuple[AirCavity, ...]:
     """One or two cavities where sinuses and ears lie: below the image, in front of its middle or at its sides.
 
-    ``edges`` are the image's, mm. Where the crop lies in the head is not known: a guess, mostly outside the image.
+    ``edges`` are the image's, mm. Where a crop lies in the head is not known: a guess, mostly outside the crop. In an
+    image of a whole head they lie at the base of the skull, 55 mm below the middle.
     """
-    right, anterior, superior = edges
+    right, anterior, superior = (min(edge, 110.0) for edge in edges)
     found = []
     for _ in range(1 + int(chance(0.4, generator))):
         radius = uniform((6.0, 14.0), generator)

@@ -118,6 +118,8 @@ PLANES: tuple[float, float, float] = (0.15, 0.15, 0.7)
 """How likely slices are sagittal, coronal, axial."""
 COARSER: Range = (1.05, 1.7)
 """Acquired voxels as a multiple of the grid's: a view's grid is a choice, so no millimetres can be stated."""
+COARSE_AXIS = 0.75
+"""Along how many axes they are, where they are."""
 FRACTIONS = (5 / 8, 6 / 8, 7 / 8)
 """Partial Fourier as scanners offer it."""
 MOTION_MM: Range = (0.3, 2.5)

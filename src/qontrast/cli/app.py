@@ -354,6 +354,8 @@ def simulate(
     inversion_time: Numbers | None = None,
     flip_angle: Numbers | None = None,
     snr: float | None = None,
+    coils: int | None = None,
+    realistic: bool = False,
     seed: int = 0,
     labels: Path | None = None,
     quiet: bool = False,
@@ -380,8 +382,12 @@ def simulate(
         Degrees; two for mp2rage.
     snr
         Signal-to-noise ratio; without it no noise.
+    coils
+        How many the scanner combines by the sum of squares.
+    realistic
+        Draw what scans of this sequence suffer from (noise, slices, motion, ...) and write it into the sidecar.
     seed
-        Of the noise, and of the tissue of a label map.
+        Of noise and artefacts, and of the tissue of a label map.
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     quiet
@@ -396,7 +402,19 @@ def simulate(
         "flip_angle": flip_angle,
     }
     given = {name: values for name, values in protocol.items() if values is not None}
-    task(source, sequence, out, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **given)
+    task(
+        source,
+        sequence,
+        out,
+        field=field,
+        snr=snr,
+        coils=coils,
+        realistic=realistic,
+        seed=seed,
+        labels=labels,
+        quiet=quiet,
+        **given,
+    )
 
 
 @app.command

@@ -91,7 +91,8 @@ class SimulatedCase(Case):
         factor = oversampling(head.grid, plan.spacing)
         coordinates = warp.coordinates(factor)
         signal, b0 = resampled(head, tissue, sequence, coordinates, factor)
-        spoiling = draw_spoiling(plan.artefacts, sequence, (plan.crop,) * 3, (plan.spacing,) * 3, generator)
+        shape, voxel, known = (plan.crop,) * 3, (plan.spacing,) * 3, b0 is not None
+        spoiling = draw_spoiling(plan.artefacts, sequence, shape, voxel, generator, field_known=known)
         return spoil(sequence, signal, spoiling, b0), classes_at(head, coordinates, factor)
 
 

@@ -83,7 +83,9 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         if rendered is None or moved is not warp or sequence is not sequences[0]:
             rendered = resampled(subject, tissue, sequence, coordinates, factor)
         signal, b0 = rendered
-        spoiling = draw_spoiling(plan.artefacts, sequence, shape, (plan.spacing,) * 3, generator)
+        spoiling = draw_spoiling(
+            plan.artefacts, sequence, shape, (plan.spacing,) * 3, generator, field_known=b0 is not None
+        )
         views.append(View(spoil(sequence, signal, spoiling, b0), clean(sequence, signal), sequence, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
 

@@ -1,5 +1,6 @@
 """What a scanner does to a signal: the artefacts of one scan, drawn as often as its sequence suffers from them."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,12 +71,58 @@ class Spoiling:
         return ", ".join(part.describe() for part in self.parts().values())
 
     def facts(self) -> dict[str, Any]:
-        """Everything that was drawn as plain numbers, for a sidecar; the image can be made again from them."""
+        """Everything that was drawn as plain numbers of six digits, for a sidecar."""
         return {name: _plain(asdict(part)) for name, part in self.parts().items()}
 
 
+def noise_alone(noise: ComplexNoise) -> Spoiling:
+    """No artefact but noise."""
+    return Spoiling(bias=BiasField(torch.zeros(4, 4, 4)), noise=noise, encoding=Encoding())
+
+
+def scanned(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
+    """The scanner's image ``[batch, 1, x, y, z]`` of a signal ``[batch, components, x, y, z]``, with its artefacts.
+
+    All components have the same artefacts and noise of their own. ``b0`` is the off-resonance on the same grid, Hz.
+    """
+    if spoiling.dropout is not None:
+        signal = spoiling.dropout(signal, b0)
+    for part in (spoiling.bias, spoiling.coils, spoiling.motion, spoiling.phase, spoiling.encoding):
+        if part is not None:
+            signal = part(signal)
+    reconstruct = spoiling.partial_fourier or unchanged
+    return sequence.image(spoiling.noise(signal, spoiling.encoding.noise, reconstruct))
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What the draws need to know of a scan.
+
+    ``axes`` are those across the slices (or partitions), of phase encoding and of the readout.
+    """
+
+    ranges: ArtefactRanges
+    row: Prevalence
+    sequence: Sequence
+    field: float
+    shape: tuple[int, int, int]
+    voxel: Size
+    axes: tuple[int, int, int]
+    field_known: bool
+
+    def chance(self, knob: str, rate: float, generator: torch.Generator) -> bool:
+        """Whether an artefact with this knob in the plan and this rate in the clinic is there."""
+        return chance(self.ranges.strength * float(getattr(self.ranges, knob)) * rate, generator)
+
+
 def draw_spoiling(
-    ranges: ArtefactRanges, sequence: Sequence, shape: tuple[int, int, int], voxel: Size, generator: torch.Generator
+    ranges: ArtefactRanges,
+    sequence: Sequence,
+    shape: tuple[int, int, int],
+    voxel: Size,
+    generator: torch.Generator,
+    *,
+    field_known: bool = False,
 ) -> Spoiling:
     """Draw a scan's artefacts.
 
@@ -87,56 +134,33 @@ def draw_spoiling(
         shape: of the image, voxels.
         voxel: of the image, mm.
         generator: where the randomness comes from.
+        field_known: whether the tissue has a map of its static field; if not, air is put near some of the scans.
     """
     seed = int(torch.randint(2**62, (), generator=generator))
-    row, field = prevalence(sequence.name), float(sequence.bids()["MagneticFieldStrength"])
-    # Axes: across slices (or partitions), of phase encoding, of the readout.
-    axes = _axes(derive(seed, "axes"))
-    parts = _draw_encoding(ranges, row, field, axes, voxel, derive(seed, "encoding"))
-    kept = {p.axis: p.kept for p in parts if isinstance(p, Resolution)}
-    partial, phase = _draw_partial_fourier(ranges, row, axes[1], kept, derive(seed, "partial Fourier"))
-    motion = None
-    own = derive(seed, "motion")
-    if chance(ranges.strength * ranges.motion * row.motion, own):
-        strength = log_uniform(rates.MOTION_MM, own), log_uniform(rates.MOTION_DEGREES, own)
-        shots = round(uniform(rates.SHOTS, own))
-        motion = draw_motion(strength, axes[1], row.order, voxel, own, kept=kept.get(axes[1], 1.0), shots=shots)
-    own = derive(seed, "bias")
-    bias = draw_bias(ranges.strength * ranges.bias * uniform((0.0, 1.0), own), own)
-    coils = None
-    if ranges.bias > 0 and chance(ranges.strength * rates.SHADED, own):
-        coils = draw_coil_array(voxel, own, exponent=uniform((0.2, 1.0), own))
+    strength = float(sequence.bids()["MagneticFieldStrength"])
+    row, axes = prevalence(sequence.name), _draw_axes(derive(seed, "axes"))
+    scan = _Scan(ranges, row, sequence, strength, shape, voxel, axes, field_known)
+    parts = _draw_encoding(scan, derive(seed, "encoding"))
+    kept = next((p.kept for p in parts if isinstance(p, Resolution) and p.axis == axes[1]), 1.0)
+    partial, phase = _draw_partial_fourier(scan, kept, derive(seed, "partial Fourier"))
+    bias, coils = _draw_bias(scan, derive(seed, "bias"))
     erasure, own = None, derive(seed, "erasure")
-    if chance(ranges.strength * ranges.erasure, own):
+    if scan.chance("erasure", 1.0, own):
         erasure = draw_erasure(shape, ranges.erased_boxes, ranges.erased_size, own)
     return Spoiling(
         bias=bias,
-        noise=_draw_noise(ranges, row, sequence, field, seed),
+        noise=_draw_noise(scan, derive(seed, "noise")),
         encoding=Encoding(parts),
-        dropout=_draw_dropout(ranges, row, sequence, field, parts, axes[2], shape, voxel, derive(seed, "dropout")),
+        dropout=_draw_dropout(scan, parts, derive(seed, "dropout")),
         coils=coils,
-        motion=motion,
+        motion=_draw_motion(scan, kept, derive(seed, "motion")),
         phase=phase,
         partial_fourier=partial,
         erasure=erasure,
     )
 
 
-def scanned(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
-    """The scanner's image ``[batch, 1, x, y, z]`` of a signal ``[batch, components, x, y, z]``, with its artefacts.
-
-    All components have the same artefacts and noise of their own. ``b0`` is the off-resonance on the same grid, Hz.
-    """
-    if spoiling.dropout is not None and (b0 is not None or spoiling.dropout.cavities):
-        signal = spoiling.dropout(signal, b0)
-    for part in (spoiling.bias, spoiling.coils, spoiling.motion, spoiling.phase, spoiling.encoding):
-        if part is not None:
-            signal = part(signal)
-    reconstruct = spoiling.partial_fourier or unchanged
-    return sequence.image(spoiling.noise(signal, spoiling.encoding.noise, reconstruct))
-
-
-def _axes(generator: torch.Generator) -> tuple[int, int, int]:
+def _draw_axes(generator: torch.Generator) -> tuple[int, int, int]:
     across = int(torch.multinomial(torch.tensor(rates.PLANES), 1, generator=generator))
     plane = [axis for axis in range(3) if axis != across]
     if chance(0.5, generator):
@@ -144,79 +168,81 @@ def _axes(generator: torch.Generator) -> tuple[int, int, int]:
     return across, plane[0], plane[1]
 
 
-def _draw_encoding(
-    ranges: ArtefactRanges,
-    row: Prevalence,
-    field: float,
-    axes: tuple[int, int, int],
-    voxel: Size,
-    generator: torch.Generator,
-) -> tuple[Resolution | SliceStack, ...]:
-    low_field = field < rates.LOW_FIELD
+def _draw_encoding(scan: _Scan, generator: torch.Generator) -> tuple[Resolution | SliceStack, ...]:
+    """Slices or partitions, and lines of k-space, as coarse as scans at this field are."""
+    row, low_field = scan.row, scan.field < rates.LOW_FIELD
+    across, *plane = scan.axes
     parts: list[Resolution | SliceStack] = []
-    across, *plane = axes
-    sliced = chance(ranges.strength * ranges.thick_slices * (1.0 if low_field else row.slices), generator)
-    thickness = max(uniform(row.thickness, generator), voxel[across], rates.LOW_FIELD_SLICE if low_field else 0.0)
+    sliced = scan.chance("thick_slices", 1.0 if low_field else row.slices, generator)
+    voxel = scan.voxel[across]
+    thickness = max(uniform(row.thickness, generator), voxel, rates.LOW_FIELD_SLICE if low_field else 0.0)
     gap, offset = uniform(row.gap, generator) * thickness, uniform((-0.5, 0.5), generator)
-    if sliced and thickness + gap > 1.05 * voxel[across]:
-        parts.append(SliceStack(across, thickness, gap, voxel[across], offset))
-    coarse = chance(ranges.strength * ranges.gibbs * (1.0 if low_field else row.gibbs), generator)
+    if sliced and thickness + gap > 1.05 * voxel:
+        parts.append(SliceStack(across, thickness, gap, voxel, offset))
+    coarse = scan.chance("gibbs", 1.0 if low_field else row.gibbs, generator)
     taper = uniform((0.2, 0.6), generator) if chance(rates.FILTERED, generator) else 0.0
     for axis in plane if parts else (*plane, across):
-        acquired = voxel[axis] * uniform(rates.COARSER, generator)
-        acquired = max(acquired, rates.LOW_FIELD_VOXEL if low_field else 0.0)
-        if coarse and chance(0.75, generator):
-            parts.append(Resolution(axis, acquired, voxel[axis], taper))
+        voxel = scan.voxel[axis]
+        acquired = max(voxel * uniform(rates.COARSER, generator), rates.LOW_FIELD_VOXEL if low_field else 0.0)
+        if coarse and chance(rates.COARSE_AXIS, generator):
+            parts.append(Resolution(axis, acquired, voxel, taper))
     return tuple(parts)
 
 
 def _draw_partial_fourier(
-    ranges: ArtefactRanges, row: Prevalence, axis: int, kept: dict[int, float], generator: torch.Generator
+    scan: _Scan, kept: float, generator: torch.Generator
 ) -> tuple[PartialFourier | None, BackgroundPhase | None]:
-    if not chance(ranges.strength * ranges.partial_fourier * row.partial_fourier, generator):
+    if not scan.chance("partial_fourier", scan.row.partial_fourier, generator):
         return None, None
     fraction, treatment = choice(rates.FRACTIONS, generator), choice(TREATMENTS, generator)
-    phase = draw_phase(rates.PHASE, generator)
-    return PartialFourier(axis, fraction, treatment, kept.get(axis, 1.0)), phase
+    return PartialFourier(scan.axes[1], fraction, treatment, kept), draw_phase(rates.PHASE, generator)
+
+
+def _draw_motion(scan: _Scan, kept: float, generator: torch.Generator) -> RigidMotion | None:
+    if not scan.chance("motion", scan.row.motion, generator):
+        return None
+    strength = log_uniform(rates.MOTION_MM, generator), log_uniform(rates.MOTION_DEGREES, generator)
+    shots = round(uniform(rates.SHOTS, generator))
+    return draw_motion(strength, scan.axes[1], scan.row.order, scan.voxel, generator, kept=kept, shots=shots)
+
+
+def _draw_bias(scan: _Scan, generator: torch.Generator) -> tuple[BiasField, CoilArray | None]:
+    spread = scan.ranges.strength * scan.ranges.bias * uniform((0.0, 1.0), generator)
+    bias = draw_bias(spread, generator)
+    if scan.ranges.bias > 0 and chance(scan.ranges.strength * rates.SHADED, generator):
+        return bias, draw_coil_array(scan.voxel, generator, exponent=uniform((0.2, 1.0), generator))
+    return bias, None
 
 
 def _draw_dropout(
-    ranges: ArtefactRanges,
-    row: Prevalence,
-    sequence: Sequence,
-    field: float,
-    parts: tuple[Resolution | SliceStack, ...],
-    readout: int,
-    shape: tuple[int, int, int],
-    voxel: Size,
-    generator: torch.Generator,
+    scan: _Scan, parts: tuple[Resolution | SliceStack, ...], generator: torch.Generator
 ) -> Dephasing | None:
-    if not (row.gradient_echo and chance(ranges.strength * ranges.dropout, generator)):
+    if not (scan.row.gradient_echo and scan.chance("dropout", 1.0, generator)):
         return None
-    size = list(voxel)
+    near = chance(rates.NEAR_AIR, generator)
+    if not (scan.field_known or near):
+        return None
+    size = list(scan.voxel)
     for part in parts:
         size[part.axis] = part.thickness if isinstance(part, SliceStack) else part.acquired
-    edges = tuple(n * s for n, s in zip(shape, voxel, strict=True))
-    near = chance(rates.NEAR_AIR, generator)
-    cavities = draw_cavities((edges[0], edges[1], edges[2]), generator) if near else ()
+    x, y, z = (n * s for n, s in zip(scan.shape, scan.voxel, strict=True))
+    cavities = () if scan.field_known else draw_cavities((x, y, z), generator)
     bandwidth = log_uniform(rates.BANDWIDTH, generator)
-    echo_time = sequence.bids()["EchoTime"]
+    echo_time = scan.sequence.bids()["EchoTime"]
     longest = max(echo_time) if isinstance(echo_time, list) else float(echo_time)
-    return Dephasing(longest, (size[0], size[1], size[2]), voxel, field, cavities, readout, bandwidth)
+    acquired = (size[0], size[1], size[2])
+    return Dephasing(longest, acquired, scan.voxel, scan.field, cavities, scan.axes[2], bandwidth)
 
 
-def _draw_noise(ranges: ArtefactRanges, row: Prevalence, sequence: Sequence, field: float, seed: int) -> ComplexNoise:
-    generator = derive(seed, "noise")
-    noise_seed = int(torch.randint(2**62, (), generator=generator))
-    low, high = ranges.snr
-    snr = log_uniform(row.snr, generator) * rates.snr_at(field) / max(ranges.strength, 1e-6)
-    snr = min(high, max(low, snr))
-    coils = max(1, round(choice(rates.coil_counts(field), generator) * uniform(rates.EFFECTIVE, generator)))
+def _draw_noise(scan: _Scan, generator: torch.Generator) -> ComplexNoise:
+    seed = int(torch.randint(2**62, (), generator=generator))
+    low, high = scan.ranges.snr
+    snr = log_uniform(scan.row.snr, generator) * rates.snr_at(scan.field)
+    snr = min(high, max(low, snr / scan.ranges.strength)) if scan.ranges.strength > 0 else math.inf
+    array = choice(rates.coil_counts(scan.field), generator) * uniform(rates.EFFECTIVE, generator)
     # MP2RAGE divides complex images: theirs are always combined with the phases.
-    squares = sequence.components == 1 and chance(
-        ranges.strength * ranges.sum_of_squares * rates.SUM_OF_SQUARES, generator
-    )
-    return ComplexNoise(snr, noise_seed, coils if squares else 1)
+    squares = scan.chance("sum_of_squares", rates.SUM_OF_SQUARES, generator) and scan.sequence.components == 1
+    return ComplexNoise(snr, seed, max(1, round(array)) if squares else 1)
 
 
 def _plain(value: Any) -> Any:
