@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from qontrast.artefacts.bias import BiasField, draw_bias
+from qontrast.artefacts.bias import BiasField, CoilArray, draw_bias, draw_coil_array
 from qontrast.artefacts.erasure import Erasure, draw_erasure
 from qontrast.basics.randomness import derive
 
@@ -92,3 +92,26 @@ def test_a_box_as_large_as_the_image_erases_all_of_it():
 
 def test_an_image_smaller_than_its_boxes_still_has_one_voxel_erased():
     assert draw_erasure((1, 1, 1), 1, (0.1, 0.3), derive(0)).boxes == (((0, 1), (0, 1), (0, 1)),)
+
+
+def test_a_loop_alone_has_the_sensitivity_of_its_axis():
+    """(1 + (d / a)^2)^(-3/2) at distance d from a loop of radius a."""
+    array = CoilArray(torch.tensor([[0.0, 0.0, 60.0]]), 40.0, (2.0, 2.0, 2.0))
+    field = array.field((3, 3, 12))[1, 1]
+    away = 60 - 2 * (torch.arange(12) - 5.5)
+    expected = (1 + (away / 40) ** 2) ** -1.5
+    torch.testing.assert_close(field / field[0], expected / expected[0], rtol=2e-3, atol=0)
+
+
+def test_a_coil_array_is_darkest_in_the_middle_and_smooth():
+    array = draw_coil_array((4.0, 4.0, 4.0), derive(3), off_centre=0.0)
+    field = array.field((40, 48, 40)).log()
+    assert float(field.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(field[20, 24, 16]) < float(field[2, 24, 20]) - 0.3
+    assert float(field[20, 24, 16]) < float(field[20, 46, 20]) - 0.3
+    assert float(field.diff(dim=0).abs().max()) < 0.1 * float(field.max() - field.min())
+
+
+def test_half_a_correction_leaves_half_of_the_shading():
+    whole, half = (draw_coil_array((4.0, 4.0, 4.0), derive(3), exponent=e).field((20, 20, 20)).log() for e in (1, 0.5))
+    torch.testing.assert_close(half, 0.5 * whole, rtol=1e-3, atol=1e-5)

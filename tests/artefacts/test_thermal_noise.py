@@ -77,3 +77,50 @@ def test_the_seed_decides():
 def test_a_senseless_snr_is_refused(snr):
     with pytest.raises(InputError, match=r"noise: found an SNR of .*a number above 0"):
         ComplexNoise(snr, seed=0)
+
+
+def moments_of_chi(level, coils, draws=200_000):
+    """Mean and mean square of the root of the sum of squares of ``coils`` coils with noise of deviation 1, slowly."""
+    generator = derive(5)
+    real, imaginary = (torch.randn((coils, draws), generator=generator, dtype=torch.float64) for _ in range(2))
+    real += level / math.sqrt(coils)
+    power = (real.square() + imaginary.square()).sum(dim=0)
+    return float(power.sqrt().mean()), float(power.sqrt().std()), power
+
+
+@pytest.mark.parametrize("coils", [2, 4, 8, 20, 32, 64])
+@pytest.mark.parametrize("snr", [3.0, 20.0])
+def test_the_sum_of_squares_of_coils_is_non_central_chi(coils, snr):
+    bright = ComplexNoise(snr, 4, coils)(half_bright(edge=40)).abs()[:, :, :20] * snr
+    mean, spread, power = moments_of_chi(snr, coils)
+    assert float(bright.mean()) == pytest.approx(mean, rel=0.01)
+    assert float(bright.std()) == pytest.approx(spread, rel=0.05)
+    assert float(bright.square().mean()) == pytest.approx(snr**2 + 2 * coils, rel=0.01)
+    shares = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
+    found, expected = bright.flatten().quantile(shares), power.sqrt().quantile(shares)
+    torch.testing.assert_close(found, expected, rtol=0.01, atol=0.02)
+
+
+@pytest.mark.parametrize("coils", [1, 8, 32])
+def test_air_has_the_floor_of_so_many_coils(coils):
+    """sqrt(pi / 2) (2n - 1)!! / (2^(n-1) (n-1)!) sigma (Constantinides et al. 1997)."""
+    air = ComplexNoise(10.0, 6, coils)(half_bright(edge=40)).abs()[:, :, 20:]
+    floor = math.sqrt(2) * math.exp(math.lgamma(coils + 0.5) - math.lgamma(coils))
+    assert float(air.mean()) == pytest.approx(0.1 * floor, rel=0.01)
+
+
+def test_the_noise_of_two_components_is_independent():
+    signal = half_bright().repeat(1, 2, 1, 1, 1)
+    added = ComplexNoise(10.0, 7)(signal) - signal
+    both = torch.stack([added[:, 0].real.flatten(), added[:, 1].real.flatten()])
+    assert abs(float(torch.corrcoef(both)[0, 1])) < 0.03
+
+
+def test_coils_keep_the_sign_of_the_signal():
+    signed = -half_bright()
+    assert float(ComplexNoise(20.0, 8, 8)(signed).real[:, :, :12].max()) < 0
+
+
+def test_no_coil_at_all_is_refused():
+    with pytest.raises(InputError, match="found 0 coils"):
+        ComplexNoise(10.0, 0, 0)

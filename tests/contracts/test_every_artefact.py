@@ -5,17 +5,50 @@ from dataclasses import is_dataclass
 import pytest
 import torch
 
-from qontrast.artefacts.bias import draw_bias
+from qontrast.artefacts.bias import draw_bias, draw_coil_array
+from qontrast.artefacts.dropout import Dephasing, draw_cavities
+from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.erasure import draw_erasure
+from qontrast.artefacts.kspace import TREATMENTS, PartialFourier, Resolution, draw_phase
+from qontrast.artefacts.motion import draw_motion
 from qontrast.artefacts.noise import draw_noise
-from qontrast.artefacts.resolution import draw_gibbs, draw_thick_slices
-from qontrast.basics.randomness import derive
+from qontrast.artefacts.slices import SliceStack
+from qontrast.basics.randomness import choice, derive, uniform
 
 SHAPE = (12, 10, 9)
+VOXEL = (2.0, 2.0, 2.0)
+
+
+def resolution(generator):
+    return Resolution(choice((0, 1, 2), generator), uniform((2.4, 3.6), generator), 2.0, 0.3)
+
+
+def slices(generator):
+    return SliceStack(choice((0, 1, 2), generator), uniform((3.0, 6.0), generator), 1.0, 2.0)
+
+
+def partial_fourier(generator):
+    return PartialFourier(choice((0, 1, 2), generator), uniform((0.55, 0.8), generator), choice(TREATMENTS, generator))
+
+
+def dropout(generator):
+    return Dephasing(0.02, (2.0, 2.0, 5.0), VOXEL, 3.0, draw_cavities((24.0, 20.0, 18.0), generator), 0)
+
+
 DRAWS = {
     "noise": lambda generator: draw_noise(20.0, generator),
-    "gibbs": lambda generator: draw_gibbs((0.55, 0.95), generator),
-    "thick slices": lambda generator: draw_thick_slices((1.5, 3.5), generator),
+    "noise of many coils": lambda generator: draw_noise(20.0, generator, coils=20),
+    "resolution": resolution,
+    "thick slices": slices,
+    "encoding": lambda generator: Encoding(
+        (Resolution(0, 2.0 + uniform((0.5, 1.0), generator), 2.0), slices(generator))
+    ),
+    "partial Fourier": partial_fourier,
+    "phase": lambda generator: draw_phase(0.8, generator),
+    "linear motion": lambda generator: draw_motion((1.0, 1.0), 1, "linear", VOXEL, generator),
+    "interleaved motion": lambda generator: draw_motion((1.0, 1.0), 0, "interleaved", VOXEL, generator, shots=4),
+    "dropout": dropout,
+    "coil array": lambda generator: draw_coil_array(VOXEL, generator),
     "bias": lambda generator: draw_bias(0.25, generator),
     "erasure": lambda generator: draw_erasure(SHAPE, 2, (0.1, 0.3), generator),
 }
@@ -76,7 +109,17 @@ def test_it_changes_the_image_and_keeps_its_precision(draw):
     for given in (image(), image().double()):
         spoilt = draw(derive(1))(given)
         assert spoilt.abs().dtype == given.dtype
-        assert not torch.equal(spoilt.abs(), given)
+        assert not torch.equal(spoilt, given + 0 * spoilt)
+
+
+@pytest.mark.parametrize("draw", [d for name, d in DRAWS.items() if name != "erasure"])  # that is for images
+@pytest.mark.parametrize("batch", [1, 3])
+def test_complex_components_are_treated_too(draw, batch):
+    given = torch.complex(torch.rand(batch, 2, *SHAPE), torch.rand(batch, 2, *SHAPE))
+    spoilt = draw(derive(1))(given)
+    assert spoilt.shape == given.shape
+    assert spoilt.is_complex()
+    assert torch.isfinite(torch.view_as_real(spoilt)).all()
 
 
 @every_artefact

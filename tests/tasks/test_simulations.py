@@ -191,3 +191,35 @@ def test_lesions_that_cannot_be_are_refused(tmp_path, new_labels_folder, options
 def test_measured_maps_are_given_no_lesion(tmp_path, maps_folder):
     with pytest.raises(InputError, match=r"--lesion: found measured maps of .*; wanted a label map"):
         simulate(str(maps_folder()), "spgr", tmp_path / "x.nii.gz", lesion="ms", quiet=True)
+
+
+def test_a_realistic_scan_is_written_down_and_comes_again(maps, tmp_path):
+    one, about = run(maps, "gre", tmp_path / "one.nii", realistic=True, seed=3)
+    again, same = run(maps, "gre", tmp_path / "again.nii", realistic=True, seed=3)
+    assert np.array_equal(one.get_fdata(), again.get_fdata())
+    assert about == same
+    assert {"noise", "bias"} <= about["Artefacts"].keys()
+    assert about["Artefacts"]["noise"]["snr"] == pytest.approx(about["SignalToNoiseRatio"], rel=1e-5)
+    other, drawn = run(maps, "gre", tmp_path / "other.nii", realistic=True, seed=4)
+    assert not np.array_equal(one.get_fdata(), other.get_fdata())
+    assert drawn["Artefacts"] != about["Artefacts"]
+
+
+def test_coils_and_snr_of_a_scan_can_be_stated(maps, tmp_path):
+    _, plain = run(maps, "fse", tmp_path / "plain.nii")
+    assert not {"Artefacts", "CombinedCoils", "SignalToNoiseRatio"} & plain.keys()
+    air = {}
+    for coils in (1, 32):
+        image, about = run(maps, "fse", tmp_path / f"{coils}.nii", snr=20.0, coils=coils)
+        assert (about["SignalToNoiseRatio"], about["CombinedCoils"]) == (20.0, coils)
+        air[coils] = image.get_fdata()[0].mean()
+    assert 5 < air[32] / air[1] < 8  # sqrt(64) / sqrt(pi / 2)
+    _, about = run(maps, "fse", tmp_path / "both.nii", snr=7.0, coils=4, realistic=True)
+    assert (about["Artefacts"]["noise"]["snr"], about["Artefacts"]["noise"]["coils"]) == (7.0, 4)
+
+
+def test_coils_without_noise_are_refused(maps, tmp_path):
+    with pytest.raises(InputError, match=r"--coils: found 8 coils and no noise"):
+        run(maps, "fse", tmp_path / "image.nii", coils=8)
+    with pytest.raises(InputError, match="combined with their phases"):
+        run(maps, "mp2rage", tmp_path / "image.nii", coils=8, snr=10.0)

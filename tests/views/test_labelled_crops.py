@@ -17,7 +17,7 @@ from qontrast.views.loader import Examples, batches
 from qontrast.views.plan import ArtefactRanges
 
 UNMOVED = WarpRanges(rotation=0.0, scale=(1.0, 1.0), shear=0.0, elastic=0.0, flip=0.0)
-UNSPOILT = ArtefactRanges(bias=0.0, snr=(1e5, 1e6), gibbs=0.0, thick_slices=0.0, erasure=0.0)
+UNSPOILT = ArtefactRanges(strength=0.0, bias=0.0)
 NAMES = ("background", "lesion")
 
 

@@ -1,5 +1,7 @@
-"""Thermal noise: Gaussian in the real and imaginary channels, so that the magnitude is Rician."""
+"""Thermal noise: Gaussian in every coil's real and imaginary channel, so that magnitudes are Rician or chi."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,28 +9,46 @@ from torch import Tensor
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive, derive_seed
-from qontrast.basics.shapes import ComplexVolume, Volume
+from qontrast.basics.shapes import AnyVolume, ComplexVolume
+
+Step = Callable[[AnyVolume], AnyVolume]
+
+
+def unchanged(image: AnyVolume) -> AnyVolume:
+    """The image itself."""
+    return image
 
 
 @dataclass(frozen=True)
 class ComplexNoise:
-    """Add independent Gaussian noise of one standard deviation to the real and the imaginary part.
+    """Add independent Gaussian noise of one standard deviation to the real and the imaginary part of every coil.
 
-    The magnitude of the result is Rician (Gudbjartsson and Patz 1995, doi:10.1002/mrm.1910340618).
+    With one coil (or coils that were combined with their phases) the magnitude of the result is Rician (Gudbjartsson
+    and Patz 1995, doi:10.1002/mrm.1910340618). The sum of squares of n coils follows a non-central chi distribution of
+    2n degrees of freedom (Constantinides et al. 1997, doi:10.1002/mrm.1910380524; coils that share noise, or GRAPPA,
+    act like fewer coils: Aja-Fernandez and Tristan-Vega 2012, doi:10.1002/mrm.23128).
+
+    The SNR is the mean magnitude of the signal where there is any, divided by the standard deviation of the noise in
+    one channel, both in the acquired voxel: before interpolation, and as if k-space were complete. Averaging over
+    larger voxels therefore does not raise it.
 
     Args:
-        snr: mean magnitude of the signal where there is any, divided by the noise's standard deviation.
+        snr: as above.
         seed: of the noise itself, so that the record can be replayed.
+        coils: how many are combined by the sum of squares; 1 for a complex image.
     """
 
     snr: float
     seed: int
+    coils: int = 1
 
     def __post_init__(self) -> None:
         if not self.snr > 0:
             raise InputError("noise", f"an SNR of {self.snr:g}", "a number above 0", "Infinity means no noise.")
+        if self.coils < 1:
+            raise InputError("noise", f"{self.coils} coils", "1 coil or more")
 
-    def sigma(self, signal: Volume) -> Tensor:
+    def sigma(self, signal: AnyVolume) -> Tensor:
         """The noise's standard deviation for each image of the batch, ``[batch, 1, 1, 1, 1]``."""
         magnitude = signal.abs().amax(dim=1, keepdim=True)
         top = magnitude.amax(dim=(2, 3, 4), keepdim=True)
@@ -36,18 +56,45 @@ class ComplexNoise:
         total = (magnitude * inside).sum(dim=(1, 2, 3, 4), keepdim=True)
         return total / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1) / self.snr
 
-    def __call__(self, signal: Volume) -> ComplexVolume:
-        generator = derive(self.seed)
-        noise = torch.randn((2, *signal.shape), generator=generator, dtype=signal.dtype).to(signal.device)
+    def __call__(self, signal: AnyVolume, colour: Step = unchanged, reconstruct: Step = unchanged) -> ComplexVolume:
+        """The noisy image; its magnitude is that of the combined coils, its phase that of the image.
+
+        Args:
+            signal: what the coils received, ``[batch, component, x, y, z]``; each component has noise of its own.
+            colour: from white noise to that of the acquired voxels on the image's grid (see ``Encoding.noise``).
+            reconstruct: what the scanner does before it combines the coils (partial Fourier).
+        """
         sigma = self.sigma(signal)
-        return torch.complex(signal + sigma * noise[0], sigma * noise[1])
+        noise = sigma * colour(self._white(signal, "noise"))
+        imaginary = sigma * colour(self._white(signal, "imaginary"))
+        image = reconstruct(signal + torch.complex(noise, imaginary))
+        if self.coils == 1:
+            return image
+        others = sigma**2 * _chi_squared(2 * self.coils - 2, colour(self._white(signal, "coils")))
+        power = image.real**2 + image.imag**2
+        return torch.where(power > 0, image * ((power + others) / power).sqrt(), others.sqrt() + 0j)
+
+    def _white(self, signal: AnyVolume, purpose: str) -> Tensor:
+        generator = derive(self.seed, purpose)
+        noise = torch.randn(signal.shape, generator=generator, dtype=signal.dtype.to_real())
+        return noise.to(signal.device)
 
     def describe(self) -> str:
         """For a caption."""
-        return f"SNR {self.snr:.0f}"
+        return f"SNR {self.snr:.0f}" + (f", {self.coils} coils" if self.coils > 1 else "")
 
 
-def draw_noise(snr: float, generator: torch.Generator) -> ComplexNoise:
+def _chi_squared(freedom: int, normal: Tensor) -> Tensor:
+    """Chi-squared draws from standard normal ones: k (1 - 2/(9k) + z sqrt(2/(9k)))^3.
+
+    Wilson and Hilferty 1931 (doi:10.1073/pnas.17.12.684). Of n coils, all but the two channels along the signal hold
+    nothing but noise: their power is chi-squared, and one draw stands for all of them.
+    """
+    share = 2.0 / (9.0 * freedom)
+    return freedom * (1.0 - share + math.sqrt(share) * normal).clamp(min=0) ** 3
+
+
+def draw_noise(snr: float, generator: torch.Generator, coils: int = 1) -> ComplexNoise:
     """Noise at a stated SNR, its own seed drawn from ``generator``."""
     seed = int(torch.randint(2**62, (), generator=generator))
-    return ComplexNoise(snr, derive_seed(seed, "noise"))
+    return ComplexNoise(snr, derive_seed(seed, "noise"), coils)

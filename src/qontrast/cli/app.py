@@ -355,6 +355,8 @@ def simulate(
     inversion_time: Numbers | None = None,
     flip_angle: Numbers | None = None,
     snr: float | None = None,
+    coils: int | None = None,
+    realistic: bool = False,
     seed: int = 0,
     labels: Path | None = None,
     lesion: str | None = None,
@@ -387,8 +389,12 @@ def simulate(
         Degrees; two for mp2rage.
     snr
         Signal-to-noise ratio; without it no noise.
+    coils
+        How many the scanner combines by the sum of squares.
+    realistic
+        Draw what scans of this sequence suffer from (noise, slices, motion, ...) and write it into the sidecar.
     seed
-        Of the noise, and of the tissue of a label map.
+        Of noise and artefacts, and of the tissue of a label map.
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     lesion
@@ -410,7 +416,8 @@ def simulate(
     }
     given = {name: values for name, values in protocol.items() if values is not None}
     options: dict[str, Any] = {"lesion": lesion, "age": age, "lesions": lesions, **given}
-    task(source, sequence, out, like=like, field=field, snr=snr, seed=seed, labels=labels, quiet=quiet, **options)
+    scanner: dict[str, Any] = {"field": field, "snr": snr, "coils": coils, "realistic": realistic}
+    task(source, sequence, out, like=like, seed=seed, labels=labels, quiet=quiet, **scanner, **options)
 
 
 @app.command

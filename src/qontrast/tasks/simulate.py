@@ -28,6 +28,8 @@ from qontrast.scans.names import read_sidecar, sidecar, stem
 from qontrast.scans.nifti import check_writable_name, write_image
 from qontrast.tasks.speaking import say
 from qontrast.views.contrast import describe
+from qontrast.views.plan import ArtefactRanges
+from qontrast.views.spoiling import Spoiling, draw_spoiling, noise_alone, scanned
 
 PAIRS = {"inversion_time": "inversion_times", "flip_angle": "flip_angles"}
 """Numbers of which MP2RAGE has two, and DIR two of the first."""
@@ -41,6 +43,8 @@ def simulate(
     like: Path | None = None,
     field: float | None = None,
     snr: float | None = None,
+    coils: int | None = None,
+    realistic: bool = False,
     seed: int = 0,
     labels: Path | None = None,
     lesion: str | None = None,
@@ -58,8 +62,10 @@ def simulate(
         like: a scan or its BIDS sidecar, whose protocol is taken.
         out: ends in ``.nii`` or ``.nii.gz``; shape and affine are those of the maps.
         field: tesla; None for the field of the maps (3 T for label maps).
-        snr: signal-to-noise ratio; None for no noise.
-        seed: of the noise, and of the tissue of a label map.
+        snr: signal-to-noise ratio; None for no noise, or with ``realistic`` for that of the sequence.
+        coils: how many are combined by the sum of squares; None for one, or with ``realistic`` for a drawn number.
+        realistic: draw what scans of this sequence suffer from, and write it into the sidecar.
+        seed: of noise and artefacts, and of the tissue of a label map.
         labels: TSV with the labels' tissues.
         lesion: kind of lesion to put into a label map; its mask is written beside the image, see :func:`write_lesion`.
         age: years, for a label map; None for the adult of the priors.
@@ -88,11 +94,13 @@ def simulate(
     require_maps(subject, chosen)
     generator = derive(seed, subject.name, "person")
     tissue = subject.draw(generator, pathology_of(subject, lesion, age, lesions))
-    box = whole(subject.grid.shape)
-    signal = acquire(chosen, tissue.block(box, chosen.field_strength, with_b0=chosen.uses_b0))
-    if snr is not None:
-        signal = draw_noise(snr, derive(seed, subject.name, "noise"))(signal)
-    image = chosen.image(signal)[0, 0].numpy().astype(np.float32)
+    # Dropout needs the static field too, of every gradient echo.
+    with_b0 = chosen.uses_b0 or (realistic and "r2star" in chosen.needs)
+    maps = tissue.block(whole(subject.grid.shape), chosen.field_strength, with_b0=with_b0)
+    spoiling = _spoiling(chosen, subject, snr, coils, realistic, seed, field_known=maps.b0 is not None)
+    signal = acquire(chosen, maps)
+    formed = chosen.image(signal) if spoiling is None else scanned(chosen, signal, spoiling, maps.b0)
+    image = formed[0, 0].numpy().astype(np.float32)
     like = None if source == EMBEDDED else found[0].files[0].path
     write_image(out, image, subject.grid, like=like)
     if lesion is not None:
@@ -102,13 +110,16 @@ def simulate(
         "Units": "arbitrary",
         "GeneratedBy": [{"Name": "qontrast"}],
         "SimulatedFrom": subject.name,
-        "SignalToNoiseRatio": snr,
+        "SignalToNoiseRatio": None if spoiling is None else spoiling.noise.snr,
+        "CombinedCoils": None if spoiling is None else spoiling.noise.coils,
+        "Artefacts": spoiling.facts() if spoiling is not None and realistic else None,
         "Seed": seed,
         "Lesion": lesion,
         "Age": age,
     }
     write_atomic(sidecar(out), json.dumps({k: v for k, v in about.items() if v is not None}, indent=2) + "\n")
-    say(f"{out}: {describe(chosen)}, {subject.grid}", quiet=quiet)
+    drawn = f"; {spoiling.describe()}" if spoiling is not None and realistic else ""
+    say(f"{out}: {describe(chosen)}, {subject.grid}{drawn}", quiet=quiet)
     return out
 
 
@@ -182,6 +193,33 @@ def write_lesion(out: Path, tissue: Tissue, subject: Subject, kind: str, like: P
     path = out.with_name(f"{stem(out)}_label-lesion_mask.nii.gz")
     write_image(path, (codes == CODES[kind]).numpy().astype(np.uint8), subject.grid, like=like)
     return path
+
+
+def _spoiling(
+    sequence: Sequence,
+    subject: Subject,
+    snr: float | None,
+    coils: int | None,
+    realistic: bool,
+    seed: int,
+    *,
+    field_known: bool,
+) -> Spoiling | None:
+    """What the scan suffers from: what was drawn for it, or noise alone, or nothing."""
+    if coils is not None and coils > 1 and sequence.components > 1:
+        raise InputError("--coils", f"{coils} for {sequence.name}", "1", "Its images are combined with their phases.")
+    if not realistic:
+        if coils is not None and snr is None:
+            raise InputError(
+                "--coils", f"{coils} coils and no noise", "noise for the coils", "Add --snr or --realistic."
+            )
+        return None if snr is None else noise_alone(draw_noise(snr, derive(seed, subject.name, "noise"), coils or 1))
+    generator = derive(seed, subject.name, "artefacts", sequence.name)
+    ranges = ArtefactRanges(erasure=0.0)
+    grid = subject.grid
+    drawn = draw_spoiling(ranges, sequence, grid.shape, grid.spacing, generator, field_known=field_known)
+    noise = replace(drawn.noise, snr=snr or drawn.noise.snr, coils=coils or drawn.noise.coils)
+    return replace(drawn, noise=noise)
 
 
 def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import draw_spoiling, oversampling, resampled_signals, spoil
+from qontrast.views.render import oversampling, resampled, resampled_signals, spoil
+from qontrast.views.spoiling import draw_spoiling
 
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
@@ -89,9 +90,10 @@ class SimulatedCase(Case):
         warp = _place(plan, head.region, head.grid, generator)
         factor = oversampling(head.grid, plan.spacing)
         coordinates = warp.coordinates(factor)
-        signal = resampled_signals(head, tissue, sequence, coordinates, factor)
-        spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
-        return spoil(sequence, signal, spoiling), classes_at(tissue, coordinates, factor)
+        signal, b0 = resampled(head, tissue, sequence, coordinates, factor)
+        shape, voxel, known = (plan.crop,) * 3, (plan.spacing,) * 3, b0 is not None
+        spoiling = draw_spoiling(plan.artefacts, sequence, shape, voxel, generator, field_known=known)
+        return spoil(sequence, signal, spoiling, b0), classes_at(tissue, coordinates, factor)
 
 
 class ScannedCase(Case):

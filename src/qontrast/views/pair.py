@@ -13,7 +13,8 @@ from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
 from qontrast.views.contrast import describe, draw_contrasts
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import Spoiling, clean, draw_spoiling, oversampling, resampled_signals, spoil
+from qontrast.views.render import clean, oversampling, resampled, spoil
+from qontrast.views.spoiling import Spoiling, draw_spoiling
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
     """
     generator = derive(seed, subject.name, step, slot)
     tissue = subject.draw(generator, plan.pathology)
-    # The contrasts have a generator of their own: at one seed, all else is the same in every arm.
+    # The contrasts have a generator of their own: at one seed all else is the same in every arm, but for artefacts that
+    # only some sequences suffer from.
     sequences = draw_contrasts(plan, subject, derive(seed, subject.name, step, slot, "contrast"))
     shape = (plan.crop,) * 3
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
@@ -74,14 +76,17 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
     factor = oversampling(subject.grid, plan.spacing)
     coordinates = warp.coordinates(factor)
     views: list[View] = []
-    signal: Volume | None = None
+    rendered: tuple[Volume, Volume | None] | None = None
     for sequence, moved in zip(sequences, (warp, other), strict=True):
         if moved is not warp:
             coordinates = moved.coordinates(factor)
-        if signal is None or moved is not warp or sequence is not sequences[0]:
-            signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
-        spoiling = draw_spoiling(plan.artefacts, plan.crop, generator)
-        views.append(View(spoil(sequence, signal, spoiling), clean(sequence, signal), sequence, moved, spoiling))
+        if rendered is None or moved is not warp or sequence is not sequences[0]:
+            rendered = resampled(subject, tissue, sequence, coordinates, factor)
+        signal, b0 = rendered
+        spoiling = draw_spoiling(
+            plan.artefacts, sequence, shape, (plan.spacing,) * 3, generator, field_known=b0 is not None
+        )
+        views.append(View(spoil(sequence, signal, spoiling, b0), clean(sequence, signal), sequence, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
 
 

@@ -1,5 +1,6 @@
 """What a view pair is made with: a value, saved with every run."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,34 +10,59 @@ from qontrast.basics.randomness import Range
 from qontrast.geometry.warp import WarpRanges
 from qontrast.physics.catalogue import SEQUENCES
 
+FACTORS = (
+    "strength",
+    "sum_of_squares",
+    "bias",
+    "dropout",
+    "motion",
+    "thick_slices",
+    "gibbs",
+    "partial_fourier",
+    "erasure",
+)
 Arm = Literal["base", "seqaug", "seqinv"]
 
 
 @dataclass(frozen=True)
 class ArtefactRanges:
-    """How strongly images are spoilt, each artefact with its own probability.
+    """How much images are spoilt; how often by what depends on the sequence (``artefacts/prevalence.py``).
 
     Args:
-        bias: standard deviation of the bias field's log gain.
-        snr: lowest and highest signal-to-noise ratio.
-        gibbs: probability of truncated k-space.
-        gibbs_kept: share of k-space kept when it is truncated.
-        thick_slices: probability of thick slices.
-        thickness: slice thickness in voxels of the view.
+        strength: multiplies how often all of them occur, the bias and the noise; 0 leaves images as they are.
+        snr: limits of the signal-to-noise ratio, which each sequence and field draws from a range of its own.
+        sum_of_squares: how often coils are combined without phases, as a multiple of the usual; 0 for never.
+        bias: standard deviation of the bias field's log gain; 0 for no shading by the coils either.
+        dropout: share of gradient echoes that the static field's inhomogeneity dephases.
+        motion: how often the head moves, as a multiple of the sequence's own rate; 0 for never.
+        thick_slices: how often scans are made of thick slices, likewise.
+        gibbs: how often voxels are acquired larger than the grid's, so that edges ring, likewise.
+        partial_fourier: how often a part of k-space is left out, likewise.
         erasure: probability of erased boxes.
         erased_boxes: how many.
         erased_size: edge of a box as a share of the view's edge.
     """
 
+    strength: float = 1.0
+    snr: Range = (3.0, 150.0)
+    sum_of_squares: float = 1.0
     bias: float = 0.25
-    snr: Range = (8.0, 80.0)
-    gibbs: float = 0.3
-    gibbs_kept: Range = (0.55, 0.95)
-    thick_slices: float = 0.25
-    thickness: Range = (1.5, 3.5)
+    dropout: float = 1.0
+    motion: float = 1.0
+    thick_slices: float = 1.0
+    gibbs: float = 1.0
+    partial_fourier: float = 1.0
     erasure: float = 0.3
     erased_boxes: int = 2
     erased_size: Range = (0.1, 0.3)
+
+    def __post_init__(self) -> None:
+        for name in FACTORS:
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise PlanError(f"views.artefacts.{name}", f"{value:g}", "0 or more", "1 is as in the clinic.")
+        if not 0 < self.snr[0] <= self.snr[1]:
+            raise PlanError("views.artefacts.snr", f"{list(self.snr)}", "two numbers above 0, the lower one first")
 
 
 @dataclass(frozen=True)

@@ -1,61 +1,17 @@
 """One view: contrast, geometry, artefacts, normalisation, in this order."""
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
 
 from qontrast.anatomy.subject import Subject, Tissue
-from qontrast.artefacts.bias import BiasField, draw_bias
-from qontrast.artefacts.erasure import Erasure, draw_erasure
-from qontrast.artefacts.noise import ComplexNoise, draw_noise
-from qontrast.artefacts.resolution import Gibbs, ThickSlices, draw_gibbs, draw_thick_slices
+from qontrast.artefacts.prevalence import prevalence
 from qontrast.basics.grid import Grid
-from qontrast.basics.randomness import chance, log_uniform, uniform
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.sample import average_blocks, sample, touched
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.views.normalise import normalise
-from qontrast.views.plan import ArtefactRanges
+from qontrast.views.spoiling import Spoiling, scanned
 
 MOST_POINTS = 4  # along an edge: 64 points a voxel average well enough, and memory grows with the cube
-
-
-@dataclass(frozen=True)
-class Spoiling:
-    """The artefacts drawn for one view, in the order in which they arise.
-
-    Args:
-        bias: receive field, on the signal.
-        blur: thick slices and truncated k-space, on the signal.
-        noise: complex noise, before the magnitude.
-        erasure: boxes erased from the image.
-    """
-
-    bias: BiasField
-    blur: tuple[Gibbs | ThickSlices, ...]
-    noise: ComplexNoise
-    erasure: Erasure | None
-
-    def describe(self) -> str:
-        """For a caption."""
-        parts = [self.noise, self.bias, *self.blur, *([self.erasure] if self.erasure else [])]
-        return ", ".join(part.describe() for part in parts)
-
-
-def draw_spoiling(ranges: ArtefactRanges, crop: int, generator: torch.Generator) -> Spoiling:
-    """Draw a view's artefacts."""
-    blur: list[Gibbs | ThickSlices] = []
-    if chance(ranges.thick_slices, generator):
-        blur.append(draw_thick_slices(ranges.thickness, generator))
-    if chance(ranges.gibbs, generator):
-        blur.append(draw_gibbs(ranges.gibbs_kept, generator))
-    bias = draw_bias(ranges.bias * uniform((0.0, 1.0), generator), generator)
-    noise = draw_noise(log_uniform(ranges.snr, generator), generator)
-    erasure = None
-    if chance(ranges.erasure, generator):
-        erasure = draw_erasure((crop,) * 3, ranges.erased_boxes, ranges.erased_size, generator)
-    return Spoiling(bias, tuple(blur), noise, erasure)
 
 
 def oversampling(grid: Grid, spacing: float) -> int:
@@ -64,22 +20,35 @@ def oversampling(grid: Grid, spacing: float) -> int:
 
 
 def resampled_signals(subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int) -> Volume:
-    """The signed signals ``[1, components, x, y, z]`` at ``coordinates`` (see :meth:`Warp.coordinates`), not spoilt.
+    """The signals of :func:`resampled` alone."""
+    return resampled(subject, tissue, sequence, coordinates, factor)[0]
+
+
+def resampled(
+    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
+) -> tuple[Volume, Volume | None]:
+    """Signals and off-resonance at ``coordinates`` (see :meth:`Warp.coordinates`), not spoilt.
 
     The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved, and averaged over
     ``factor``³ points a voxel.
+
+    Returns:
+        The signed signals ``[1, components, x, y, z]``, and the off-resonance ``[1, 1, x, y, z]`` in Hz where the
+        tissue has it and the sequence is a gradient echo.
     """
     box = touched(coordinates, subject.grid.shape)
-    acquired = acquire(sequence, tissue.block(box, sequence.bids()["MagneticFieldStrength"]))
-    return average_blocks(sample(acquired, box, coordinates), factor)
+    dephased = prevalence(sequence.name).gradient_echo
+    maps = tissue.block(box, sequence.field_strength, with_b0=sequence.uses_b0 or dephased)
+    signal = average_blocks(sample(acquire(sequence, maps), box, coordinates), factor)
+    if maps.b0 is None or not dephased:
+        return signal, None
+    centres = average_blocks(coordinates.movedim(-1, 0)[None], factor)[0].movedim(0, -1)
+    return signal, sample(maps.b0, box, centres)
 
 
-def spoil(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling) -> Volume:
+def spoil(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
     """The scanner's image ``[1, 1, x, y, z]`` of a signal, with its artefacts, normalised."""
-    signal = spoiling.bias(signal)
-    for artefact in spoiling.blur:
-        signal = artefact(signal)
-    image = sequence.image(spoiling.noise(signal))
+    image = scanned(sequence, signal, spoiling, b0)
     if spoiling.erasure is not None:
         image = spoiling.erasure(image)
     return normalise(image)

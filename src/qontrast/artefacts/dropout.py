@@ -1,0 +1,141 @@
+"""What an inhomogeneous static field does to a gradient echo: spins of one voxel lose their common phase."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qontrast.basics.errors import InputError
+from qontrast.basics.randomness import chance, uniform
+from qontrast.basics.shapes import AnyVolume, Volume
+
+GAMMA = 42.577e6
+"""Gyromagnetic ratio of the proton over 2 pi, Hz/T (CODATA 2018)."""
+
+AIR_TO_TISSUE = 9.4e-6
+"""Difference of the volume susceptibilities of air and tissue (Schenck 1996, doi:10.1118/1.597854)."""
+
+
+@dataclass(frozen=True)
+class AirCavity:
+    """A ball of air in tissue, as sinuses and ear canals are: the field of a dipole around it.
+
+    Args:
+        position: of its centre relative to the image's, right, anterior, superior, mm.
+        radius: mm.
+    """
+
+    position: tuple[float, float, float]
+    radius: float
+
+
+@dataclass(frozen=True)
+class Dephasing:
+    """Multiply by sinc(df TE) along each axis, df the difference of frequency (Hz) across an acquired voxel.
+
+    sinc(x) = sin(pi x) / (pi x): the mean of the phases of evenly spread spins. With df = gamma/2pi G d this is
+    sinc(gamma G d TE / 2) of the textbooks (Haacke et al. 1999, Magnetic Resonance Imaging, 20.2;
+    Frahm et al. 1988, doi:10.1002/mrm.1910060411). A map of the tissue's own field is taken where there is one;
+    else the field is that of cavities: (X/3) B0 (a/r)^3 (3 cos^2 - 1), X the susceptibilities' difference, the main
+    field along the third axis.
+
+    Args:
+        echo_time: s.
+        acquired: size of the acquired voxel along each axis, mm; the longest side loses most.
+        voxel: voxel size of the grid along each axis, mm.
+        field_strength: tesla.
+        cavities: where there is no map.
+        readout: axis along which spins are displaced by their frequency; None for no displacement.
+        bandwidth: of the readout, Hz per voxel of the grid.
+    """
+
+    echo_time: float
+    acquired: tuple[float, float, float]
+    voxel: tuple[float, float, float]
+    field_strength: float
+    cavities: tuple[AirCavity, ...] = ()
+    readout: int | None = None
+    bandwidth: float = 200.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.echo_time < 1:
+            raise InputError("dropout", f"an echo time of {self.echo_time:g} s", "0 to 1 s", "Times are in seconds.")
+        if not self.bandwidth > 0:
+            raise InputError("dropout", f"{self.bandwidth:g} Hz per voxel", "a number above 0")
+
+    def frequency(self, shape: tuple[int, int, int]) -> Tensor:
+        """The cavities' field ``[x, y, z]``, Hz; inside a cavity that of its surface."""
+        axes = [
+            (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * s for n, s in zip(shape, self.voxel, strict=True)
+        ]
+        out = torch.zeros(shape)
+        for cavity in self.cavities:
+            x, y, z = (a - p for a, p in zip(axes, cavity.position, strict=True))
+            z2 = z.square()
+            r2 = (x.square()[:, None, None] + y.square()[:, None] + z2).clamp(min=cavity.radius**2)
+            angle = (3 * z2 / r2 - 1).clamp(max=2)
+            out += angle * (r2 / cavity.radius**2).pow(-1.5)
+        return out * (AIR_TO_TISSUE / 3 * self.field_strength * GAMMA)
+
+    def remaining(self, frequency: Volume) -> Volume:
+        """The share of the signal that is left (its sign turns where the phases spread by more than a cycle)."""
+        left = torch.ones_like(frequency)
+        for axis, (size, step) in enumerate(zip(self.acquired, self.voxel, strict=True)):
+            if frequency.shape[axis + 2] > 1:
+                (across,) = torch.gradient(frequency, spacing=step, dim=axis + 2)
+                left = left * torch.sinc(across * (size * self.echo_time))
+        return left
+
+    def __call__(self, signal: AnyVolume, b0: Volume | None = None) -> AnyVolume:
+        """The dephased signal; ``b0`` is a map of off-resonance ``[batch, 1, x, y, z]`` on the same grid, Hz."""
+        if b0 is None:
+            x, y, z = signal.shape[-3:]
+            own = self.frequency((x, y, z)).to(signal.device, signal.dtype.to_real())
+            b0 = own.expand(len(signal), 1, x, y, z)
+        signal = signal * self.remaining(b0)
+        return signal if self.readout is None else displaced(signal, b0 / self.bandwidth, self.readout)
+
+    def describe(self) -> str:
+        """For a caption."""
+        where = f", {len(self.cavities)} cavities" if self.cavities else ""
+        return f"dropout TE {1000 * self.echo_time:.0f} ms {max(self.acquired):.1f} mm{where}"
+
+
+def displaced(signal: AnyVolume, voxels: Volume, axis: int) -> AnyVolume:
+    """Put each voxel's signal ``voxels`` further along an axis, shared linearly between the two that it falls on.
+
+    Signal is moved, not invented: where voxels pile up it is brighter (Jezzard and Balaban 1995,
+    doi:10.1002/mrm.1910340111). What leaves the image is lost.
+    """
+    dim = axis + 2
+    count = signal.shape[dim]
+    index = torch.arange(count, device=signal.device, dtype=voxels.dtype)
+    target = voxels + index.reshape([-1 if d == dim else 1 for d in range(5)])
+    low = target.floor()
+    share = target - low
+    out = torch.zeros_like(signal)
+    for place, weight in ((low, 1 - share), (low + 1, share)):
+        inside = (place >= 0) & (place <= count - 1)
+        where = place.clamp(0, count - 1).long().expand(signal.shape)
+        out.scatter_add_(dim, where, signal * (weight * inside))
+    return out
+
+
+def draw_cavities(edges: tuple[float, float, float], generator: torch.Generator) -> tuple[AirCavity, ...]:
+    """One or two cavities where sinuses and ears lie: below the image, in front of its middle or at its sides.
+
+    ``edges`` are the image's, mm. Where a crop lies in the head is not known: a guess, mostly outside the crop. In an
+    image of a whole head they lie at the base of the skull, 55 mm below the middle.
+    """
+    right, anterior, superior = (min(edge, 110.0) for edge in edges)
+    found = []
+    for _ in range(1 + int(chance(0.4, generator))):
+        radius = uniform((6.0, 14.0), generator)
+        low = -0.5 * superior - uniform((-0.3, 1.2), generator) * radius
+        if chance(0.6, generator):  # sphenoid or frontal sinus
+            place = (0.15 * right * uniform((-1, 1), generator), anterior * uniform((0.0, 0.5), generator), low)
+        else:  # ear
+            side = 1.0 if chance(0.5, generator) else -1.0
+            place = (side * right * uniform((0.3, 0.5), generator), anterior * uniform((-0.2, 0.2), generator), low)
+        found.append(AirCavity(place, radius))
+    return tuple(found)

@@ -1,0 +1,151 @@
+"""What is left out of k-space: its outer lines (resolution, Gibbs ringing) or nearly half of it (partial Fourier)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored, up_to
+from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import AnyVolume, ComplexVolume
+from qontrast.basics.spline import upsample_spline
+
+Treatment = Literal["zero-filled", "conjugate", "homodyne"]
+TREATMENTS: tuple[Treatment, ...] = ("zero-filled", "conjugate", "homodyne")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Acquire k-space along one axis up to 1 / (2 ``acquired``) and fill the rest with zeros.
+
+    The image is limited in band, not blurred: edges ring (Gibbs) as in a scan that the scanner interpolated. A raw-data
+    filter tapers the outer lines and trades the ringing for blur (Bernstein et al. 2004, Handbook of MRI Pulse
+    Sequences, 13.1).
+
+    Args:
+        axis: 0, 1 or 2 (right, anterior, superior).
+        acquired: acquired voxel size along the axis, mm: half of the wavelength at the cut-off.
+        voxel: voxel size of the grid, mm.
+        taper: outer share of the lines that a cosine-squared filter takes down to 0; 0 is no filter.
+    """
+
+    axis: int
+    acquired: float
+    voxel: float
+    taper: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.acquired >= self.voxel > 0 and math.isfinite(self.acquired)):
+            raise InputError(
+                "resolution",
+                f"acquired voxels of {self.acquired:g} mm on a grid of {self.voxel:g} mm",
+                "acquired voxels that are no smaller than the grid's",
+                "The grid holds nothing finer.",
+            )
+        if not 0 <= self.taper <= 1:
+            raise InputError("resolution", f"a taper of {self.taper:g}", "a share from 0 to 1")
+
+    @property
+    def kept(self) -> float:
+        """Share of the grid's k-space lines that were acquired."""
+        return self.voxel / self.acquired
+
+    def matrix(self, count: int) -> Tensor:
+        """The operation as a matrix ``[count, count]``."""
+        lines = line_numbers(count).abs()
+        edge = self.kept * count
+        transfer = up_to(lines, edge)
+        if self.taper > 0:
+            beyond = ((lines - (1 - self.taper) * edge) / (self.taper * edge)).clamp(0, 1)
+            transfer = transfer * torch.cos(0.5 * math.pi * beyond) ** 2
+        return mirrored(transfer)
+
+    def __call__(self, signal: AnyVolume) -> AnyVolume:
+        return along(signal, self.matrix(signal.shape[self.axis + 2]), self.axis)
+
+    def describe(self) -> str:
+        """For a caption."""
+        filtered = f", filtered {self.taper:.0%}" if self.taper else ""
+        return f"{self.acquired:.1f} mm {AXES[self.axis]}{filtered}"
+
+
+@dataclass(frozen=True)
+class BackgroundPhase:
+    """Multiply by exp(i phase), smooth: what coils, eddy currents and off-resonance leave on every image.
+
+    Args:
+        control: control values ``[k, k, k]`` of a cubic B-spline over the image, rad.
+    """
+
+    control: Tensor
+
+    def __call__(self, signal: AnyVolume) -> ComplexVolume:
+        x, y, z = signal.shape[-3:]
+        phase = upsample_spline(self.control[None], (x, y, z))[0].to(signal.device, signal.dtype.to_real())
+        return signal * torch.polar(torch.ones_like(phase), phase)
+
+    def describe(self) -> str:
+        """For a caption."""
+        return f"phase ±{math.degrees(float(self.control.std())):.0f}°"
+
+
+@dataclass(frozen=True)
+class PartialFourier:
+    """Acquire only a fraction of k-space along one axis, from one end to past the centre.
+
+    What is missing is left zero, or found from the other half by conjugate symmetry once the phase of the central
+    lines is taken away: the weights of the lines change in a step where their partners go missing (*conjugate*) or in
+    a ramp through the centre (*homodyne*); both in Noll et al. 1991 (doi:10.1109/42.79473). Where the phase changes
+    faster than the central lines show, the two leave errors.
+
+    Args:
+        axis: 0, 1 or 2 (right, anterior, superior).
+        fraction: of the lines that was acquired, above 0.5 and up to 1.
+        treatment: of the missing lines.
+        kept: share of the grid's lines that a complete acquisition would have (see :class:`Resolution`).
+    """
+
+    axis: int
+    fraction: float
+    treatment: Treatment = "zero-filled"
+    kept: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.fraction <= 1:
+            raise InputError("partial Fourier", f"a fraction of {self.fraction:g}", "a number above 0.5 and up to 1")
+        if self.treatment not in TREATMENTS:
+            raise InputError("partial Fourier", repr(self.treatment), f"one of {', '.join(TREATMENTS)}")
+
+    def acquired(self, count: int) -> Tensor:
+        """Which share of each of the ``2 count`` lines (see :func:`line_numbers`) was acquired."""
+        lines = line_numbers(count)
+        return up_to(lines, (2 * self.fraction - 1) * self.kept * count) * up_to(-lines, self.kept * count)
+
+    def __call__(self, signal: AnyVolume) -> ComplexVolume:
+        signal = signal + 0j
+        count = signal.shape[self.axis + 2]
+        acquired, lines = self.acquired(count), line_numbers(count)
+        if self.treatment == "zero-filled":
+            return along(signal, mirrored(acquired + 0j), self.axis)
+        centre = (2 * self.fraction - 1) * self.kept * count
+        if self.treatment == "conjugate":
+            doubled = (2 - up_to(-lines, centre)) * up_to(-lines, self.kept * count)
+            weights = torch.where(lines < 0, doubled, acquired)
+        else:
+            weights = (1 - (lines / max(centre, 0.5)).clamp(-1, 1)) * up_to(lines.abs(), self.kept * count)
+        hann = torch.cos(0.5 * math.pi * (lines / max(centre, 1.0)).clamp(-1, 1)) ** 2
+        phase = torch.sgn(along(signal, mirrored(hann), self.axis))
+        phase = torch.where(phase.abs() > 0.5, phase, 1.0)
+        # A line and its missing mirror image add up to twice the real part.
+        return (along(signal, mirrored(weights + 0j), self.axis) * phase.conj()).real * phase
+
+    def describe(self) -> str:
+        """For a caption."""
+        return f"partial Fourier {self.fraction:.2f} {AXES[self.axis]} {self.treatment}"
+
+
+def draw_phase(spread: float, generator: torch.Generator, control_points: int = 5) -> BackgroundPhase:
+    """A background phase whose control values have the standard deviation ``spread`` (rad)."""
+    return BackgroundPhase(spread * torch.randn((control_points,) * 3, generator=generator))
