@@ -2,14 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from qontrast.physics.feasible import LONGEST_ECHO_TIME, Parameter, at_least, per_voxel, radians, seconds
 from qontrast.physics.sequence import Sequence, first
 from qontrast.physics.tissue import TissueMaps
+
+ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 
 def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Parameter, mt: Tensor | float) -> Tensor:
@@ -27,6 +30,27 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
     kept = 1.0 - mt
     # The denominator is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
     return torch.sin(angle) * kept * recovery / (1.0 - kept * torch.cos(angle) * e1).clamp(min=1e-9)
+
+
+MT_B1_SLOPE = 0.4
+"""How much a B1+ above nominal weakens the growth of MT saturation with B1+ squared; see :func:`mt_saturation`."""
+
+
+def mt_saturation(mt: ArrayOrTensor, b1: ArrayOrTensor) -> ArrayOrTensor:
+    """The fraction of Mz that an MT pulse removes where the transmit field is ``b1`` of nominal.
+
+    mt b1^2 (1 - 0.4 b1) / (1 - 0.4): saturation grows with the pulse's power, and a little less at high power. Maps of
+    MTsat hold at b1 = 1 by this law: Weiskopf et al. 2013 (doi:10.3389/fnins.2013.00095), after Helms et al. 2008
+    (doi:10.1002/mrm.21732); with b1^2 made explicit in Helms 2015 (Proc. ISMRM 23, 3360).
+
+    Args:
+        mt: saturation at nominal transmit field, fraction, any shape.
+        b1: transmit field relative to nominal, of a shape that broadcasts with ``mt``.
+
+    Returns:
+        The local saturation, fraction.
+    """
+    return mt * b1 * b1 * (1.0 - MT_B1_SLOPE * b1) / (1.0 - MT_B1_SLOPE)
 
 
 def ernst_angle(tr: float, t1: float) -> float:
