@@ -1,6 +1,5 @@
 """Measured quantitative maps: BIDS-qMRI files or the hMRI toolbox's output, in one subject's folder."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from qontrast.physics.field import FIELD_RANGE, at_field, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
 from qontrast.scans.names import Named, sidecar
 from qontrast.scans.nifti import Image, read_image
+from qontrast.scans.sidecars import read_json
 
 TARGETS = {
     "PDmap": "pd",
@@ -91,7 +91,7 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     maps: dict[str, torch.Tensor] = {}
     fields: set[float] = set()
     for target, image in images.items():
-        meta = _sidecar(image.path)
+        meta = read_json(sidecar(image.path))
         data, note = to_si(image.data, chosen[target].suffix, brain, _units(meta, image.path), str(image.path))
         notes.append(f"{image.path.name}: {note}")
         if "MagneticFieldStrength" in meta:
@@ -189,19 +189,6 @@ def _within(data: np.ndarray, target: str, brain: np.ndarray, name: str, notes: 
     if wrong:
         notes.append(f"{name}: {wrong} of {int(brain.sum())} brain voxels outside 0 to {ceiling:g} were clamped")
     return np.clip(data, 0.0, ceiling).astype(np.float32)
-
-
-def _sidecar(path: Path) -> dict[str, object]:
-    file = sidecar(path)
-    if not file.is_file():
-        return {}
-    try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
-    if not isinstance(meta, dict):
-        raise InputError(file, f"a JSON {type(meta).__name__}", "a JSON object", "Mend or remove the sidecar.")
-    return meta
 
 
 def _units(meta: dict[str, object], path: Path) -> str | None:

@@ -1,8 +1,9 @@
 """R1, PD and MT saturation from the amplitudes of spoiled gradient echoes at two flip angles, with exact expressions.
 
 With E = exp(-TR R1) an amplitude is PD sin(a) (1 - E) / (1 - cos(a) E) (Ernst and Anderson 1966,
-doi:10.1063/1.1719961), and with MT pulse PD sin(a) k (1 - E) / (1 - k cos(a) E), k = 1 - MT saturation. Helms et al. 2008
-(doi:10.1002/mrm.21542 and doi:10.1002/mrm.21732) solve it for small angles; here those solutions are only the start.
+doi:10.1063/1.1719961), and with MT pulse PD sin(a) k (1 - E) / (1 - k cos(a) E), k = 1 - MT saturation.
+Helms et al. 2008 (doi:10.1002/mrm.21542 and doi:10.1002/mrm.21732) solve it for small angles; here those solutions are
+only the start.
 """
 
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def fit_dual_flip(
         spoiling: the correction of R1; PD and MT saturation then follow from the corrected R1 and the T1-weighted
             amplitude.
     """
-    pdw, t1w = scans
+    t1w = scans[1]
     apparent, by_log_ratio, valid = _r1_of_ratio(amplitudes, scans, b1)
     a, b = spoiling.at(b1)
     r1 = apparent / (a * apparent + b)
@@ -104,9 +105,7 @@ def _r1_of_ratio(
     valid = (reach(slowest)[0] < 0) & (reach(fastest)[0] > 0) & (amplitudes[:, :2] > 0).all(axis=1)
     # Helms' rational approximation of both amplitudes.
     small_pd, small_t1 = amplitudes[:, 0] / angle_pd, amplitudes[:, 1] / angle_t1
-    rate = 0.5 * (
-        amplitudes[:, 1] * angle_t1 / t1w.repetition_time - amplitudes[:, 0] * angle_pd / pdw.repetition_time
-    )
+    rate = 0.5 * (amplitudes[:, 1] * angle_t1 / t1w.repetition_time - amplitudes[:, 0] * angle_pd / pdw.repetition_time)
     difference = small_pd - small_t1
     r1 = np.clip(np.divide(rate, difference, out=np.ones_like(rate), where=difference > 0), 0.01, FASTEST_R1)
     for _ in range(12):
