@@ -38,7 +38,7 @@ class Saturations:
     valid: np.ndarray
 
 
-def saturation_recovery(r1: np.ndarray, angle: np.ndarray, tr: float) -> tuple[np.ndarray, np.ndarray]:
+def saturation_recovery(r1: np.ndarray, angle: np.ndarray, tr: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """The amplitude in units of PD without MT pulse, and the derivative of its logarithm by R1 (s)."""
     e, gone = np.exp(-tr * r1), -np.expm1(-tr * r1)
     left = 1.0 - np.cos(angle) * e

@@ -17,7 +17,9 @@ _LARGEST = 32.0  # beyond this ratio of signal to noise the information is that 
 def expected(amplitude: np.ndarray, sigma: np.ndarray | float) -> np.ndarray:
     """Mean of the magnitude of a signal ``amplitude`` (any shape) in noise ``sigma``, in the same units."""
     half = np.square(amplitude / sigma) / 4.0
-    mean: np.ndarray = sigma * np.sqrt(np.pi / 2.0) * ((1.0 + 2.0 * half) * ive(0, half) + 2.0 * half * ive(1, half))
+    mean: np.ndarray = np.asarray(
+        sigma * np.sqrt(np.pi / 2.0) * ((1.0 + 2.0 * half) * ive(0, half) + 2.0 * half * ive(1, half))
+    )
     return mean
 
 

@@ -2,8 +2,8 @@
 
 T1 = A(b1) + B(b1) T1_apparent, with A and B quadratic in B1+: Preibisch and Deichmann 2009 (doi:10.1002/mrm.21776),
 simulated with T2 = 64 ms at 3 T. The coefficients of each protocol are those that the literature of multi-parameter
-mapping shares: Weiskopf et al. 2011 (doi:10.1016/j.neuroimage.2010.10.023), Callaghan et al. 2015 (Proc. ISMRM 23, 1694),
-Tabelow et al. 2019 (doi:10.1016/j.neuroimage.2019.01.029).
+mapping shares: Weiskopf et al. 2011 (doi:10.1016/j.neuroimage.2010.10.023), Callaghan et al. 2015 (Proc. ISMRM 23,
+1694), Tabelow et al. 2019 (doi:10.1016/j.neuroimage.2019.01.029).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """T1 and PD from spoiled gradient echoes at several flip angles: maximum likelihood, started by DESPOT1.
 
-S_i = M0 sin(a_i) (1 - E) / (1 - cos(a_i) E), E = exp(-TR R1): Fram et al. 1987 (doi:10.1016/0730-725X(87)90021-X), Deoni
-et al. 2003 (doi:10.1002/mrm.10407).
+S_i = M0 sin(a_i) (1 - E) / (1 - cos(a_i) E), E = exp(-TR R1): Fram et al. 1987 (doi:10.1016/0730-725X(87)90021-X),
+Deoni et al. 2003 (doi:10.1002/mrm.10407).
 """
 
 import numpy as np

@@ -189,6 +189,7 @@ class MP2RAGE(Sequence):
             "EchoTime": first(self.echo_time),
             "RepetitionTime": first(self.repetition_time),
             "RepetitionTimeExcitation": first(self.echo_spacing),
+            "NumberShots": round(first(self.excitations)),
             "InversionTime": [first(t) for t in self.inversion_times],
             "FlipAngle": [round(math.degrees(first(a)), 6) for a in self.flip_angles],
             "MagneticFieldStrength": self.field_strength,

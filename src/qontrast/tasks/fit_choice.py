@@ -60,7 +60,7 @@ def contrasts(series: Series) -> list[tuple[Weighted, ...]]:
     plain = sorted((k for k in groups if not k[0]), key=lambda k: k[1] / math.sqrt(k[2]))
     with_mt = [k for k in groups if k[0]]
     if len(plain) != 2 or plain[0][1] == plain[1][1]:
-        found = ", ".join(f"{math.degrees(k[1]):g}" for k in plain) or "none"
+        found = ", ".join(f"{math.degrees(k[1]):.4g}" for k in plain) or "none"
         raise _too_few(series, f"flip angles without MT pulse of {found} degrees", "two different ones")
     if len(with_mt) > 1:
         raise _too_few(series, f"{len(with_mt)} contrasts with MT pulse", "at most one")
@@ -86,8 +86,8 @@ def _spoiling(series: Series, scans: tuple[Excitation, ...], asked: str, notes: 
     pdw, t1w = scans[:2]
     times, angles = (pdw.repetition_time, t1w.repetition_time), (pdw.flip_angle, t1w.flip_angle)
     known = published_spoiling(times, angles)
-    spoken = f"TR {times[0] * 1e3:g} and {times[1] * 1e3:g} ms at {math.degrees(angles[0]):g} and "
-    spoken += f"{math.degrees(angles[1]):g} degrees"
+    spoken = f"TR {times[0] * 1e3:g} and {times[1] * 1e3:g} ms at {math.degrees(angles[0]):.4g} and "
+    spoken += f"{math.degrees(angles[1]):.4g} degrees"
     if asked == "published" and known is None:
         raise InputError(series.images[0].image.path.parent, spoken, "a protocol with a published correction")
     if asked == "ideal" or known is None:

@@ -109,7 +109,7 @@ def _pair(images: list[Named], metas: list[dict[str, Any]], name: str, remedy: s
             f"two numbers above 0, at most {most:g}",
             f"{fit_series.MS_HINT} and angles in degrees. Mend the JSON.",
         )
-    return float(numbers[0]), float(numbers[1])
+    return float(numbers[0] or 0.0), float(numbers[1] or 0.0)
 
 
 def _magnitude(file: Named) -> bool:
