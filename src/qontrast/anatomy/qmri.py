@@ -14,8 +14,9 @@ from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.catalogue import SEQUENCES, possible
 from qontrast.physics.field import FIELD_RANGE, at_field, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
-from qontrast.scans.names import Named, read_sidecar, sidecar
+from qontrast.scans.names import Named, sidecar
 from qontrast.scans.nifti import Image, read_image
+from qontrast.scans.sidecars import read_json
 
 TARGETS = {
     "PDmap": "pd",
@@ -92,8 +93,7 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     maps: dict[str, torch.Tensor] = {}
     fields: set[float] = set()
     for target, image in images.items():
-        file = sidecar(image.path)
-        meta = read_sidecar(file) if file.is_file() else {}
+        meta = read_json(sidecar(image.path))
         data, note = to_si(image.data, chosen[target].suffix, brain, _units(meta, image.path), str(image.path))
         notes.append(f"{image.path.name}: {note}")
         if "MagneticFieldStrength" in meta:

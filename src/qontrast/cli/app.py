@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import qontrast
 from qontrast.basics.errors import PlanError, QontrastError
+from qontrast.cli.fit import fit
 
 app = App(
     name="qontrast",
@@ -19,6 +20,7 @@ app = App(
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
+app.command(fit)
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())]

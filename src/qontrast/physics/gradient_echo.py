@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,19 +23,7 @@ from qontrast.physics.flip import pulse
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
-MT_B1_DEPENDENCE = 0.4
-"""Of the saturation left after its square law, at 3 T; Helms et al. 2021 (doi:10.1002/mrm.28887)."""
-
-
-def mt_saturation(mt: Tensor, b1: Tensor | None) -> Tensor:
-    """The fraction of Mz that the MT pulse saturates where the transmit field is ``b1`` times nominal.
-
-    d(b) = MTsat b^2 (1 - 0.4 b) / (1 - 0.4): the pulse's power goes with b^2, what is left is nearly linear
-    (Helms et al. 2021, doi:10.1002/mrm.28887).
-    """
-    if b1 is None:
-        return mt
-    return mt * b1 * b1 * (1.0 - MT_B1_DEPENDENCE * b1).clamp(min=0.0) / (1.0 - MT_B1_DEPENDENCE)
+ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 
 def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Parameter, mt: Tensor | None = None) -> Tensor:
@@ -51,6 +40,34 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
         sine, lost = sine * (1.0 - mt), lost + mt * (1.0 - lost)
     # It is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
     return sine * recovery / (lost + (1.0 - lost) * recovery).clamp(min=1e-9)
+
+
+MT_B1_SLOPE = 0.4
+"""How much a B1+ above nominal weakens the growth of MT saturation with B1+ squared; see :func:`mt_saturation`."""
+
+
+def mt_saturation(mt: ArrayOrTensor, b1: ArrayOrTensor) -> ArrayOrTensor:
+    """The fraction of Mz that an MT pulse removes where the transmit field is ``b1`` of nominal.
+
+    mt b1^2 (1 - 0.4 b1) / (1 - 0.4): saturation grows with the pulse's power, and a little less at high power. Maps of
+    MTsat hold at b1 = 1 by this law: Weiskopf et al. 2013 (doi:10.3389/fnins.2013.00095), after Helms et al. 2008
+    (doi:10.1002/mrm.21732); with b1^2 made explicit in Helms 2015 (Proc. ISMRM 23, 3360).
+
+    Args:
+        mt: saturation at nominal transmit field, fraction, any shape.
+        b1: transmit field relative to nominal, of a shape that broadcasts with ``mt``.
+
+    Returns:
+        The local saturation, fraction.
+    """
+    return mt * b1 * b1 * (1.0 - MT_B1_SLOPE * b1) / (1.0 - MT_B1_SLOPE)
+
+
+def _saturated(tissue: TissueMaps, power: Parameter) -> Tensor:
+    """What a pulse of so many times the nominal power saturates, from none to all of Mz."""
+    assert tissue.mt is not None
+    mt = per_voxel(power) * tissue.mt
+    return (mt if tissue.b1_transmit is None else mt_saturation(mt, tissue.b1_transmit)).clamp(0.0, 1.0)
 
 
 def ernst_angle(tr: float, t1: float) -> float:
@@ -122,7 +139,7 @@ class SPGR(SpoiledGradientEcho):
 
     def saturation(self, tissue: TissueMaps) -> Tensor | None:
         """See :meth:`SpoiledGradientEcho.saturation`."""
-        return mt_saturation(tissue.mt, tissue.b1_transmit) if self.mt_pulse and tissue.mt is not None else None
+        return _saturated(tissue, 1.0) if self.mt_pulse else None
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""
@@ -148,8 +165,7 @@ class MT(SpoiledGradientEcho):
 
     def saturation(self, tissue: TissueMaps) -> Tensor | None:
         """See :meth:`SpoiledGradientEcho.saturation`."""
-        assert tissue.mt is not None
-        return (per_voxel(self.pulse_power) * mt_saturation(tissue.mt, tissue.b1_transmit)).clamp(max=1.0)
+        return _saturated(tissue, self.pulse_power)
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""

@@ -159,6 +159,7 @@ class MP2RAGE(Sequence):
             "EchoTime": first(self.echo_time),
             "RepetitionTime": first(self.repetition_time),
             "RepetitionTimeExcitation": first(self.echo_spacing),
+            "NumberShots": round(first(self.excitations)),
             "InversionTime": [first(t) for t in self.inversion_times],
             "InversionEfficiency": first(self.inversion_efficiency),
             "NumberShots": first(self.excitations),

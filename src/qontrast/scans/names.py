@@ -1,12 +1,10 @@
 """Which image is what, by its name: BIDS entities and suffix, and the hMRI toolbox's output names."""
 
-import json
 import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from bids2table import parse_bids_entities
 
@@ -66,23 +64,6 @@ def stem(path: Path) -> str:
 def sidecar(path: Path) -> Path:
     """The JSON file beside an image."""
     return path.with_name(f"{stem(path)}.json")
-
-
-def read_sidecar(file: Path) -> dict[str, Any]:
-    """A JSON sidecar's object.
-
-    Raises:
-        InputError: if there is no such file, or it holds no JSON object.
-    """
-    if not file.is_file():
-        raise InputError(file, "no such file", "a JSON sidecar", "Check the path; a scan's lies beside it.")
-    try:
-        meta = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
-    if not isinstance(meta, dict):
-        raise InputError(file, f"a JSON {type(meta).__name__}", "a JSON object", "Mend or remove the sidecar.")
-    return meta
 
 
 def find_images(folder: Path) -> list[Named]:

@@ -24,8 +24,9 @@ from qontrast.physics.protocols import preset
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.sidecar import from_bids
 from qontrast.physics.tissue import spoken
-from qontrast.scans.names import read_sidecar, sidecar, stem
+from qontrast.scans.names import sidecar, stem
 from qontrast.scans.nifti import check_writable_name, write_image
+from qontrast.scans.sidecars import read_json
 from qontrast.tasks.speaking import say
 from qontrast.views.contrast import describe
 from qontrast.views.plan import ArtefactRanges
@@ -146,7 +147,9 @@ def choose_protocol(
                 "protocol", f"--like and {', '.join(protocol)}", "one of them", "Mend a copy of the sidecar."
             )
         beside = like if like.suffix == ".json" else sidecar(like)
-        chosen, assumed = from_bids(read_sidecar(beside), str(beside), beside.stem.rsplit("_", 1)[-1])
+        if not beside.is_file():
+            raise InputError(beside, "no such file", "a JSON sidecar", "Check the path; a scan's lies beside it.")
+        chosen, assumed = from_bids(read_json(beside), str(beside), beside.stem.rsplit("_", 1)[-1])
         for note in assumed:
             say(f"{beside.name}: {note}", quiet=quiet)
     elif sequence in PRESETS:

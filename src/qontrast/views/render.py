@@ -7,10 +7,11 @@ from qontrast.artefacts.prevalence import prevalence
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.sample import average_blocks, sample, touched
-from qontrast.physics.sequence import Sequence, acquire
+from qontrast.physics.sequence import Sequence, acquire, first
 from qontrast.views.normalise import normalise
 from qontrast.views.spoiling import Spoiling, scanned
 
+SHORT_ECHO = 5e-3  # s: gradient echoes up to here lose next to nothing to the static field
 MOST_POINTS = 4  # along an edge: 64 points a voxel average well enough, and memory grows with the cube
 
 
@@ -34,10 +35,10 @@ def resampled(
 
     Returns:
         The signed signals ``[1, components, x, y, z]``, and the off-resonance ``[1, 1, x, y, z]`` in Hz where the
-        tissue has it and the sequence is a gradient echo.
+        tissue has it and the sequence is a gradient echo of some length.
     """
     box = touched(coordinates, subject.grid.shape)
-    dephased = prevalence(sequence.name).gradient_echo
+    dephased = prevalence(sequence.name).gradient_echo and first(sequence.echo_time) > SHORT_ECHO  # type: ignore[attr-defined]
     maps = tissue.block(box, sequence.field_strength, with_b0=sequence.uses_b0 or dephased)
     signal = average_blocks(sample(acquire(sequence, maps), box, coordinates), factor)
     if maps.b0 is None or not dephased:

@@ -1,0 +1,51 @@
+"""The JSON beside an image, with what files higher up say of images of its kind (BIDS inheritance)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from qontrast.basics.errors import InputError
+from qontrast.scans.names import Named, sidecar, stem
+
+HIGHEST = 4  # subject, session, data type and the dataset's root
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file.
+
+    Raises:
+        InputError: if the file is no JSON, or JSON but no object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
+    if not isinstance(content, dict):
+        raise InputError(file, f"a JSON {type(content).__name__}", "a JSON object", "Mend or remove the sidecar.")
+    return content
+
+
+def inherited(image: Named) -> dict[str, Any]:
+    """What all sidecars that apply to ``image`` say; the nearer a file lies, the more it counts.
+
+    A file above applies if it has the image's suffix and no entity that the image lacks. The dataset's root is the
+    folder with ``dataset_description.json`` or the one above the subject's.
+
+    Raises:
+        InputError: see :func:`read_json`.
+    """
+    folders = []
+    for folder in list(image.path.resolve().parents)[:HIGHEST]:
+        folders.append(folder)
+        if (folder / "dataset_description.json").is_file():
+            break
+    own = stem(image.path).split("_")
+    content: dict[str, Any] = {}
+    for folder in reversed(folders):
+        found = (p for p in folder.glob(f"*{image.suffix}.json") if p.stem.split("_")[-1] == image.suffix)
+        for file in sorted(found, key=lambda p: p.stem.count("_")):
+            if set(file.stem.split("_")) <= set(own):
+                content |= read_json(file)
+    return content or read_json(sidecar(image.path))
