@@ -9,10 +9,10 @@ export QONTRAST_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format physics bench lock clean
+.PHONY: help install demo test check format physics physics-page bench lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "qontrast needs Python 3.11 or newer: none found on PATH; set PYTHON=/path/to/python3"; exit 1; }
@@ -42,7 +42,11 @@ format: $(STAMP)  ## let ruff format and mend
 physics: $(STAMP)  ## every sequence against its oracle, the prior's draws, real echoes
 	PYTHONPATH=tests $(BIN)/python -m oracles
 
-bench: $(STAMP)  ## speed and memory of the view pipeline and of training
+physics-page: $(STAMP)  ## write docs/physics.md and its pictures
+	PYTHONPATH=tests $(BIN)/python -m oracles.page
+
+bench: $(STAMP)  ## speed of the signals, of the view pipeline and of training, and memory
+	$(BIN)/python benchmarks/signals.py
 	$(BIN)/python benchmarks/throughput.py
 
 lock: $(STAMP)  ## write requirements.lock from what is installed now

@@ -82,7 +82,7 @@ class MPRAGE(Sequence):
             "RepetitionTimeExcitation": first(self.echo_spacing),
             "InversionTime": first(self.inversion_time),
             "InversionEfficiency": first(self.inversion_efficiency),
-            "NumberShots": first(self.excitations),
+            "NumberShots": round(first(self.excitations)),
             "FlipAngle": degrees(self.flip_angle),
             "MagneticFieldStrength": self.field_strength,
         }
@@ -159,10 +159,9 @@ class MP2RAGE(Sequence):
             "EchoTime": first(self.echo_time),
             "RepetitionTime": first(self.repetition_time),
             "RepetitionTimeExcitation": first(self.echo_spacing),
-            "NumberShots": round(first(self.excitations)),
             "InversionTime": [first(t) for t in self.inversion_times],
             "InversionEfficiency": first(self.inversion_efficiency),
-            "NumberShots": first(self.excitations),
+            "NumberShots": round(first(self.excitations)),
             "FlipAngle": [degrees(a) for a in self.flip_angles],
             "MagneticFieldStrength": self.field_strength,
         }
