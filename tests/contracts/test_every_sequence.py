@@ -21,7 +21,8 @@ FIELDS = (1.5, 3.0, 7.0)
 DRAWS = 20
 OPTIONAL = ("r2", "r2star", "mt")
 BIDS = {
-    "PulseSequenceType", "EchoTime", "RepetitionTime", "RepetitionTimeExcitation", "InversionTime", "FlipAngle",
+    "PulseSequenceType", "EchoTime", "RepetitionTime", "RepetitionTimeExcitation",
+    "NumberShots", "InversionTime", "FlipAngle",
     "MTState", "MagneticFieldStrength",
 }  # fmt: skip
 
