@@ -115,6 +115,16 @@ def test_derivatives_inside_the_data_set_are_not_read(raw):
     assert "derivatives" not in (out / "sub-01" / "anat" / "sub-01_R1map.json").read_text()
 
 
+def test_images_kept_elsewhere_behind_links(raw, tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    for k, file in enumerate(sorted(raw.rglob("*.nii.gz"))):
+        file.rename(store / f"{k}.nii.gz")
+        file.symlink_to(store / f"{k}.nii.gz")
+    fit(raw, tmp_path / "out", sigma=1.0, quiet=True)
+    np.testing.assert_allclose(load(tmp_path / "out", "R1map"), R1, rtol=1e-3)
+
+
 @pytest.mark.parametrize("field", ["EchoTime", "FlipAngle", "RepetitionTimeExcitation"])
 def test_a_sidecar_that_lacks_a_number(raw, tmp_path, field):
     file = change(raw, **{field: None})
