@@ -1,15 +1,19 @@
 """`qontrast fit`: from files to derivatives that the library reads again, and what it refuses."""
 
 import json
+import math
 import os
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.basics.errors import InputError
+from qontrast.physics.inversion_trains import MP2RAGE
+from qontrast.physics.tissue import TissueMaps
 from qontrast.tasks.fit import fit
 from qontrast.tasks.simulate import simulate
 
@@ -111,6 +115,16 @@ def test_derivatives_inside_the_data_set_are_not_read(raw):
     assert "derivatives" not in (out / "sub-01" / "anat" / "sub-01_R1map.json").read_text()
 
 
+def test_images_kept_elsewhere_behind_links(raw, tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    for k, file in enumerate(sorted(raw.rglob("*.nii.gz"))):
+        file.rename(store / f"{k}.nii.gz")
+        file.symlink_to(store / f"{k}.nii.gz")
+    fit(raw, tmp_path / "out", sigma=1.0, quiet=True)
+    np.testing.assert_allclose(load(tmp_path / "out", "R1map"), R1, rtol=1e-3)
+
+
 @pytest.mark.parametrize("field", ["EchoTime", "FlipAngle", "RepetitionTimeExcitation"])
 def test_a_sidecar_that_lacks_a_number(raw, tmp_path, field):
     file = change(raw, **{field: None})
@@ -210,6 +224,29 @@ def test_t1_of_uni(tmp_path, maps_folder, twelve_bits):
     fit(raw, tmp_path / "out", quiet=True)
     found, truth = load(tmp_path / "out", "T1map")[r1 > 0], 1 / r1[r1 > 0]
     np.testing.assert_allclose(found, truth, rtol=5e-3 if twelve_bits else 1e-3)
+
+
+@pytest.mark.parametrize("stored", ["rad", "twelve bits", "degrees"])
+def test_t1_of_two_inversions(tmp_path, stored):
+    t1 = np.linspace(0.7, 2.0, int(np.prod(SHAPE))).reshape(SHAPE)
+    angles = (math.radians(4), math.radians(5))
+    sequence = MP2RAGE(0.0029, 5.0, (0.7, 2.5), angles, echo_spacing=0.0067, excitations=160.0)
+    r1 = torch.from_numpy(1 / t1)[None, None]
+    parts = sequence.signal(TissueMaps(pd=1000 * torch.ones_like(r1), r1=r1))[0].numpy()
+    turned = parts * np.exp(1j * (0.5 + np.indices(SHAPE).sum(0)))  # a phase that changes from voxel to voxel
+    facts = {k: v for k, v in MP2RAGE_FACTS.items() if k not in ("InversionTime", "FlipAngle")}
+    for k, (part, ti, angle) in enumerate(zip(turned, (0.7, 2.5), (4, 5), strict=True), 1):
+        own = {**facts, "InversionTime": ti, "FlipAngle": angle}
+        scale = {"rad": 1.0, "twelve bits": 4096 / np.pi, "degrees": 180 / np.pi}[stored]
+        save(tmp_path, f"inv-{k}_part-mag_MP2RAGE", np.abs(part), **own)
+        save(tmp_path, f"inv-{k}_part-phase_MP2RAGE", np.clip(scale * np.angle(part), -4096, 4095), **own)
+    save(tmp_path, "mask", 1)
+    if stored == "degrees":
+        assert "Convert the phase to radians" in refusal(tmp_path, tmp_path / "out")
+        return
+    fit(tmp_path, tmp_path / "out", sigma=1.0, quiet=True)
+    np.testing.assert_allclose(load(tmp_path / "out", "T1map"), t1, rtol=1e-3)
+    assert (load(tmp_path / "out", "desc-T1map_stderror") > 0).all()
 
 
 def test_inversions_need_their_phases_and_their_shots(tmp_path):

@@ -37,7 +37,9 @@ def inherited(image: Named) -> dict[str, Any]:
         InputError: see :func:`read_json`.
     """
     folders = []
-    for folder in list(image.path.resolve().parents)[:HIGHEST]:
+    # The folder is resolved and not the file: version control may keep images elsewhere, behind links.
+    nearest = image.path.parent.resolve()
+    for folder in (nearest, *nearest.parents)[:HIGHEST]:
         folders.append(folder)
         if (folder / "dataset_description.json").is_file():
             break

@@ -21,6 +21,7 @@ from qontrast.tasks.speaking import say
 
 METHOD = ("Lookup table of UNI", ("doi:10.1016/j.neuroimage.2009.10.002",))
 LARGEST_UNI = 4095.0  # of twelve bits
+TURN = 4096.0
 
 
 def fit_inversions(files: list[Named], kind: str, place: Place, *, sigma: float | None, quiet: bool) -> list[Path]:
@@ -156,16 +157,23 @@ def _from_uni(file: Named, inside: np.ndarray, sigma: float | None) -> tuple[np.
 
 def _from_parts(files: list[Named], inside: np.ndarray, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
     images = [read_image(f.path).data.astype(np.float64) for f in files]
-    one, two = (mag * np.exp(1j * _radians(phase)) for mag, phase in (images[:2], images[2:]))
+    phases = [_radians(image, file.path) for image, file in zip(images[1::2], files[1::2], strict=True)]
+    one, two = (mag * np.exp(1j * phase) for mag, phase in zip(images[::2], phases, strict=True))
     # The common phase, which changes over the head, cancels in the product; the noise is that of the second magnitude.
     noise = difference_noise(np.abs(two), inside) if sigma is None else sigma
     return uni_of_parts(one, two, noise)
 
 
-def _radians(phase: np.ndarray) -> np.ndarray:
-    """Phase in rad: as it is within two turns, else scaled so that its range is one turn (scanners store integers)."""
+def _radians(phase: np.ndarray, path: Path) -> np.ndarray:
+    """Phase in rad, from rad or from the twelve bits in which scanners store a turn, with or without sign.
+
+    Raises:
+        InputError: for any other scale.
+    """
     largest = float(np.abs(phase).max())
     if largest <= 2 * np.pi + 0.01:
         return phase
-    full = 4096.0 if largest <= 4096 else 2.0 * largest
-    return phase * (np.pi / (full if phase.min() < 0 else full / 2.0))
+    if not 0.95 * TURN <= largest <= TURN:
+        found = f"phases from {phase.min():g} to {phase.max():g}"
+        raise InputError(path, found, "radians, 0 to 4095 or -4096 to 4096", "Convert the phase to radians.")
+    return phase * (np.pi / TURN if phase.min() < 0 else 2 * np.pi / TURN)

@@ -63,7 +63,8 @@ class Place:
 
     def uri(self, path: Path) -> str:
         """A source as a BIDS URI in the raw data set."""
-        return f"bids:raw:{path.resolve().relative_to(dataset_root(self.source))}"
+        whole = path.parent.resolve() / path.name
+        return f"bids:raw:{whole.relative_to(dataset_root(self.source))}"
 
 
 def dataset_root(source: Path) -> Path:
