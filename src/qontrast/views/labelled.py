@@ -157,7 +157,7 @@ def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr
     factor = oversampling(subject.grid, spacing)
     coordinates = warp.coordinates(factor)
     signal = resampled_signals(subject, person(subject, seed), sequence, coordinates, factor)
-    biased = draw_bias(0.1, generator)(signal)
+    biased = draw_bias(0.02, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
     return Scan(image, classes_at(subject, coordinates, factor), grid)
 
