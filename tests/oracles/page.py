@@ -100,12 +100,12 @@ def main(folder=Path("docs")):
     parts = [section(name) for name in SEQUENCES]
     head = """# The physics, sequence by sequence
 
-Written by `make physics-page`; `make physics` measures it anew, with more draws, on your machine. Signals are in units
-of PD. Errors are relative to the signal, or to 1 % of PD where it is weaker, over random tissues (T1 0.2 to 5 s, T2 12 ms
-to 2 s, B1+ 0.6 to 1.4, 60 Hz off resonance) and protocols of the default prior at 0.064 to 7 T. The oracles share no code
-with the library (`tests/oracles`): torchsim, an MIT-licensed simulator, where it has the sequence, and an obvious loop
-of events or of isochromats where not. Pictures are of an embedded head at 3 T, without noise. b is B1+ relative to
-nominal.
+Written by `make physics-page`; `make physics` measures it anew, with more draws, on your machine. Signals are in
+units of PD. Errors are relative to the signal, or to 1 % of PD where it is weaker, over random tissues (T1 0.2 to 5 s,
+T2 12 ms to 2 s, B1+ 0.6 to 1.4, 60 Hz off resonance) and protocols of the default prior at 0.064 to 7 T. The oracles
+share no code with the library (`tests/oracles`): torchsim, an MIT-licensed simulator, where it has the sequence, and an
+obvious loop of events or of isochromats where not. Pictures are of an embedded head at 3 T, without noise. b is B1+
+relative to nominal.
 
 What is left out: slice profiles, diffusion, flow, exchange between pools beyond MTsat, magnetisation transfer by the
 pulses of multi-slice trains (real white matter loses 10 to 15 % in them), and the signal's decay during a readout.

@@ -34,12 +34,15 @@ class BiasField:
 
     def describe(self) -> str:
         """For a caption."""
-        return f"bias ±{float(self.log_gain.std()) * 100:.0f}%"
+        return f"bias ±{float(self.field((COARSE,) * 3).log().std()):.0%}"
 
 
 def draw_bias(strength: float, generator: torch.Generator, control_points: int = 4) -> BiasField:
-    """Draw a bias field whose log gain has control values of standard deviation ``strength``."""
-    return BiasField(strength * torch.randn((control_points,) * 3, generator=generator))
+    """Draw a bias field whose log gain has the standard deviation ``strength`` over the image."""
+    control = torch.randn((control_points,) * 3, generator=generator)
+    # A spline is far smoother than its control values: without this a field would be a sixth as strong as asked.
+    spread = upsample_spline(control[None], (COARSE,) * 3).std()
+    return BiasField(control * (strength / spread))
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,9 @@ class Dephasing:
     """Multiply by sinc(df TE) along each axis, df the difference of frequency (Hz) across an acquired voxel.
 
     sinc(x) = sin(pi x) / (pi x): the mean of the phases of evenly spread spins. With df = gamma/2pi G d this is
-    sinc(gamma G d TE / 2) of the textbooks (Haacke et al. 1999, Magnetic Resonance Imaging, 20.2;
-    Frahm et al. 1988, doi:10.1002/mrm.1910060411). A map of the tissue's own field is taken where there is one;
-    else the field is that of cavities: (X/3) B0 (a/r)^3 (3 cos^2 - 1), X the susceptibilities' difference, the main
-    field along the third axis.
+    sinc(gamma G d TE / 2) of the textbooks (Haacke et al. 1999, Magnetic Resonance Imaging, 20). A map of the
+    tissue's own field is taken where there is one; else the field is that of cavities: (X/3) B0 (a/r)^3 (3 cos^2 - 1),
+    X the difference of susceptibilities, the main field along the third axis.
 
     Args:
         echo_time: s.

@@ -53,7 +53,7 @@ class RigidMotion:
 
     Poses count from the one at the centre of k-space, so the anatomy keeps its place. Three-dimensional gradient
     echoes step through k-space once (*linear*); the shots of a fast spin echo each take every n-th line
-    (*interleaved*), and motion between them becomes ghosts (Wood and Henkelman 1985, doi:10.1118/1.595783; Zaitsev et
+    (*interleaved*), and motion between them becomes ghosts (Wood and Henkelman 1986, doi:10.1118/1.595851; Zaitsev et
     al. 2015, doi:10.1002/jmri.24850).
 
     Args:

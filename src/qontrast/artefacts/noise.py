@@ -26,7 +26,7 @@ class ComplexNoise:
     With one coil (or coils that were combined with their phases) the magnitude of the result is Rician (Gudbjartsson
     and Patz 1995, doi:10.1002/mrm.1910340618). The sum of squares of n coils follows a non-central chi distribution of
     2n degrees of freedom (Constantinides et al. 1997, doi:10.1002/mrm.1910380524; coils that share noise, or GRAPPA,
-    act like fewer coils: Aja-Fernandez and Tristan-Vega 2012, doi:10.1002/mrm.23128).
+    act like fewer coils: Aja-Fernandez et al. 2011, Magn Reson Med 65, 1195).
 
     The SNR is the mean magnitude of the signal where there is any, divided by the standard deviation of the noise in
     one channel, both in the acquired voxel: before interpolation, and as if k-space were complete. Averaging over

@@ -10,7 +10,7 @@ Where the figures come from. What is not named here is our guess, from protocols
   2015, doi:10.1093/neuonc/nov095; Wattjes et al. 2021, doi:10.1016/S1474-4422(21)00095-8). Routine is 4 to 6 mm with
   gaps of 0 to 30 %; those ranges and the shares of two-dimensional scans are guesses.
 * Dropout follows from the echo time by itself; only how often a crop lies near air is a guess.
-* SNR: guesses at 3 T, in the acquired voxel. It grows with field (Edelstein et al. 1986, doi:10.1002/mrm.1910030604);
+* SNR: guesses at 3 T, in the acquired voxel. It grows with field (Edelstein et al. 1986, doi:10.1002/mrm.1910030413);
   protocols spend half of that on resolution and time, so the square root is taken.
 * Coils: what vendors sell; at 0.064 T eight (Sheth et al. 2021, doi:10.1001/jamaneurol.2020.3263, for the scanner).
 * Partial Fourier and k-space left out: options that most protocols offer; how often they are chosen is a guess.
@@ -105,7 +105,7 @@ def snr_at(field_strength: float) -> float:
 
 
 EFFECTIVE: Range = (0.4, 1.0)
-"""How many coils those of an array count for: they share noise (Aja-Fernandez and Tristan-Vega, see ``noise.py``)."""
+"""How many coils those of an array count for: they share noise (Aja-Fernandez et al., see ``noise.py``)."""
 SUM_OF_SQUARES = 0.3
 """Share of scans whose coils are combined without their phases (a guess: most are combined adaptively)."""
 NEAR_AIR = 0.4

@@ -158,7 +158,7 @@ def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr
     coordinates = warp.coordinates(factor)
     tissue = person(subject, seed)
     signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
-    biased = draw_bias(0.1, generator)(signal)
+    biased = draw_bias(0.02, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
     return Scan(image, classes_at(tissue, coordinates, factor), grid)
 

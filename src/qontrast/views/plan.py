@@ -32,7 +32,7 @@ class ArtefactRanges:
         strength: multiplies how often all of them occur, the bias and the noise; 0 leaves images as they are.
         snr: limits of the signal-to-noise ratio, which each sequence and field draws from a range of its own.
         sum_of_squares: how often coils are combined without phases, as a multiple of the usual; 0 for never.
-        bias: standard deviation of the bias field's log gain; 0 for no shading by the coils either.
+        bias: largest standard deviation of the bias field's log gain; 0 for no shading by the coils either.
         dropout: share of gradient echoes that the static field's inhomogeneity dephases.
         motion: how often the head moves, as a multiple of the sequence's own rate; 0 for never.
         thick_slices: how often scans are made of thick slices, likewise.
@@ -46,7 +46,7 @@ class ArtefactRanges:
     strength: float = 1.0
     snr: Range = (3.0, 150.0)
     sum_of_squares: float = 1.0
-    bias: float = 0.25
+    bias: float = 0.15
     dropout: float = 1.0
     motion: float = 1.0
     thick_slices: float = 1.0
