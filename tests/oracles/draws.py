@@ -9,12 +9,12 @@ from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.basics.errors import ProtocolError
 from qontrast.basics.randomness import choice, derive
-from qontrast.geometry.sample import whole
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.plan import ViewPlan
 
 TISSUES = ("grey", "white", "CSF")  # classes 1, 2 and 3 of the label maps
+HALF_EDGE = 32  # voxels: the ventricles, deep and cortical grey matter lie this near the middle
 NULLED = 0.1
 """Fluid is nulled where its signal is below a tenth of grey matter's: what real FLAIRs at 1.5 T leave is 0.10 of white
 matter's."""
@@ -47,33 +47,32 @@ def open_heads(data, most):
     return heads
 
 
-def sample_tissue(head, generator, each=60):
-    """One person's tissue in a few voxels of grey matter, white matter and fluid, ``[1, 1, 3 * each, 1, 1]`` a map."""
+def brains_of(head, generator, fields, each=60):
+    """One person's tissue at each field, in a few voxels of grey matter, white matter and fluid from the head's middle.
+
+    Returns:
+        For each field maps of shape ``[1, 1, 3 * each, 1, 1]``.
+    """
     tissue = head.draw(generator)
-    classes = head.classes(whole(head.grid.shape))
+    middle = [(low + high) // 2 for low, high in head.region]
+    x, y, z = ((m - HALF_EDGE, m + HALF_EDGE) for m in middle)
+    box = (x, y, z)
+    classes = head.classes(box).flatten()
     voxels = []
     for label in (1, 2, 3):
-        index = torch.nonzero(classes == label)
+        index = torch.nonzero(classes == label).flatten()
         voxels.append(index[torch.randint(len(index), (each,), generator=generator)])
-    return tissue, torch.cat(voxels)
-
-
-def at(tissue, voxels, field):
-    """The maps of single voxels, read off one at a time."""
-    parts = [tissue.block(tuple((int(a), int(a) + 1) for a in voxel), field) for voxel in voxels]
-    first = parts[0]
-    stacked = {
-        name: torch.cat([p.present()[name].reshape(1, 1, 1, 1, 1) for p in parts], dim=2) for name in first.present()
+    chosen = torch.cat(voxels)
+    return {
+        field: tissue.block(box, field).apply(lambda m: m.flatten()[chosen].reshape(1, 1, -1, 1, 1)) for field in fields
     }
-    return type(first)(**stacked, field_strength=first.field_strength)
 
 
 def try_prior(data, count, heads=5, people=4):
     """Draw ``count`` protocols of the default prior and scan real heads with them."""
     plan, generator = ViewPlan(), derive(0, "draws")
     subjects = open_heads(data, heads)
-    drawn = [sample_tissue(head, derive(1, head.name, i)) for head in subjects for i in range(people)]
-    brains = {field: [at(tissue, voxels, field) for tissue, voxels in drawn] for field in plan.fields}
+    brains = [brains_of(h, derive(1, h.name, i), plan.fields) for h in subjects for i in range(people)]
     found = Draws(0, 0, 0, Counter(), [])
     while found.count < count:
         field, name = choice(plan.fields, generator), choice(plan.sequences, generator)
@@ -82,7 +81,7 @@ def try_prior(data, count, heads=5, people=4):
         except ProtocolError:
             found.impossible += 1
             continue
-        brain = brains[field][found.count % len(drawn)]
+        brain = brains[found.count % len(brains)][field]
         shades = sequence.image(sequence.signal(brain)).reshape(3, -1).median(dim=1).values
         order = shades.argsort(descending=True).tolist()
         found.orders[" > ".join(TISSUES[i] for i in order)] += 1

@@ -1,0 +1,49 @@
+"""One compiled kernel gives the signal itself, for any protocol and shape."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from oracles.tissues import random_tissues
+
+from qontrast.physics.presets import PRESETS
+from qontrast.physics.sequence import acquire
+
+# Checked shapes, as tests have them, cannot be compiled: a process of its own has none.
+SCRIPT = """
+from dataclasses import replace
+import torch
+from oracles.tissues import random_tissues
+from qontrast.physics.presets import PRESETS
+from qontrast.physics.sequence import acquire_fused
+
+def volume(count):
+    return random_tissues(count, 1).maps.apply(lambda m: m.float().reshape(1, 1, 2, -1, 3))
+
+spgr = PRESETS["spgr"]
+for protocol, count in ((spgr, 60), (replace(spgr, repetition_time=0.05, flip_angle=0.8), 96), (spgr, 30)):
+    tissue = volume(count)
+    torch.testing.assert_close(acquire_fused(protocol, tissue), protocol.signal(tissue), rtol=1e-4, atol=1e-6)
+tissue = volume(60).apply(lambda m: torch.cat((m, m.flip(2))))
+protocol = replace(spgr, flip_angle=torch.tensor([0.1, 0.6]))
+out = torch.empty_like(tissue.pd)
+assert acquire_fused(protocol, tissue, out) is out
+torch.testing.assert_close(out, protocol.signal(tissue), rtol=1e-4, atol=1e-6)
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler (g++)")
+def test_a_fused_signal_is_the_signal_for_every_shape_protocol_and_subject(pytestconfig):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=pytestconfig.rootpath / "tests", capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_memory_that_is_given_is_used():
+    tissue = random_tissues(60, 1).maps.apply(lambda m: m.reshape(1, 1, 2, -1, 3))
+    out = torch.full((1, 1, 2, 10, 3), -1.0, dtype=torch.float64)
+    assert acquire(PRESETS["spgr"], tissue, out) is out
+    torch.testing.assert_close(out, PRESETS["spgr"].signal(tissue))
