@@ -13,8 +13,10 @@ from torch import Tensor
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.mni_space import register
 from qontrast.basics.grid import Grid
+from qontrast.geometry.sample import Box, box_slices, occupied
 
 COARSE_MM = 2.0
+SPARED_MM = 4.0  # white matter next to the cortex has no hyperintensities (doi:10.1016/j.neuroimage.2003.12.027)
 VENTRICLES = (4, 5, 14, 15, 43, 44, 72, 31, 63, 136, 137, 163, 164)
 """FreeSurfer's ventricles, with the choroid plexus that lies in them."""
 DEEP_GREY = ("thalamus", "caudate", "putamen", "pallidum")
@@ -113,6 +115,27 @@ class Compartments:
         inner = torch.tensor([int(v) in (4, 5, 14, 43, 44, 31, 63, 136, 137, 163, 164) for v in self._values])
         where = self.share(inner & self.has(*FLUID)) > 0.5
         return self._distance(where)
+
+    @cached_property
+    def periventricular(self) -> tuple[Tensor, Tensor, Tensor, Box] | None:
+        """Where white matter may change about the ventricles; None for a head without ventricles or white matter.
+
+        Distance to the ventricles (mm), how much thicker bands are at the horns (0.7 to 2), which voxels are allowed,
+        ``[x, y, z]`` each, and the box of the coarse grid that they fill.
+        """
+        allowed = (self.white > 0.5) & (self.from_cortex > SPARED_MM)
+        inside = self.from_ventricles == 0
+        box = occupied(torch.from_numpy(allowed | inside))
+        if not allowed.any() or not inside.any() or box is None:
+            return None
+        index = np.indices(self.shape, dtype=np.float32)
+        world_y = np.tensordot(self.affine[1, :3], index, axes=1) + self.affine[1, 3]
+        low, high = world_y[inside].min(), world_y[inside].max()
+        caps = 0.7 + 1.3 * np.clip(np.abs(world_y - (low + high) / 2) / max(1.0, (high - low) / 2), 0, 1) ** 4
+        parts = [
+            torch.from_numpy(np.ascontiguousarray(a[box_slices(box)])) for a in (self.from_ventricles, caps, allowed)
+        ]
+        return parts[0], parts[1].float(), parts[2], box
 
     @cached_property
     def from_cortex(self) -> np.ndarray:
