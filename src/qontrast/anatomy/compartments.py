@@ -117,6 +117,34 @@ class Compartments:
         return self._distance(where)
 
     @cached_property
+    def sites(self) -> dict[str, np.ndarray]:
+        """Where lesions begin: coarse voxels ``[voxel, 3]`` by the name of the site; empty where the head has none."""
+        stem = self.share(self.has("brain stem", "cerebellar white matter"))
+        away = (self.white > 0.9) & (self.from_cortex > SPARED_MM)
+        masks = {
+            "brain": self.brain > 0.6,
+            "periventricular": (self.white > 0.85) & (self.from_ventricles > 1) & (self.from_ventricles < 9),
+            "juxtacortical": (self.white > 0.4) & (self.from_cortex < 3),
+            "deep": away,
+            "deep, off the ventricles": away & (self.from_ventricles > 6),
+            "infratentorial": stem > 0.8,
+            "perforators": (self.deep > 0.8) | ((self.white > 0.9) & (self.from_ventricles < 25)),
+        }
+        return {name: np.argwhere(mask).astype(np.int16) for name, mask in masks.items()}
+
+    def away_from_ventricles(self, voxel: np.ndarray) -> np.ndarray:
+        """The direction (world) in which the distance to the ventricles grows at a coarse voxel, any length."""
+        slope = np.zeros(3)
+        for axis in range(3):
+            ends = []
+            for step in (-1, 1):
+                at = [int(v) for v in voxel]
+                at[axis] = min(max(at[axis] + step, 0), self.shape[axis] - 1)
+                ends.append(float(self.from_ventricles[at[0], at[1], at[2]]))
+            slope[axis] = (ends[1] - ends[0]) / self.spacing[axis]
+        return np.asarray(self.affine[:3, :3] @ slope)
+
+    @cached_property
     def periventricular(self) -> tuple[Tensor, Tensor, Tensor, Box] | None:
         """Where white matter may change about the ventricles; None for a head without ventricles or white matter.
 
