@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qontrast.basics.randomness import derive
-from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, touched, whole
+from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, sample_along_axes, touched, whole
 from qontrast.geometry.warp import WarpRanges, draw_warp
 
 SHAPE = (7, 6, 5)
@@ -130,3 +130,13 @@ def test_occupied_is_the_tightest_box():
     assert occupied(mask) == ((2, 6), (1, 4), (0, 5))
     assert occupied(torch.ones(SHAPE, dtype=torch.bool)) == whole(SHAPE)
     assert int(mask[box_slices(occupied(mask))].sum()) == int(mask.sum())
+
+
+def test_reading_along_axes_is_reading_point_by_point():
+    values = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(1))
+    axes = [torch.tensor([0.0, 1.25, 4.0]), torch.tensor([0.5, 3.0]), torch.tensor([-1.0, 2.2, 5.9, 6.0])]
+    read = sample_along_axes(values, axes)
+    clamped = [axes[0], axes[1], axes[2].clamp(0, 6)]
+    points = torch.stack(torch.meshgrid(*clamped, indexing="ij"), dim=-1)
+    expected = sample(values[None], whole((5, 6, 7)), points)[0]
+    torch.testing.assert_close(read, expected, rtol=1e-4, atol=1e-5)

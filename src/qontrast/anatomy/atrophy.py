@@ -16,9 +16,9 @@ from scipy import fft, ndimage
 from torch import Tensor
 
 from qontrast.anatomy.compartments import Compartments
-from qontrast.geometry.sample import Box, occupied
+from qontrast.geometry.sample import Box, occupied, sample_along_axes
 
-STEPS = 8  # of the flow
+STEPS = 5  # of the flow
 WAVES = ((0.061, 0.127, 0.083), (0.109, -0.071, 0.119), (-0.087, 0.113, 0.067))
 """Wave vectors of the dither along each axis, cycles per voxel."""
 TIMES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)
@@ -70,7 +70,7 @@ class Atrophy:
             volume = torch.from_numpy(np.ascontiguousarray(share, dtype=np.float32))[None]
             before = float(_read(volume, points).sum())
             for i in range(1, len(TIMES)):
-                moved = flow(field, moved, TIMES[i] - TIMES[i - 1], STEPS // 2)
+                moved = flow(field, moved, TIMES[i] - TIMES[i - 1], 2)
                 out[which, i] = float(_read(volume, moved).sum()) / before
         return np.maximum.accumulate(out, axis=1)
 
@@ -117,27 +117,18 @@ class Flow:
     factors: tuple[float, float]
 
     def source(self, box: Box) -> Tensor:
-        """Where in the label map each voxel of ``box`` reads, rounded to whole voxels: ``[3, x, y, z]``.
-
-        The flow is followed on every third voxel or so and interpolated, for it is smooth. A border that moves by less
-        than half a voxel would not move at all when rounded: it is dithered, see :func:`dithered`.
-        """
+        """Where in the label map each voxel of ``box`` reads, rounded to whole voxels: ``[3, x, y, z]``."""
         head, fields = self.atrophy.head, self.atrophy.velocities
         velocity = (self.times[0] * fields[0].float()).add_(fields[1].float(), alpha=self.times[1])
-        step = [max(1, round(1.5 * f)) for f in head.factor]
-        axes = [
-            torch.arange(0, -(-(b - a) // s) + 1, dtype=torch.float32) * s + a
-            for (a, b), s in zip(box, step, strict=True)
-        ]
+        # Knots every 1.5 coarse voxels: at 2 the growth falls short by some percent.
+        sides = [(a, b, 1.5 * f) for (a, b), f in zip(box, head.factor, strict=True)]
+        axes = [a + step * torch.arange(int((b - a) / step) + 2, dtype=torch.float32) for a, b, step in sides]
         fine = torch.stack(torch.meshgrid(*axes, indexing="ij"))
         factor = torch.tensor(head.factor, dtype=torch.float32).reshape(3, 1, 1, 1)
         corner = torch.tensor([s.start for s in self.atrophy.box], dtype=torch.float32).reshape(3, 1, 1, 1)
         start = (fine - (factor - 1) / 2) / factor - corner
         moved = (flow(velocity, start, 1.0, STEPS) - start) * factor
-        shape = [b - a for a, b in box]
-        sizes = [(len(x) - 1) * s + 1 for x, s in zip(axes, step, strict=True)]
-        full = torch.nn.functional.interpolate(moved[None], size=sizes, mode="trilinear", align_corners=True)[0]
-        full = full[:, : shape[0], : shape[1], : shape[2]]
+        full = sample_along_axes(moved, [torch.arange(b - a) / step for a, b, step in sides])
         return dithered(full, box, head.grid.shape)
 
 
@@ -148,15 +139,14 @@ def dithered(displacement: Tensor, box: Box, shape: tuple[int, int, int]) -> Ten
     that runs askew to the axes. So 0.3 voxel moves three tenths of a border by one voxel, in patches as wide as a
     gyrus's irregularities, and a standing border stands. Any box of a head has the same wave.
     """
-    out = torch.empty(displacement.shape, dtype=torch.long)
+    out = []
     for i, wave in enumerate(WAVES):
         x, y, z = (torch.arange(a, b, dtype=torch.float32) * k for (a, b), k in zip(box, wave, strict=True))
-        phase = (x[:, None, None] + y[:, None]) + z
-        offset = phase.sub_(phase.floor()).sub_(0.5).abs_().mul_(1.98).sub_(0.495)
-        offset += displacement[i]
-        offset += torch.arange(*box[i], dtype=torch.float32).reshape([-1 if i == j else 1 for j in range(3)])
-        out[i] = offset.round_().clamp_(0, shape[i] - 1)
-    return out
+        own = (torch.arange(*box[i], dtype=torch.float32) - 0.495).reshape([-1 if i == j else 1 for j in range(3)])
+        phase = (x[:, None, None] + y[:, None]) + (z + 1000.5)  # positive, so that the fraction is what floor leaves
+        offset = phase.frac_().sub_(0.5).abs_().mul_(1.98).add_(displacement[i]).add_(own)
+        out.append(offset.round_().clamp_(0, shape[i] - 1).long())
+    return torch.stack(out)
 
 
 def flow(velocity: Tensor, points: Tensor, time: float, steps: int) -> Tensor:

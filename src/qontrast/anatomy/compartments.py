@@ -13,8 +13,10 @@ from torch import Tensor
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.mni_space import register
 from qontrast.basics.grid import Grid
+from qontrast.geometry.sample import Box, box_slices, occupied
 
 COARSE_MM = 2.0
+SPARED_MM = 4.0  # white matter next to the cortex has no hyperintensities (doi:10.1016/j.neuroimage.2003.12.027)
 VENTRICLES = (4, 5, 14, 15, 43, 44, 72, 31, 63, 136, 137, 163, 164)
 """FreeSurfer's ventricles, with the choroid plexus that lies in them."""
 DEEP_GREY = ("thalamus", "caudate", "putamen", "pallidum")
@@ -113,6 +115,55 @@ class Compartments:
         inner = torch.tensor([int(v) in (4, 5, 14, 43, 44, 31, 63, 136, 137, 163, 164) for v in self._values])
         where = self.share(inner & self.has(*FLUID)) > 0.5
         return self._distance(where)
+
+    @cached_property
+    def sites(self) -> dict[str, np.ndarray]:
+        """Where lesions begin: coarse voxels ``[voxel, 3]`` by the name of the site; empty where the head has none."""
+        stem = self.share(self.has("brain stem", "cerebellar white matter"))
+        away = (self.white > 0.9) & (self.from_cortex > SPARED_MM)
+        masks = {
+            "brain": self.brain > 0.6,
+            "periventricular": (self.white > 0.85) & (self.from_ventricles > 1) & (self.from_ventricles < 9),
+            "juxtacortical": (self.white > 0.4) & (self.from_cortex < 3),
+            "deep": away,
+            "deep, off the ventricles": away & (self.from_ventricles > 6),
+            "infratentorial": stem > 0.8,
+            "perforators": (self.deep > 0.8) | ((self.white > 0.9) & (self.from_ventricles < 25)),
+        }
+        return {name: np.argwhere(mask).astype(np.int16) for name, mask in masks.items()}
+
+    def away_from_ventricles(self, voxel: np.ndarray) -> np.ndarray:
+        """The direction (world) in which the distance to the ventricles grows at a coarse voxel, any length."""
+        slope = np.zeros(3)
+        for axis in range(3):
+            ends = []
+            for step in (-1, 1):
+                at = [int(v) for v in voxel]
+                at[axis] = min(max(at[axis] + step, 0), self.shape[axis] - 1)
+                ends.append(float(self.from_ventricles[at[0], at[1], at[2]]))
+            slope[axis] = (ends[1] - ends[0]) / self.spacing[axis]
+        return np.asarray(self.affine[:3, :3] @ slope)
+
+    @cached_property
+    def periventricular(self) -> tuple[Tensor, Tensor, Tensor, Box] | None:
+        """Where white matter may change about the ventricles; None for a head without ventricles or white matter.
+
+        Distance to the ventricles (mm), how much thicker bands are at the horns (0.7 to 2), which voxels are allowed,
+        ``[x, y, z]`` each, and the box of the coarse grid that they fill.
+        """
+        allowed = (self.white > 0.5) & (self.from_cortex > SPARED_MM)
+        inside = self.from_ventricles == 0
+        box = occupied(torch.from_numpy(allowed | inside))
+        if not allowed.any() or not inside.any() or box is None:
+            return None
+        index = np.indices(self.shape, dtype=np.float32)
+        world_y = np.tensordot(self.affine[1, :3], index, axes=1) + self.affine[1, 3]
+        low, high = world_y[inside].min(), world_y[inside].max()
+        caps = 0.7 + 1.3 * np.clip(np.abs(world_y - (low + high) / 2) / max(1.0, (high - low) / 2), 0, 1) ** 4
+        parts = [
+            torch.from_numpy(np.ascontiguousarray(a[box_slices(box)])) for a in (self.from_ventricles, caps, allowed)
+        ]
+        return parts[0], parts[1].float(), parts[2], box
 
     @cached_property
     def from_cortex(self) -> np.ndarray:

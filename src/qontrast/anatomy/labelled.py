@@ -223,8 +223,9 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
         source = (edges[0], edges[1], edges[2])
         ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
         gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
-    index = subject._dense[box_slices(source)].long()
-    kinds = torch.zeros(index.shape, dtype=torch.long)
+    many = len(subject._values) >= 255
+    index = subject._dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
+    kinds = torch.zeros(index.shape, dtype=torch.uint8)
     lesions = () if pathology is None else pathology.lesions
     hole = torch.tensor([False])
     hosts = (
@@ -239,7 +240,7 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
             continue
         where, top, strength = found
         part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
-        host = hosts[lesion.white_only][index[part]]
+        host = hosts[lesion.white_only][index[part].long()]
         inside = host & (top >= 0.5)
         kinds[part] = torch.where(inside, CODES[lesion.kind], kinds[part])
         if lesion.cavity is not None:
@@ -250,11 +251,12 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
         severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
         severities.append((severity, lesion.change))
     if gather is not None:
-        index, kinds = torch.take(index, gather), torch.take(kinds, gather)
+        index = torch.take(index, gather)
+        kinds = torch.take(kinds, gather) if severities else torch.zeros_like(index, dtype=torch.uint8)
         severities = [(torch.take(s, gather), change) for s, change in severities]
     damage = []
     for severity, change in severities:
         flat = severity.flatten()
         voxels = torch.nonzero(flat).flatten()
         damage.append((voxels, flat[voxels], change))
-    return Anatomy(index, tuple(damage), kinds)
+    return Anatomy(index.long(), tuple(damage), kinds.long())

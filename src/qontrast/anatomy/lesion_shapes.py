@@ -1,7 +1,8 @@
 """Where a lesion is: levels between 0 and 1 on small grids of their own, 0.5 at the border, read anywhere in a head."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,48 +13,91 @@ from torch import Tensor
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.spline import upsample_spline
-from qontrast.geometry.sample import Box
+from qontrast.geometry.sample import Box, sample_along_axes
 from qontrast.scans.names import find_images
 from qontrast.scans.nifti import read_image
 
 BLOB_EDGE = 20  # samples along a blob's own grid
 BLOB_REACH = 1.7  # its half width, in radii
-KEPT_MASKS = 48  # smoothed masks in memory, about 1 MB each
+KEPT_MASKS = 64  # smoothed masks in memory, about half a MB each
+LARGE_VOXELS = 10_000  # larger masks are smoothed at half their resolution
 THICK_SLICES_MM = 2.2
 """Smoothing across slices, standard deviation: about half of the 4 to 6 mm slices that masks are drawn on."""
 
 
 @dataclass(frozen=True)
-class Level:
+class Level(ABC):
     """A lesion's level on its own grid; zero beyond it.
 
     Args:
-        values: ``[1, 1, a, b, c]``, 0 to 1, 0.5 at the border.
-        matrix, shift: from voxel coordinates of the head to those of ``values``, ``[3, 3]`` and ``[3]``.
+        matrix, shift: from voxel coordinates of the head to those of its own grid, ``[3, 3]`` and ``[3]``.
         box: the head's voxels that it can reach.
         strength: share of the lesion's full change of tissue that is reached inside, 0 to 1.
     """
 
-    values: Tensor
     matrix: Tensor
     shift: Tensor
     box: Box
-    strength: float = 1.0
+    strength: float
+
+    @abstractmethod
+    def values(self) -> Tensor:
+        """``[a, b, c]``, 0 to 1, 0.5 at the border; made when it is read, for most crops meet few lesions."""
 
     def within(self, box: Box) -> tuple[Box, Float[Tensor, "x y z"]] | None:
         """The part of ``box`` that it reaches, and its level there; None where they do not meet."""
         meet = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(self.box, box, strict=True)]
         if any(a >= b for a, b in meet):
             return None
-        size = torch.tensor(self.values.shape[2:], dtype=torch.float32) - 1
-        scaled, offset = 2 * self.matrix / size[:, None], 2 * self.shift / size - 1
+        values = self.values()
         axes = [torch.arange(a, b, dtype=torch.float32) for a, b in meet]
+        where = (meet[0], meet[1], meet[2])
+        if bool((self.matrix == torch.diag(torch.diagonal(self.matrix))).all()):
+            positions = [a * self.matrix[i, i] + self.shift[i] for i, a in enumerate(axes)]
+            return where, sample_along_axes(values[None], positions)[0]
+        size = torch.tensor(values.shape, dtype=torch.float32) - 1
+        scaled, offset = 2 * self.matrix / size[:, None], 2 * self.shift / size - 1
         grid = torch.empty(*(len(a) for a in axes), 3)
         for i in range(3):  # an affine is a sum of three ramps
             x, y, z = (scaled[i, j] * axes[j] for j in range(3))
             grid[..., 2 - i] = (x + offset[i])[:, None, None] + y[:, None] + z
-        read = torch.nn.functional.grid_sample(self.values, grid[None], align_corners=True)[0, 0]
-        return (meet[0], meet[1], meet[2]), read
+        return where, torch.nn.functional.grid_sample(values[None, None], grid[None], align_corners=True)[0, 0]
+
+
+@dataclass(frozen=True)
+class Drawn(Level):
+    """A level that is there as an array ``[a, b, c]``, zero on its faces."""
+
+    array: Tensor
+
+    def values(self) -> Tensor:
+        """See :meth:`Level.values`."""
+        return self.array
+
+
+@dataclass(frozen=True)
+class Blob(Level):
+    """A ball of radius 1 with a ragged border, on a grid that reaches to ``BLOB_REACH``.
+
+    Args:
+        control: control values of the raggedness, ``[1, 6, 6, 6]``: log of the radius.
+        ramp: over how many radii the level falls from 1 to 0.
+    """
+
+    control: Tensor
+    ramp: float
+
+    def values(self) -> Tensor:
+        """See :meth:`Level.values`."""
+        noise = upsample_spline(self.control, (BLOB_EDGE,) * 3)[0]
+        return (0.5 + (1 - _unit_radius() * torch.exp(noise)) / self.ramp).clamp_(0, 1)
+
+
+@cache
+def _unit_radius() -> Tensor:
+    edge = torch.linspace(-BLOB_REACH, BLOB_REACH, BLOB_EDGE)
+    x, y, z = torch.meshgrid(edge, edge, edge, indexing="ij")
+    return torch.sqrt(x**2 + y**2 + z**2)
 
 
 def highest(levels: tuple[Level, ...], box: Box) -> tuple[Box, Tensor, Tensor] | None:
@@ -99,17 +143,13 @@ def blob(
         ramp: over how many radii the level falls from 1 to 0.
         strength: see :class:`Level`.
     """
-    edge = torch.linspace(-BLOB_REACH, BLOB_REACH, BLOB_EDGE)
-    x, y, z = torch.meshgrid(edge, edge, edge, indexing="ij")
-    noise = upsample_spline(torch.randn(1, 6, 6, 6, generator=generator) / 0.33, (BLOB_EDGE,) * 3)[0]
-    radius = torch.sqrt(x**2 + y**2 + z**2) * torch.exp(ragged * noise)
-    values = (0.5 + (1 - radius) / ramp).clamp(0, 1)
+    control = ragged / 0.33 * torch.randn(1, 6, 6, 6, generator=generator)
     # Blob units to voxels of its grid, after world to blob units, after the head's voxels to world.
     to_unit = np.linalg.inv(axes)
     scale = (BLOB_EDGE - 1) / (2 * BLOB_REACH)
     matrix = scale * to_unit @ affine[:3, :3]
     shift = scale * (to_unit @ (affine[:3, 3] - centre) + BLOB_REACH)
-    return _level(values, matrix, shift, shape, strength)
+    return Blob(*_place((BLOB_EDGE,) * 3, matrix, shift, shape), strength, control, ramp)
 
 
 def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirror: bool, smoothing: float) -> Level:
@@ -126,26 +166,19 @@ def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirr
     values, affine = _smoothed(Path(path), smoothing)
     flip = np.diag([-1.0 if mirror else 1.0, 1.0, 1.0, 1.0])
     back = np.linalg.inv(to_head @ flip @ affine)
-    return _level(values, back[:3, :3], back[:3, 3], shape, 1.0)
+    return Drawn(*_place(tuple(values.shape), back[:3, :3], back[:3, 3], shape), 1.0, values)
 
 
-def _level(
-    values: Tensor, matrix: np.ndarray, shift: np.ndarray, shape: tuple[int, int, int], strength: float
-) -> Level:
-    """With the box of the head's voxels that ``values`` can reach."""
-    size = np.array(values.shape) - 1.0
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * size
+def _place(
+    size: tuple[int, ...], matrix: np.ndarray, shift: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[Tensor, Tensor, Box]:
+    """Matrix and shift as tensors, and the box of the head's voxels that a grid of ``size`` can reach."""
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(size) - 1.0)
     reached = (corners - shift) @ np.linalg.inv(matrix).T
     low = np.maximum(np.floor(reached.min(axis=0)), 0).astype(int)
     high = np.minimum(np.ceil(reached.max(axis=0)) + 1, shape).astype(int)
     x, y, z = ((int(a), int(max(a, b))) for a, b in zip(low, high, strict=True))
-    return Level(
-        values.float()[None, None],
-        torch.from_numpy(matrix).float(),
-        torch.from_numpy(shift).float(),
-        (x, y, z),
-        strength,
-    )
+    return torch.from_numpy(matrix).float(), torch.from_numpy(shift).float(), (x, y, z)
 
 
 @lru_cache(maxsize=KEPT_MASKS)
@@ -155,17 +188,21 @@ def _smoothed(path: Path, smoothing: float) -> tuple[Tensor, np.ndarray]:
     mask = image.data > 0.5
     if not mask.any():
         raise InputError(path, "an empty mask", "a lesion", "Move it out of the folder of lesions.")
-    pad = 1 + int(np.ceil(3 * max(smoothing, THICK_SLICES_MM) / min(image.grid.spacing)))
-    padded = np.pad(mask, pad).astype(np.float32)
-    sigma = np.array([smoothing, smoothing, max(smoothing, THICK_SLICES_MM)]) / image.grid.spacing
-    smooth = ndimage.gaussian_filter(padded, sigma, truncate=3.0)
-    count = int(mask.sum())
+    factor = 2 if np.count_nonzero(mask) > LARGE_VOXELS and min(image.grid.spacing) < 1.5 else 1
+    spacing = np.array(image.grid.spacing) * factor
+    pad = 1 + int(np.ceil(3 * max(smoothing, THICK_SLICES_MM) / spacing.min()))
+    even = np.pad(mask, [(factor * pad, factor * pad + -n % factor) for n in mask.shape])
+    coarse = torch.nn.functional.avg_pool3d(torch.from_numpy(even.astype(np.float32))[None], factor)[0].numpy()
+    sigma = np.array([smoothing, smoothing, max(smoothing, THICK_SLICES_MM)]) / spacing
+    smooth = ndimage.gaussian_filter(coarse, sigma, truncate=3.0)
+    count = max(1, round(float(coarse.sum())))
     border = float(np.partition(smooth.ravel(), -count)[-count])
     # Piecewise linear: 0 stays 0, the border becomes 0.5, the highest value 1.
     top = max(float(smooth.max()), border + 1e-3)
     level = np.where(smooth < border, 0.5 * smooth / border, 0.5 + 0.5 * (smooth - border) / (top - border))
     affine = image.grid.affine.copy()
-    affine[:3, 3] -= affine[:3, :3] @ np.full(3, pad)
+    affine[:3, 3] += affine[:3, :3] @ np.full(3, (factor - 1) / 2 - factor * pad)
+    affine[:3, :3] *= factor
     return torch.from_numpy(level.astype(np.float32)), affine
 
 

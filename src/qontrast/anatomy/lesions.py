@@ -38,6 +38,10 @@ CHANGES: dict[str, dict[str, Range]] = {
     "svd": {"t1": (1.20, 1.50), "t2": (1.30, 1.80), "pd": (1.04, 1.12), "mt": (0.55, 0.85)},
 }
 """Factors at full severity, as published for white matter and cortex; T2* follows T2, a little less."""
+PLAQUES = ("periventricular", "juxtacortical", "deep", "infratentorial")
+PLAQUE_SHARES = (0.5, 0.2, 0.2, 0.1)
+"""Where plaques of multiple sclerosis lie, and which share of them: the diagnostic criteria name the places (Thompson
+et al. 2018, doi:10.1016/S1474-4422(17)30470-2), the shares are a guess."""
 KINDS = tuple(CHANGES)
 CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
 """What :meth:`LabelTissue.lesion` calls each kind; 0 is no lesion."""
@@ -76,7 +80,7 @@ def draw_lesions(
         burden: ml of white-matter hyperintensities, for small-vessel disease; None draws it.
         generator: where the randomness comes from.
     """
-    if not (head.brain > 0.5).any():
+    if not len(head.sites["brain"]):
         return ()
     drawers: dict[str, Callable[[], tuple[Lesion, ...]]] = {
         "acute-stroke": partial(_stroke, "acute-stroke", head, folder, generator),
@@ -124,7 +128,7 @@ def _infarct(head: Compartments, generator: torch.Generator) -> Level:
     """An irregular infarct in one hemisphere; 0.5 to 200 ml, a median of 10 ml."""
     millilitres = min(200.0, max(0.5, 10.0 * math.exp(1.4 * normal(generator))))
     radius = (3 * 1000 * millilitres / (4 * math.pi)) ** (1 / 3)
-    where = np.argwhere(head.brain > 0.6)
+    where = head.sites["brain"]
     centre = _world(head, where[int(torch.randint(len(where), (), generator=generator))])
     stretch = np.exp([0.25 * normal(generator) for _ in range(3)])
     axes = _turned(generator) @ np.diag(radius * stretch / np.prod(stretch) ** (1 / 3))
@@ -134,20 +138,15 @@ def _infarct(head: Compartments, generator: torch.Generator) -> Level:
 def _multiple_sclerosis(head: Compartments, generator: torch.Generator) -> tuple[Lesion, ...]:
     """5 to 60 ovoid plaques: half stand on the ventricles, others lie under cortex, deep, or below the tentorium."""
     count = round(log_uniform((5.0, 60.0), generator))
-    stem = head.share(head.has("brain stem", "cerebellar white matter")) > 0.8
-    beside = (head.white > 0.85) & (head.from_ventricles > 1) & (head.from_ventricles < 9)
-    under = (head.white > 0.4) & (head.from_cortex < 3.0)
-    deep = (head.white > 0.9) & (head.from_cortex > 4)
-    gradient = np.stack(np.gradient(head.from_ventricles, *head.spacing), axis=-1)
     levels = []
-    for place in _shared_out(count, (0.5, 0.2, 0.2, 0.1), generator):
-        where = np.argwhere((beside, under, deep, stem)[place])
+    for place in _shared_out(count, PLAQUE_SHARES, generator):
+        where = head.sites[PLAQUES[place]]
         if not len(where):
             continue
         voxel = where[int(torch.randint(len(where), (), generator=generator))]
         minor = min(6.0, max(1.3, 2.4 * math.exp(0.4 * normal(generator))))
         length = minor * (uniform((1.4, 2.6), generator) if place == 0 else uniform((1.0, 1.6), generator))
-        first = head.affine[:3, :3] @ gradient[tuple(voxel)] if place == 0 else None
+        first = head.away_from_ventricles(voxel) if place == 0 else None
         axes = _turned(generator, first) @ np.diag([length, minor, minor])
         strength = uniform((0.6, 1.0), generator)
         levels.append(
@@ -163,7 +162,7 @@ def _small_vessels(head: Compartments, burden: float | None, generator: torch.Ge
     total = log_uniform((2.0, 60.0), generator) if burden is None else burden
     change = draw_change("svd", generator)
     levels = bands(head, 0.75 * total, generator)
-    deep = np.argwhere((head.white > 0.9) & (head.from_cortex > 4) & (head.from_ventricles > 6))
+    deep = head.sites["deep, off the ventricles"]
     left = 250.0 * total  # mm3
     while left > 0 and len(deep) and len(levels) < 80:
         radius = min(5.0, max(1.0, 1.9 * math.exp(0.4 * normal(generator))))
@@ -175,7 +174,7 @@ def _small_vessels(head: Compartments, burden: float | None, generator: torch.Ge
         left -= 4 / 3 * math.pi * radius**3 * float(np.prod(stretch))
     hyperintense = Lesion("svd", tuple(levels), change, soft=0.9, white_only=True)
     lacunes = []
-    nuclei = np.argwhere((head.deep > 0.8) | ((head.white > 0.9) & (head.from_ventricles < 25)))
+    nuclei = head.sites["perforators"]
     for _ in range(round(abs(normal(generator)) * 0.5 * math.sqrt(total))):
         if not len(nuclei):
             break

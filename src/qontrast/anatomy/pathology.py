@@ -102,7 +102,7 @@ def draw_pathology(
         kind = None if kind == "svd" else kind
     if kind is not None:
         lesions += draw_lesions(kind, head, ranges.folder, None, generator)
-    if age is None or not (head.brain > 0.5).any():
+    if age is None or not len(head.sites["brain"]):
         return Pathology(lesions, age)
     millilitres = float(head.ventricular_fluid.sum() * head.spacing[0] * head.spacing[1] * head.spacing[2]) / 1000
     most = max(1.0, LARGEST_VENTRICLES / max(millilitres, 1.0))

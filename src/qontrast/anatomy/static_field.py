@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qontrast.anatomy.compartments import BRAIN, Compartments
 from qontrast.basics.shapes import Volume
-from qontrast.geometry.sample import Box
+from qontrast.geometry.sample import Box, sample_along_axes
 from qontrast.physics.susceptibility import GYROMAGNETIC, field_of, shimmed
 
 WATER, AIR = -9.05, 0.36
@@ -64,14 +64,9 @@ class StaticField:
 
     def hertz(self, box: Box, field_strength: float) -> Volume:
         """Off-resonance in ``box`` of the head's grid at a field (tesla), Hz, ``[1, 1, x, y, z]``."""
-        values = self.ppm[None, None] * (GYROMAGNETIC * field_strength)
-        size = torch.tensor(values.shape[2:], dtype=torch.float32)
-        axes = []
-        for (a, b), factor, n in zip(box, self.head.factor, size, strict=True):
-            coarse = (torch.arange(a, b, dtype=torch.float32) - (factor - 1) / 2) / factor
-            axes.append(2 * coarse / (n - 1) - 1)
-        grid = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
-        return torch.nn.functional.grid_sample(values, grid[None], padding_mode="border", align_corners=True)
+        values = self.ppm[None] * (GYROMAGNETIC * field_strength)
+        axes = [(torch.arange(a, b) - (f - 1) / 2) / f for (a, b), f in zip(box, self.head.factor, strict=True)]
+        return sample_along_axes(values, axes)[None]
 
 
 def _with_neck(chi: Tensor, axis: int, length: int) -> Tensor:

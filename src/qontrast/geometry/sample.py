@@ -1,5 +1,7 @@
 """Read an image at coordinates: only the block that the coordinates touch is ever needed."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -50,6 +52,19 @@ def sample(block: AnyVolume, box: Box, coordinates: Coordinates, *, nearest: boo
     grid = torch.addcmul(shift.to(block), coordinates.to(block), scale.to(block)).flip(-1)
     mode = "nearest" if nearest else "bilinear"
     return torch.nn.functional.grid_sample(block, grid[None], mode=mode, padding_mode="zeros", align_corners=True)
+
+
+def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
+    """``values`` ``[channel, x, y, z]`` at each combination of ``positions`` along the axes: ``[channel, u, v, w]``.
+
+    Trilinear, borders repeated: three products with thin matrices, several times as fast as reading point by point.
+    """
+    for where in positions:
+        n = values.shape[1]
+        at = where.to(torch.float32).clamp(0, n - 1)
+        weights = (1 - (at[:, None] - torch.arange(n, dtype=torch.float32)).abs()).clamp_(min=0).to(values)
+        values = torch.tensordot(values, weights, dims=([1], [1]))  # the axis that is read goes to the end
+    return values
 
 
 def average_blocks(image: AnyVolume, factor: int) -> Resampled:
