@@ -94,7 +94,7 @@ def test_dropout_knows_echo_time_field_and_the_acquired_voxel():
 
 
 def test_slices_and_the_lines_of_k_space_never_share_an_axis():
-    for spoiling in drawn("fse"):
+    for spoiling in drawn("fse", 150):
         axes = [part.axis for part in spoiling.encoding.parts]
         assert len(set(axes)) == len(axes)
         across = [part.axis for part in spoiling.encoding.parts if isinstance(part, SliceStack)]
@@ -103,7 +103,7 @@ def test_slices_and_the_lines_of_k_space_never_share_an_axis():
 
 
 def test_low_field_is_noisy_thick_and_coarse():
-    low, high = drawn("flair", field_strength=0.064), drawn("flair", field_strength=3.0)
+    low, high = drawn("flair", 80, field_strength=0.064), drawn("flair", 80, field_strength=3.0)
     assert all(sliced(s) for s in low)
     assert min(p.thickness for s in low for p in s.encoding.parts if isinstance(p, SliceStack)) >= 5.0
     assert max(s.noise.coils for s in low) <= 8 < max(s.noise.coils for s in high)
@@ -112,8 +112,8 @@ def test_low_field_is_noisy_thick_and_coarse():
 
 
 def test_mp2rage_is_never_a_sum_of_squares():
-    assert {s.noise.coils for s in drawn("mp2rage")} == {1}
-    assert len({s.noise.coils for s in drawn("mprage")}) > 5
+    assert {s.noise.coils for s in drawn("mp2rage", 80)} == {1}
+    assert len({s.noise.coils for s in drawn("mprage", 80)}) > 5
 
 
 EVERYTHING = {
