@@ -83,11 +83,11 @@ def test_real_lesions_lie_in_parenchyma_and_on_the_brain_of_a_tilted_head():
     assert abs(to_mni[:3, :3] @ centre + to_mni[:3, 3] - (0, -18, 8)).max() < 15
     box = whole(head.grid.shape)
     volumes = []
-    for seed in range(6):
+    for seed in range(4):
         ranges = PathologyRanges(1.0, ("acute-stroke",), 0.0, folder=str(LESIONS))
         tissue = head.draw(derive(seed, "stroke"), ranges)
         inside = tissue.lesion(box) > 0
         volumes.append(int(inside.sum()) / 1000)
         assert bool(((head.classes(box)[inside] == 1) | (head.classes(box)[inside] == 2)).all())
-    assert sum(v > 0.3 for v in volumes) >= 5
+    assert sum(v > 0.3 for v in volumes) >= 3
     assert max(volumes) < 400
