@@ -48,7 +48,7 @@ def test_shape_and_affine_are_those_of_the_maps(sequence, maps, tmp_path):
     assert "RepetitionTime" in about
     angles = about.get("FlipAngle", [])
     assert all(2 <= v <= 180 for v in (angles if isinstance(angles, list) else [angles]))  # degrees
-    assert ("InversionTime" in about) == (sequence in ("mprage", "mp2rage", "flair"))
+    assert ("InversionTime" in about) == (sequence in ("mprage", "mp2rage", "flair", "ir", "stir", "dir"))
 
 
 def test_white_matter_is_brightest_in_mprage_and_fluid_in_fse(maps, tmp_path):

@@ -20,14 +20,16 @@ def oversampling(grid: Grid, spacing: float) -> int:
     return max(1, min(MOST_POINTS, round(spacing / min(grid.spacing))))
 
 
-def resampled_signals(subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int) -> Volume:
+def resampled_signals(
+    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
+) -> AnyVolume:
     """The signals of :func:`resampled` alone."""
     return resampled(subject, tissue, sequence, coordinates, factor)[0]
 
 
 def resampled(
     subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
-) -> tuple[Volume, Volume | None]:
+) -> tuple[AnyVolume, Volume | None]:
     """Signals and off-resonance at ``coordinates`` (see :meth:`Warp.coordinates`), not spoilt.
 
     The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved, and averaged over
