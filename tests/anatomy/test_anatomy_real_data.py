@@ -10,6 +10,7 @@ from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import derive
 from qontrast.geometry.sample import box_slices, whole
+from qontrast.physics.catalogue import SEQUENCES
 
 DATA = Path(os.environ.get("QONTRAST_DATA", "/QONTRAST_DATA-is-not-set"))
 LESIONS = DATA / "lesions"
@@ -24,7 +25,7 @@ def test_real_3_tesla_maps_come_out_in_the_published_ranges():
     said = " ".join(subject.notes)
     for phrase in ("MTsat.nii.gz: p.u.", "PDmap.nii.gz: arbitrary", "R1map.nii.gz: 1/s", "TB1map.nii.gz: percent"):
         assert phrase in said
-    assert subject.sequences == ["mprage", "mp2rage", "gre", "spgr", "fse", "flair"]
+    assert subject.sequences == list(SEQUENCES)
     brain = subject.draw(None).block(subject.region)
     assert all(bool(torch.isfinite(m).all()) for m in brain.present().values())
     medians = {name: float(m.median()) for name, m in brain.present().items()}
