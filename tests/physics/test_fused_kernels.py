@@ -16,21 +16,39 @@ SCRIPT = """
 from dataclasses import replace
 import torch
 from oracles.tissues import random_tissues
+from qontrast.basics.errors import InputError
 from qontrast.physics.presets import PRESETS
-from qontrast.physics.sequence import acquire_fused
+from qontrast.physics.sequence import BLOCK, acquire_fused
 
-def volume(count):
-    return random_tissues(count, 1).maps.apply(lambda m: m.float().reshape(1, 1, 2, -1, 3))
+def volume(blocks):
+    # Whole blocks go through the kernel; the row that is left over does not.
+    return random_tissues(blocks * BLOCK + 30, 1).maps.apply(lambda m: m.reshape(1, 1, 2, -1, 3))
+
+def check(protocol, blocks):
+    tissue = volume(blocks)
+    fused = acquire_fused(protocol, tissue.apply(torch.Tensor.float))
+    torch.testing.assert_close(fused.double(), protocol.signal(tissue), rtol=2e-6, atol=2e-7)
 
 spgr = PRESETS["spgr"]
-for protocol, count in ((spgr, 60), (replace(spgr, repetition_time=0.05, flip_angle=0.8), 96), (spgr, 30)):
-    tissue = volume(count)
-    torch.testing.assert_close(acquire_fused(protocol, tissue), protocol.signal(tissue), rtol=1e-4, atol=1e-6)
-tissue = volume(60).apply(lambda m: torch.cat((m, m.flip(2))))
+for protocol, blocks in ((spgr, 3), (replace(spgr, repetition_time=0.05, flip_angle=0.8), 6), (spgr, 0)):
+    check(protocol, blocks)
+for name in ("mprage", "mp2rage", "mt", "t2star"):
+    check(PRESETS[name], 3)
+check(replace(PRESETS["mprage"], flip_angle=1.5), 3)  # with B1+ beyond the flip that a train can have
+
+tissue = volume(3).apply(lambda m: torch.cat((m, m.flip(2))).float())
 protocol = replace(spgr, flip_angle=torch.tensor([0.1, 0.6]))
 out = torch.empty_like(tissue.pd)
 assert acquire_fused(protocol, tissue, out) is out
-torch.testing.assert_close(out, protocol.signal(tissue), rtol=1e-4, atol=1e-6)
+torch.testing.assert_close(out, protocol.signal(tissue), rtol=1e-5, atol=1e-6)
+
+tissue.r1[0, 0, 0, 0, 0] = -0.1
+try:
+    acquire_fused(protocol, tissue)
+except InputError as error:
+    assert "-0.1 1/s" in str(error)
+else:
+    raise AssertionError("a negative rate went unnoticed")
 """
 
 

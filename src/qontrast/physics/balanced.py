@@ -10,6 +10,7 @@ from torch import Tensor
 from qontrast.physics.feasible import LONGEST_ECHO_TIME, LONGEST_TIME, Parameter, at_least, per_voxel, radians, seconds
 from qontrast.physics.flip import pulse
 from qontrast.physics.gradient_echo import received
+from qontrast.physics.relaxation import decay, recovery
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -49,18 +50,18 @@ class BSSFP(Sequence):
         assert tissue.r2 is not None
         sine, lost = pulse(tissue, self.flip_angle)
         cosine = 1.0 - lost
-        recovered = -torch.expm1(-per_voxel(self.repetition_time) * tissue.r1)
-        e2 = torch.exp(-per_voxel(self.repetition_time) * tissue.r2)
-        decay = torch.exp(-per_voxel(self.echo_time) * tissue.r2)
+        recovered = recovery(tissue.r1, self.repetition_time)
+        e2 = decay(tissue.r2, self.repetition_time)
+        left = decay(tissue.r2, self.echo_time)
         if tissue.b0 is None and abs(self.phase_increment - math.pi) < 1e-9:
             # 1 - (E1 - E2) cos(a) - E1 E2, sorted so that small terms are not lost in large ones.
             below = (1.0 - e2) * lost + recovered * (cosine + e2)
-            return received(tissue, sine * recovered * decay / below.clamp(min=1e-9))
+            return received(tissue, sine * recovered * left / below.clamp(min=1e-9))
         offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
         turn = 2.0 * math.pi * per_voxel(self.repetition_time) * offset + self.phase_increment
         e1, around = 1.0 - recovered, torch.cos(turn)
         below = (1.0 - e1 * cosine) * (1.0 - e2 * around) - e2 * (e1 - cosine) * (e2 - around)
-        size = sine * recovered * decay / below.clamp(min=1e-9)
+        size = sine * recovered * left / below.clamp(min=1e-9)
         wound = 2.0 * math.pi * per_voxel(self.echo_time) * offset
         phased = torch.complex(1.0 - e2 * around, e2 * torch.sin(turn)) * torch.exp(1j * wound)
         return received(tissue, size * phased)

@@ -20,6 +20,7 @@ from qontrast.physics.feasible import (
     seconds,
 )
 from qontrast.physics.flip import pulse
+from qontrast.physics.relaxation import decay, recovery
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -33,13 +34,13 @@ def spoiled_steady_state(tissue: TissueMaps, tr: Parameter, flip_angle: Paramete
     M = sin(a) (1 - mt) (1 - E1) / (1 - (1 - mt) cos(a) E1), with E1 = exp(-TR R1); Ernst and Anderson 1966
     (doi:10.1063/1.1719961), with the saturation per pulse of Helms et al. 2008 (doi:10.1002/mrm.21732).
     """
-    # expm1 keeps 1 - E1 exact where TR R1 is tiny; the denominator, 1 - (1 - mt) cos(a) E1, is sorted to be exact too.
-    recovery = -torch.expm1(-per_voxel(tr) * tissue.r1)
+    # The denominator, 1 - (1 - mt) cos(a) E1, is sorted so that it is exact where TR R1 is tiny.
+    recovered = recovery(tissue.r1, tr)
     sine, lost = pulse(tissue, flip_angle)
     if mt is not None:
         sine, lost = sine * (1.0 - mt), lost + mt * (1.0 - lost)
     # It is 0 only in air (R1 = 0) that the transmit field does not reach, where there is no signal.
-    return sine * recovery / (lost + (1.0 - lost) * recovery).clamp(min=1e-9)
+    return sine * recovered / (lost + (1.0 - lost) * recovered).clamp(min=1e-9)
 
 
 MT_B1_SLOPE = 0.4
@@ -106,7 +107,7 @@ class SpoiledGradientEcho(Sequence):
         tissue.require(self.needs, self.name)
         assert tissue.r2star is not None
         transverse = spoiled_steady_state(tissue, self.repetition_time, self.flip_angle, self.saturation(tissue))
-        return received(tissue, transverse * torch.exp(-per_voxel(self.echo_time) * tissue.r2star))
+        return received(tissue, transverse * decay(tissue.r2star, self.echo_time))
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""

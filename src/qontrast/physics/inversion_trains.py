@@ -14,7 +14,6 @@ from qontrast.physics.feasible import (
     Parameter,
     at_least,
     efficiency,
-    per_voxel,
     positive,
     radians,
     seconds,
@@ -22,6 +21,7 @@ from qontrast.physics.feasible import (
 from qontrast.physics.flip import pulse
 from qontrast.physics.gradient_echo import received
 from qontrast.physics.passage import excitations, wait
+from qontrast.physics.relaxation import decay
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -70,8 +70,7 @@ class MPRAGE(Sequence):
         to_centre = wait(r1, self.inversion_time - half_train).then(half)
         rest = half.then(wait(r1, self.repetition_time - self.inversion_time - half_train))
         inverted = to_centre.then(rest).inverted(self.inversion_efficiency).steady()
-        mz = to_centre.of(inverted)
-        return received(tissue, mz * sine * torch.exp(-per_voxel(self.echo_time) * tissue.r2star))
+        return received(tissue, sine * decay(tissue.r2star, self.echo_time)) * to_centre.of(inverted)
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""
@@ -128,6 +127,10 @@ class MP2RAGE(Sequence):
 
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The two signed inversion images ``[batch, 2, x, y, z]``; without R2* their common decay is left out."""
+        return torch.cat(self.parts(tissue), dim=1)
+
+    def parts(self, tissue: TissueMaps) -> tuple[Tensor, ...]:
+        """See :meth:`Sequence.parts`."""
         tissue.require(self.needs, self.name)
         r1, half_count = tissue.r1, 0.5 * self.excitations
         train = self.excitations * self.echo_spacing
@@ -136,13 +139,12 @@ class MP2RAGE(Sequence):
         half1 = excitations(lost1, r1, self.echo_spacing, half_count)
         half2 = excitations(lost2, r1, self.echo_spacing, half_count)
         to_first = wait(r1, ti1 - 0.5 * train).then(half1)
-        to_second = to_first.then(half1).then(wait(r1, ti2 - ti1 - train)).then(half2)
+        to_second = to_first.then(half1).then(wait(r1, ti2 - ti1 - train).then(half2))
         rest = half2.then(wait(r1, self.repetition_time - ti2 - 0.5 * train))
         inverted = to_second.then(rest).inverted(self.inversion_efficiency).steady()
-        both = torch.cat((to_first.of(inverted) * sine1, to_second.of(inverted) * sine2), dim=1)
-        if tissue.r2star is not None:
-            both = both * torch.exp(-per_voxel(self.echo_time) * tissue.r2star)
-        return received(tissue, both)
+        left = 1.0 if tissue.r2star is None else decay(tissue.r2star, self.echo_time)
+        one, two = received(tissue, sine1 * left), received(tissue, sine2 * left)
+        return one * to_first.of(inverted), two * to_second.of(inverted)
 
     def image(self, signal: AnyVolume) -> Volume:
         """The signed UNI image ``[batch, 1, x, y, z]`` in [-0.5, 0.5]; 0 where there is no signal at all."""

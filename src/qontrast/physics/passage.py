@@ -9,10 +9,10 @@ appendix).
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from qontrast.physics.feasible import Parameter, per_voxel
+from qontrast.physics.relaxation import fallen, log_kept, recovery
 
 
 class Passage(NamedTuple):
@@ -42,8 +42,7 @@ class Passage(NamedTuple):
 
 def wait(r1: Tensor, duration: Parameter) -> Passage:
     """Free recovery for ``duration`` seconds."""
-    # expm1 keeps 1 - E exact where the wait is short, and E is 1 less that.
-    recovered = -torch.expm1(-per_voxel(duration) * r1)
+    recovered = recovery(r1, duration)
     return Passage(1.0 - recovered, recovered)
 
 
@@ -56,8 +55,8 @@ def excitations(lost: Tensor, r1: Tensor, spacing: Parameter, count: Parameter) 
         spacing: s.
         count: may be a half number.
     """
-    one = wait(r1, spacing)
     # Below zero a fractional power has no real value: B1+ that makes a flip of over 90 degrees is taken as 90.
-    step = ((1.0 - lost) * one.factor).clamp(min=1e-6)
-    power = torch.exp(per_voxel(count) * torch.log(step))
-    return Passage(power, one.gain * (1.0 - power) / (1.0 - step).clamp(min=1e-9))
+    lost, recovered = lost.clamp(max=1.0 - 1e-6), recovery(r1, spacing)
+    gone = fallen(per_voxel(count) * (per_voxel(spacing) * r1 - log_kept(lost)))
+    plateau = recovered / (lost + (1.0 - lost) * recovered).clamp(min=1e-9)  # (1 - E1) / (1 - cos(a) E1)
+    return Passage(1.0 - gone, plateau * gone)

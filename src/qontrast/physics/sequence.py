@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
+from functools import cache, reduce
 from typing import Any, ClassVar
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.physics.feasible import Parameter
-from qontrast.physics.tissue import TissueMaps
+from qontrast.physics.tissue import RATES, TissueMaps
 
 SLAB_VOXELS = 1 << 16  # per map: a slab's temporaries then stay in the second-level cache
+BLOCK = 1 << 12  # voxels in a fused kernel's inner loop
 
 
 class Sequence(ABC):
@@ -45,6 +46,10 @@ class Sequence(ABC):
         parameters. The magnitude comes after.
         """
 
+    def parts(self, tissue: TissueMaps) -> tuple[Tensor, ...]:
+        """The signal's components, each ``[batch, 1, x, y, z]``: a kernel writes them without joining them first."""
+        return (self.signal(tissue),)
+
     def image(self, signal: AnyVolume) -> Volume:
         """The image ``[batch, 1, x, y, z]`` that the scanner stores: the magnitude unless a sequence says otherwise."""
         return signal.abs()
@@ -52,6 +57,9 @@ class Sequence(ABC):
     @abstractmethod
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms (seconds, degrees, tesla), for one subject."""
+
+
+Kernel = Callable[[Sequence, TissueMaps, list[Tensor]], Tensor]
 
 
 def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -> AnyVolume:
@@ -86,7 +94,7 @@ def acquire_fused(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = N
     share it. Single precision agrees with ``signal`` to about 1e-6 of PD. Worth it for the closed forms where many
     large volumes are made; sequences with echo trains read tables, which are not fused. Arguments: see :func:`acquire`.
     """
-    tissue.require(sequence.needs, sequence.name)
+    tissue.require(sequence.needs, sequence.name, check_rates=False)
     kernel = _kernel(type(sequence))
     batch, _, *volume = tissue.shape
     if out is None:
@@ -95,21 +103,48 @@ def acquire_fused(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = N
         out = torch.empty((batch, sequence.components, *volume), dtype=dtype, device=tissue.pd.device)
     with torch.no_grad():
         for subject in range(batch):
-            # One row of voxels: a kernel over five axes of unknown length is several times slower.
-            row = tissue.apply(lambda m, i=subject: m[i].reshape(1, 1, 1, 1, -1))  # type: ignore[misc]
-            result = out[subject].reshape(1, sequence.components, 1, 1, -1)
-            for voxels in (*row.present().values(), result):
-                torch._dynamo.mark_dynamic(voxels, 4)
-            kernel(_as_tensors(sequence, subject, tissue.pd), row, result)
+            protocol = _as_tensors(sequence, subject, tissue.pd)
+            voxels = tissue.apply(lambda m, i=subject: m[i].reshape(1, 1, 1, 1, -1))  # type: ignore[misc]
+            _acquire_blocks(kernel, protocol, voxels, [part.view(1, 1, 1, 1, -1) for part in out[subject]])
     return out
 
 
-@cache
-def _kernel(kind: type[Sequence]) -> Callable[[Sequence, TissueMaps, Tensor], Tensor]:
-    def signal(sequence: Sequence, tissue: TissueMaps, out: Tensor) -> Tensor:
-        return out.copy_(sequence.signal(tissue))
+def _acquire_blocks(kernel: Kernel, sequence: Sequence, tissue: TissueMaps, out: list[Tensor]) -> None:
+    """One subject's row of voxels, in blocks of a length that the kernel knows: an unknown one is divided at each step.
 
-    return torch.compile(signal)
+    What is left over is computed unfused.
+    """
+    whole = tissue.pd.numel() // BLOCK * BLOCK
+
+    def blocks(row: Tensor) -> Tensor:
+        shaped = row[..., :whole].view(1, 1, 1, -1, BLOCK)
+        torch._dynamo.mark_dynamic(shaped, 3)
+        return shaped
+
+    if whole > BLOCK:
+        lowest = kernel(sequence, tissue.apply(blocks), [blocks(part) for part in out])
+        if not float(lowest) > 0:
+            tissue.require(sequence.needs, sequence.name)
+    else:  # a length of one would be compiled anew
+        whole = 0
+    rest = tissue.apply(lambda row: row[..., whole:])
+    if rest.pd.numel() > 0:
+        rest.require(sequence.needs, sequence.name)
+        for part, values in zip(out, sequence.parts(rest), strict=True):
+            part[..., whole:] = values
+
+
+@cache
+def _kernel(kind: type[Sequence]) -> Kernel:
+    def signal(sequence: Sequence, tissue: TissueMaps, out: list[Tensor]) -> Tensor:
+        """Puts the signal into ``out``; returns the lowest rate, found while the rates are at hand."""
+        for component, part in zip(out, sequence.parts(tissue), strict=True):
+            component.copy_(part)
+        rates = [rate for name, rate in tissue.present().items() if name in RATES and name in sequence.needs]
+        return reduce(torch.minimum, rates).amin()
+
+    # Contraction lets the compiler use fused multiply-adds, which are also more exact.
+    return torch.compile(signal, options={"cpp.enable_floating_point_contract_flag": "fast"})
 
 
 def _as_tensors(sequence: Sequence, subject: int, like: Tensor) -> Sequence:

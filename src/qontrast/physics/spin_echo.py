@@ -13,13 +13,13 @@ from qontrast.physics.feasible import (
     LONGEST_TIME,
     Parameter,
     at_least,
-    per_voxel,
     positive,
     radians,
     seconds,
 )
 from qontrast.physics.gradient_echo import received
 from qontrast.physics.passage import Passage, wait
+from qontrast.physics.relaxation import decay
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
 
@@ -64,7 +64,7 @@ class EchoTrainReadout(Sequence):
         if b1 is None and self._refocuses_fully():
             # The excitation leaves no Mz, and the pulses turn what recovers round and round.
             none = torch.zeros_like(r1)
-            return received(tissue, torch.exp(-per_voxel(self.echo_time) * tissue.r2)), Passage(none, none)
+            return received(tissue, decay(tissue.r2, self.echo_time)), Passage(none, none)
         numbers = (self.refocusing_flip, self.echo_time, self.echo_spacing, self.echo_train_length)
         echo, kept, gained = echo_train(r1, tissue.r2, b1, *numbers)
         if b1 is None:

@@ -12,6 +12,8 @@ from qontrast.basics.shapes import Volume
 
 MAP_NAMES = ("pd", "r1", "r2", "r2star", "mt")
 """The maps that describe tissue; transmit, receive and static field describe the scanner."""
+RATES = ("r1", "r2", "r2star")
+"""Those of them in 1/s."""
 
 SPOKEN = {
     "pd": "PD",
@@ -61,8 +63,8 @@ class TissueMaps:
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "field_strength"}
         return {name: value for name, value in found.items() if value is not None}
 
-    def require(self, names: tuple[str, ...], purpose: str) -> None:
-        """Refuse if one of the named maps is absent or holds rates that no tissue has.
+    def require(self, names: tuple[str, ...], purpose: str, check_rates: bool = True) -> None:
+        """Refuse if one of the named maps is absent or, with ``check_rates``, holds rates that no tissue has.
 
         Raises:
             MissingMapError: naming the absent maps and those that are there.
@@ -77,10 +79,10 @@ class TissueMaps:
                 f"maps of {spoken(names)}",
                 f"Add the missing map, or choose a sequence that does without {spoken(absent)}.",
             )
-
-        for name in () if torch.compiler.is_compiling() else ("r1", "r2", "r2star"):
-            if name in names:
-                self._refuse_impossible_rate(name, there[name], purpose)
+        if check_rates and not torch.compiler.is_compiling():
+            for name in RATES:
+                if name in names:
+                    self._refuse_impossible_rate(name, there[name], purpose)
 
     def _refuse_impossible_rate(self, name: str, rate: Tensor, purpose: str) -> None:
         lowest = rate.detach().amin()
