@@ -15,8 +15,8 @@ _MANTISSA = 2.0**23  # single precision keeps the exponent above this bit
 _EXPONENT = -1 << 23  # the bits above it
 _ROOT_HALF = 0x3F3504F3  # the bits of 1 / sqrt(2): mantissas go from there to sqrt(2)
 _SERIES = [1 / math.factorial(k) for k in range(13, 1, -1)]  # of (exp(x) - 1 - x) / x^2
-_BEYOND_LINEAR = fitted(lambda x: np.polyval(_SERIES, x), -0.3466, 0.3466, degree=4)
-_LOG = fitted(lambda x: np.log1p(x) / x, -0.2929, 0.4143, degree=9)
+_BEYOND_LINEAR = fitted(lambda x: np.polyval(_SERIES, x), -0.3466, 0.3466, degree=3)
+_LOG = fitted(lambda x: np.log1p(x) / x, -0.2929, 0.4143, degree=8)
 
 
 def decay(rate: Tensor, time: Parameter) -> Tensor:
