@@ -15,6 +15,7 @@ from qontrast.physics.spin_echo import EchoTrainReadout
 from qontrast.physics.tissue import TissueMaps
 
 
+@dataclass(frozen=True)
 class InversionRecovery(EchoTrainReadout):
     """What sequences with one inversion share: Mz = 1 - (1 + e) exp(-TI R1) + e exp(-(TR - T) R1) before the train.
 
@@ -22,8 +23,14 @@ class InversionRecovery(EchoTrainReadout):
     equation holds where the train leaves no Mz; the code takes the fixed point with what it leaves.
     """
 
+    echo_time: Parameter
+    repetition_time: Parameter
     inversion_time: Parameter
-    inversion_efficiency: Parameter
+    echo_spacing: Parameter = 0.010
+    echo_train_length: Parameter = 12.0
+    refocusing_flip: Parameter = math.pi
+    inversion_efficiency: Parameter = 0.96
+    field_strength: float = 3.0
 
     def __post_init__(self) -> None:
         self.check_train()
@@ -60,15 +67,8 @@ class IR(InversionRecovery):
     doi:10.1097/00004728-198507000-00002; phase-sensitive: Hou et al. 2005, doi:10.1088/0031-9155/50/3/001).
     """
 
-    echo_time: Parameter
-    repetition_time: Parameter
-    inversion_time: Parameter
-    echo_spacing: Parameter = 0.010
     echo_train_length: Parameter = 8.0
-    refocusing_flip: Parameter = math.pi
-    inversion_efficiency: Parameter = 0.96
     phase_sensitive: bool = False
-    field_strength: float = 3.0
     name: ClassVar[str] = "ir"
 
     def image(self, signal: AnyVolume) -> Volume:
@@ -86,14 +86,6 @@ class STIR(InversionRecovery):
     doi:10.1097/00004728-198507000-00002).
     """
 
-    echo_time: Parameter
-    repetition_time: Parameter
-    inversion_time: Parameter
-    echo_spacing: Parameter = 0.010
-    echo_train_length: Parameter = 12.0
-    refocusing_flip: Parameter = math.pi
-    inversion_efficiency: Parameter = 0.96
-    field_strength: float = 3.0
     name: ClassVar[str] = "stir"
 
 
@@ -105,14 +97,7 @@ class FLAIR(InversionRecovery):
     Rydberg et al. 1994, doi:10.1002/mrm.1910340612).
     """
 
-    echo_time: Parameter
-    repetition_time: Parameter
-    inversion_time: Parameter
-    echo_spacing: Parameter = 0.010
     echo_train_length: Parameter = 20.0
-    refocusing_flip: Parameter = math.pi
-    inversion_efficiency: Parameter = 0.96
-    field_strength: float = 3.0
     name: ClassVar[str] = "flair"
 
 
