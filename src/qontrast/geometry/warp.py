@@ -43,15 +43,15 @@ class Warp:
         step = self.spacing / oversampling
         axes = [(torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * step for n in (x, y, z)]
         to_voxels = self.matrix / self.subject_spacing[:, None]
-        out = torch.empty(x, y, z, 3)
-        # The affine part is a sum of three one-dimensional ramps.
-        for i in range(3):
-            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
-            out[..., i] = (self.centre[i] + ramps[0])[:, None, None] + ramps[1][:, None] + ramps[2]
+        planes = torch.zeros(3, x, y, z)
         if bool((self.displacement != 0).any()):
-            control = torch.einsum("ij,jabc->iabc", to_voxels, self.displacement)
-            out += upsample_spline(control, (x, y, z)).movedim(0, -1)
-        return out
+            planes = upsample_spline(torch.einsum("ij,jabc->iabc", to_voxels, self.displacement), (x, y, z))
+        for i, plane in enumerate(planes):
+            # The affine part is a sum of three one-dimensional ramps.
+            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
+            plane += ((self.centre[i] + ramps[0])[:, None] + ramps[1])[:, :, None]
+            plane += ramps[2]
+        return planes.movedim(0, -1)
 
     def describe(self) -> str:
         """For a caption."""
