@@ -1,8 +1,8 @@
 """Trilinear interpolation at many points, prepared once and applied to as many images as there are.
 
 PyTorch's own three-dimensional ``grid_sample`` works out every point's neighbours and weights anew for each call, one
-point at a time. Here they are kept, and each image costs eight plain gathers and seven blends of vectors that stay in the
-cache. On a GPU the same code runs.
+point at a time. Here they are kept, and each image costs eight plain gathers and seven blends of vectors that stay in
+the cache. On a GPU the same code runs.
 """
 
 import torch
@@ -30,7 +30,7 @@ class Reading:
         planes = [coordinates[..., axis].reshape(-1) for axis in range(3)]
         # Where every point has all eight neighbours the block need not be surrounded by zeros.
         self.inside = all(
-            n > 1 and 0 <= float(low) and float(high) <= n - 1
+            n > 1 and float(low) >= 0 and float(high) <= n - 1
             for (low, high), n in zip((torch.aminmax(p) for p in planes), shape, strict=True)
         )
         self._sizes = shape if self.inside else (shape[0] + 3, shape[1] + 3, shape[2] + 3)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from qontrast.anatomy.cohort import SubjectSource, find_subjects
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.subject import Head
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import say, track
@@ -30,7 +30,7 @@ def sources_of(cohort: Cohort) -> list[SubjectSource]:
     return [by_name[name] for name in cohort.subjects]
 
 
-def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Subject]:
+def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Head]:
     """Read them, with a progress bar; what was inferred of their maps is said once for each kind of note."""
     subjects = [source.open() for source in track(sources, "reading heads", quiet=quiet)]
     said: set[str] = set()
