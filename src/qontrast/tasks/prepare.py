@@ -1,4 +1,4 @@
-"""A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops and nothing else."""
+"""A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
 import fcntl
 import json
@@ -104,8 +104,8 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
     with _claimed(out, settings):
         sources, troubles = _sources(settings, out, quiet)
         (out / HEADS).mkdir(exist_ok=True)
-        for left in (out / HEADS).glob(f"{PART}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         work = partial(prepare_one, cache=out, settings=settings.facts())
         outcomes = [Outcome(str(t.path), "left out", t.why) for t in troubles]
         workers = min(jobs or cpu_count(), len(sources)) or 1
