@@ -15,6 +15,7 @@ from qontrast.geometry.warp import WarpRanges, still
 from qontrast.views.labelled import CropMaker, ScannedCase, SimulatedCase, classes_at, whole_head
 from qontrast.views.loader import Examples, batches
 from qontrast.views.plan import ArtefactRanges
+from qontrast.views.render import Place
 
 UNMOVED = WarpRanges(rotation=0.0, scale=(1.0, 1.0), shear=0.0, elastic=0.0, flip=0.0)
 UNSPOILT = ArtefactRanges(strength=0.0, bias=0.0)
@@ -95,7 +96,7 @@ def test_drawn_protocols_and_people_differ_from_crop_to_crop(head, plan):
 def test_unmoved_classes_are_the_label_map_itself(head):
     warp, grid = whole_head(head.grid, 2.0)
     assert grid.shape == head.grid.shape
-    assert torch.equal(classes_at(head.draw(None), warp.coordinates(), 1), head.classes(whole(head.grid.shape)))
+    assert torch.equal(classes_at(head.draw(None), Place(head.grid, warp)), head.classes(whole(head.grid.shape)))
 
 
 def test_larger_voxels_take_the_class_that_fills_most_of_them(head):
@@ -103,13 +104,13 @@ def test_larger_voxels_take_the_class_that_fills_most_of_them(head):
     warp, grid = whole_head(head.grid, 4.0)
     assert grid.shape == (20, 20, 20)
     blocks = torch.nn.functional.one_hot(truth, 4).reshape(20, 2, 20, 2, 20, 2, 4).sum(dim=(1, 3, 5))
-    found = classes_at(head.draw(None), warp.coordinates(2), 2)
+    found = classes_at(head.draw(None), Place(head.grid, warp))
     assert torch.equal(blocks.gather(3, found[..., None])[..., 0], blocks.amax(dim=3))
 
 
 def test_outside_the_head_map_is_background(head):
     far = still(torch.tensor([500.0, 0.0, 0.0]), (16, 16, 16), 2.0, head.grid.spacing)
-    assert not classes_at(head.draw(None), far.coordinates(), 1).any()
+    assert not classes_at(head.draw(None), Place(head.grid, far)).any()
 
 
 @pytest.mark.parametrize("geometry", [WarpRanges(), UNMOVED])

@@ -20,9 +20,10 @@ from qontrast.geometry.sample import whole
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import acquire
+from qontrast.views.acquisition import Simulated
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ArtefactRanges
-from qontrast.views.render import clean, resampled, spoil
+from qontrast.views.render import Place, resampled
 from qontrast.views.spoiling import draw_spoiling, noise_alone, scanned
 
 SHAPE, VOXEL = (24, 24, 24), (2.0, 2.0, 2.0)
@@ -68,7 +69,8 @@ def test_no_strength_leaves_the_image_as_it_is(name, head):
     signal = acquire(sequence, head.draw(None).block(whole(head.grid.shape), 3.0))
     for seed in range(5):
         nothing = draw_spoiling(ArtefactRanges(strength=0.0), sequence, SHAPE, VOXEL, derive(seed))
-        found, expected = spoil(sequence, signal, nothing), clean(sequence, signal)
+        scan = Simulated(sequence, head.draw(None))
+        found, expected = scan.image((signal, None), nothing), scan.image((signal, None), None)
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -159,8 +161,7 @@ def test_a_map_of_the_static_field_is_taken_where_there_is_one(measured, plan):
         assert (dropout is not None) == (name == "gre")
         if dropout is not None:
             assert dropout.cavities == ()
-            coordinates = pair.a.warp.coordinates(2)
-            _, b0 = resampled(subject, subject.draw(None), pair.a.sequence, coordinates, 2)
+            _, b0 = resampled(subject.draw(None), pair.a.sequence, Place(subject.grid, pair.a.warp))
             inside = pair.a.warp.coordinates()
             within = (inside >= 0.5).all(dim=-1) & (inside <= torch.tensor(tissue.shape[2:]) - 1.5).all(dim=-1)
             expected = 400 / (tissue.shape[2] - 1) * inside[..., 0]

@@ -262,7 +262,7 @@ class Anatomy:
 
     index: Tensor
     damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]
-    kinds: Labels
+    kinds: Tensor
 
 
 def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> Anatomy:

@@ -1,7 +1,7 @@
 """Heads that were really scanned in several contrasts: what one session's co-registered scans say of one brain."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ HEAD_SHARE = 0.12  # of the 98th percentile: what is brighter is head, in any co
 LEAST_SHARED = 0.25  # of a scan's field of view that has to lie in the reference's
 
 
+@runtime_checkable
 class Voxels(Protocol):
     """An array or a file that gives the voxels in three slices."""
 

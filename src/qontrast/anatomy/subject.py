@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -54,7 +53,7 @@ class Head:
     region: Box
     """The box that crops are taken from: the brain where it is known, else all that is not air."""
 
-    def open(self) -> Self:
+    def open(self) -> "Head":
         """Itself: an open head can stand where one is asked for that has yet to be opened."""
         return self
 

@@ -5,6 +5,7 @@ network trained on one scores far worse on the other.
 """
 
 import torch
+from torch import Tensor
 
 from qontrast.basics.shapes import Volume
 
@@ -27,7 +28,7 @@ def normalise(image: Volume) -> Volume:
     return torch.where(deviation > 1e-6 * largest, 1.0 / deviation.clamp(min=1e-30), 0.0) * clipped
 
 
-def _percentiles(image: Volume) -> tuple[Volume, Volume]:
+def _percentiles(image: Volume) -> tuple[Tensor, Tensor]:
     """The two percentiles of each image, ``[batch, 1, 1, 1, 1]``, from evenly spread voxels."""
     flat = image.flatten(1)
     # An odd step visits all rows and columns, whose lengths are even.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -113,6 +113,7 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
     return ViewPair(subject.name, views[0], views[1])
 
 
+@runtime_checkable
 class Opens(Protocol):
     """Where a head comes from: opened when it is needed, in the process that needs it."""
 
