@@ -1,5 +1,6 @@
 """Each strength that a plan asks of a warp, measured from the coordinates of its voxels alone, within 5 %."""
 
+import itertools
 import math
 import re
 
@@ -56,9 +57,9 @@ def angles(turned):
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Affine parts of 1500 draws from ranges that are no defaults, split in rotation, stretch and flip."""
+    """Affine parts of 1000 draws from ranges that are no defaults, split in rotation, stretch and flip."""
     ranges = {"rotation": 15.0, "scale": (0.8, 1.3), "shear": 0.08, "elastic": 0.0, "flip": 0.3}
-    return [polar(fitted(draw(seed, **ranges))) for seed in range(1500)]
+    return [polar(fitted(draw(seed, **ranges))) for seed in range(1000)]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -88,7 +89,7 @@ def test_right_angles_are_sheared_as_far_as_asked(drawn, one, two):
 
 def test_as_many_draws_are_mirrored_as_asked(drawn):
     count = sum(flipped for _, _, flipped in drawn)
-    assert abs(count - 0.3 * 1500) < 4 * math.sqrt(1500 * 0.3 * 0.7)
+    assert abs(count - 0.3 * 1000) < 4 * math.sqrt(1000 * 0.3 * 0.7)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -129,14 +130,14 @@ def jacobian(warp):
 
 @pytest.mark.parametrize("edge", [32.0, 96.0])
 def test_default_warps_never_fold(edge):
-    least = min(float(jacobian(draw(seed, (20, 20, 20), edge / 20)).min()) for seed in range(200))
+    least = min(float(jacobian(draw(seed, (16, 16, 16), edge / 16)).min()) for seed in range(200))
     assert least > 0
     assert edge < 96 or least > 0.4
 
 
 def test_a_warp_far_too_strong_for_its_view_is_seen_to_fold():
     """The measure above can fail."""
-    assert min(float(jacobian(draw(seed, (20, 20, 20), 1.6, elastic=3.0)).min()) for seed in range(5)) < 0
+    assert min(float(jacobian(draw(seed, (16, 16, 16), 2.0, elastic=3.0)).min()) for seed in range(5)) < 0
 
 
 def test_the_caption_agrees_with_what_is_measured():
@@ -153,16 +154,22 @@ def test_the_caption_agrees_with_what_is_measured():
 
 
 def peak(image):
-    """Where a bright blob peaks, in voxels: the top of a parabola through the logarithms about its largest voxel."""
+    """Where a bright blob peaks, in voxels: the top of a cubic through the logarithms about its largest voxel."""
     top = torch.tensor([int(i) for i in torch.unravel_index(image.argmax(), image.shape)])
     reach = torch.arange(-2, 3)
     offsets = torch.stack(torch.meshgrid(reach, reach, reach, indexing="ij"), dim=-1).reshape(-1, 3)
-    x, y, z = (top + offsets).unbind(dim=1)
-    u, v, w = offsets.double().unbind(dim=1)
-    terms = torch.stack([torch.ones_like(u), u, v, w, u * u, v * v, w * w, u * v, u * w, v * w], dim=1)
-    _, gu, gv, gw, uu, vv, ww, uv, uw, vw = torch.linalg.lstsq(terms, image[x, y, z].log()[:, None]).solution.flatten()
-    curve = torch.tensor([[2 * uu, uv, uw], [uv, 2 * vv, vw], [uw, vw, 2 * ww]], dtype=torch.float64)
-    return top - torch.linalg.solve(curve, torch.stack([gu, gv, gw]))
+    powers = torch.tensor([p for p in itertools.product(range(4), repeat=3) if sum(p) <= 3])
+    logarithms = image[tuple((top + offsets).unbind(dim=1))].log()
+    factors = torch.linalg.lstsq((offsets[:, None].double() ** powers).prod(dim=-1), logarithms[:, None]).solution[:, 0]
+
+    def cubic(place):
+        return (factors * (place**powers).prod(dim=-1)).sum()
+
+    place = torch.full((3,), 1e-3, dtype=torch.float64)
+    for _ in range(10):
+        slope, curve = torch.func.grad(cubic)(place), torch.func.hessian(cubic)(place)
+        place = place - torch.linalg.solve(curve, slope)
+    return top + place
 
 
 def read(points, place):
@@ -192,12 +199,15 @@ def place_of(warp, landmark):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_landmark_lands_where_the_coordinates_say(seed):
-    warp = draw(seed, (24, 24, 24), 2.0, elastic=1.0, flip=0.5)
-    landmark = CENTRE.double() + torch.tensor([6.3, -4.8, 5.6], dtype=torch.float64)
-    shape = (120, 100, 80)
-    axes = [((torch.arange(n) - p) * s / 6.0) ** 2 for n, p, s in zip(shape, landmark, SPACING, strict=True)]
+    """On a grid so fine that reading between its voxels displaces nothing: it would by a 30th of their size."""
+    fine, middle, shape = SPACING.double() / 3, torch.tensor([45.0, 40.0, 60.0]), (96, 80, 120)
+    x, y, z = fine.tolist()
+    warp = draw_warp(WarpRanges(), middle, (48, 48, 48), 2.0, (x, y, z), derive(seed))
+    away = torch.tensor([4.3, -3.8, 3.6], dtype=torch.float64)
+    landmark = middle + away / fine
+    axes = [((torch.arange(n) - p) * s / 3.0) ** 2 for n, p, s in zip(shape, landmark, fine, strict=True)]
     blob = torch.exp(-0.5 * (axes[0][:, None, None] + axes[1][:, None] + axes[2]))
     view = sample(blob[None, None], whole(shape), warp.coordinates().double())[0, 0]
-    found, expected = peak(view), place_of(warp, landmark)
-    assert (found - expected).norm() < 0.01
-    assert (found - torch.tensor([11.5 + 3.1, 11.5 - 2.9, 11.5 + 2.2])).norm() > 0.1  # where it would lie unmoved
+    found = peak(view)
+    assert (found - place_of(warp, landmark)).norm() < 0.01
+    assert (found - (23.5 + away / 2.0)).norm() > 0.1  # where it would lie unmoved
