@@ -17,6 +17,15 @@ NOTHING = {"rotation": 0.0, "scale": (1.0, 1.0), "shear": 0.0, "elastic": 0.0, "
 WITHIN = 0.05
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Thousands of tiny draws: on a busy machine threads would wait for one another most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def draw(seed, shape=(4, 4, 4), spacing=2.0, **ranges):
     x, y, z = SPACING.tolist()
     return draw_warp(WarpRanges(**ranges), CENTRE, shape, spacing, (x, y, z), derive(seed))
