@@ -19,7 +19,7 @@ class Warp:
 
     Args:
         centre: the view's centre in the subject, voxel coordinates ``[3]``.
-        matrix: view millimetres to subject millimetres, ``[3, 3]`` (rotation, then a stretch, then a flip).
+        matrix: view millimetres to subject millimetres, ``[3, 3]`` (a flip, then a stretch, then a rotation).
         displacement: control values of a cubic B-spline over the view, ``[3, k, k, k]``, millimetres of the view: what
             they move is then turned and scaled by ``matrix``.
         shape: voxels of the view.
