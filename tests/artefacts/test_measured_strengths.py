@@ -209,6 +209,17 @@ def test_resliced_images_bend_at_every_slice_and_nowhere_else(axis, thickness, g
     assert 0.1 * float(kinks.diff().max()) == pytest.approx(thickness + gap, rel=WITHIN)
 
 
+@pytest.mark.parametrize(("thickness", "gap"), [(3.0, 0.0), (4.0, 1.0), (5.0, 2.5)])
+def test_what_slices_see_lies_as_far_apart_as_they_do(thickness, gap):
+    """Sheets that are seen where two slices are shown, one distance apart, lie that distance apart themselves."""
+    sheets = torch.eye(600, dtype=torch.float64).reshape(1, 1, 600, 600, 1)
+    seen = SliceStack(0, thickness, gap, 0.1, 0.3)(sheets)[0, 0, :, :, 0]
+    step, place = round((thickness + gap) / 0.1), torch.arange(600, dtype=torch.float64)
+    centres = seen @ place / seen.sum(dim=1)
+    apart = 0.1 * (centres[step:] - centres[:-step])[2 * step : -2 * step]
+    assert float(apart.mean()) == pytest.approx(thickness + gap, rel=0.01)
+
+
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("acquired", [2.3, 3.0, 3.4])
 def test_an_image_keeps_the_power_of_as_many_lines_as_were_acquired(axis, acquired):
