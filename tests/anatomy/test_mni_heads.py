@@ -1,11 +1,13 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from qontrast.anatomy.label_table import BUILT_IN
-from qontrast.anatomy.mni_heads import mni_head
+from qontrast.anatomy.mni_heads import SCALES, _displacement, mni_head
+from qontrast.basics.randomness import derive
 from qontrast.geometry.sample import whole
 
 LEFT_RIGHT = {2: 41, 3: 42, 4: 43, 7: 46, 8: 47, 10: 49, 12: 51}
@@ -105,3 +107,10 @@ def test_tissue_of_a_head_is_finite(heads):
     maps = subject.draw(torch.Generator().manual_seed(1)).block(((80, 112), (90, 122), (80, 112)), 3.0)
     assert all(bool(torch.isfinite(m).all()) for m in maps.present().values())
     assert float(maps.r1.min()) > 0
+
+
+def test_heads_are_deformed_by_as_many_millimetres_as_their_scales_say():
+    """The root of the mean square over many heads, of which each scale contributes its own."""
+    power = [_displacement((96, 96, 96), derive(seed, "strength")).square().mean() for seed in range(80)]
+    asked = math.hypot(*(strength for _, strength in SCALES))
+    assert float(torch.stack(power).mean().sqrt()) == pytest.approx(asked, rel=0.05)

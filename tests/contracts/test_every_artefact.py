@@ -44,7 +44,7 @@ DRAWS = {
         (Resolution(0, 2.0 + uniform((0.5, 1.0), generator), 2.0), slices(generator))
     ),
     "partial Fourier": partial_fourier,
-    "phase": lambda generator: draw_phase(0.8, generator),
+    "phase": lambda generator: draw_phase(0.3, generator),
     "linear motion": lambda generator: draw_motion((1.0, 1.0), 1, "linear", VOXEL, generator),
     "interleaved motion": lambda generator: draw_motion((1.0, 1.0), 0, "interleaved", VOXEL, generator, shots=4),
     "dropout": dropout,

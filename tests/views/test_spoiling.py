@@ -121,7 +121,7 @@ def test_mp2rage_is_never_a_sum_of_squares():
 EVERYTHING = {
     "dropout": Dephasing(0.003, (2.0, 2.0, 4.0), VOXEL, 3.0, readout=0, bandwidth=200.0),
     "motion": RigidMotion(1, "linear", (Pose(), Pose((0, 3.0, 1.0), (3.0, 0, 2.0))), (0.0, 0.6), VOXEL),
-    "phase": draw_phase(0.8, derive(1)),
+    "phase": draw_phase(0.3, derive(1)),
     "encoding": Encoding((Resolution(0, 3.0, 2.0), Resolution(1, 3.4, 2.0), SliceStack(2, 4.0, 1.0, 2.0))),
     "partial_fourier": PartialFourier(1, 0.75, "zero-filled", 2.0 / 3.4),
 }

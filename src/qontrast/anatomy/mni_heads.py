@@ -24,7 +24,7 @@ from qontrast.geometry.sample import box_slices, occupied
 MARGIN = 6  # voxels of air around the head
 VELOCITY_STEP = 4  # mm between samples of the velocity field
 SCALES = ((90.0, 4.0), (26.0, 3.4))
-"""Knot spacing and standard deviation (mm) of the velocity's parts: build and head shape, then gyri."""
+"""Largest knot spacing and standard deviation (mm) of the velocity's parts: build and head shape, then gyri."""
 
 
 def mni_head(index: int, seed: int = 0) -> LabelSubject:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume
-from qontrast.basics.spline import sample_along_axes, upsample_spline
+from qontrast.basics.spline import draw_spline, sample_along_axes, spline_spread, upsample_spline
 
 COARSE = 12
 """Points along each axis at which coil sensitivities are computed: they are smooth on this scale."""
@@ -34,15 +34,12 @@ class BiasField:
 
     def describe(self) -> str:
         """For a caption."""
-        return f"bias ±{float(self.field((COARSE,) * 3).log().std()):.0%}"
+        return f"bias ±{spline_spread(self.log_gain[None]):.0%}"
 
 
 def draw_bias(strength: float, generator: torch.Generator, control_points: int = 4) -> BiasField:
     """Draw a bias field whose log gain has the standard deviation ``strength`` over the image."""
-    control = torch.randn((control_points,) * 3, generator=generator)
-    # A spline is far smoother than its control values: without this a field would be a sixth as strong as asked.
-    spread = upsample_spline(control[None], (COARSE,) * 3).std()
-    return BiasField(control * (strength / spread))
+    return BiasField(draw_spline(strength, control_points, generator)[0])
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def draw_coil_array(
     loops: tuple[int, int] = (6, 24),
     off_centre: float = 30.0,
 ) -> CoilArray:
-    """Draw loops on a helmet about a head whose centre lies within ``off_centre`` mm of the image's.
+    """Draw loops on a helmet about a head whose centre lies within ``off_centre`` mm of the image's along each axis.
 
     The helmet is an ellipsoid of 105 x 125 x 120 mm without its lowest part (the neck). Our guess at a common array.
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored, up_to
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import AnyVolume, ComplexVolume
-from qontrast.basics.spline import upsample_spline
+from qontrast.basics.spline import draw_spline, spline_spread, upsample_spline
 
 Treatment = Literal["zero-filled", "conjugate", "homodyne"]
 TREATMENTS: tuple[Treatment, ...] = ("zero-filled", "conjugate", "homodyne")
@@ -88,7 +88,7 @@ class BackgroundPhase:
 
     def describe(self) -> str:
         """For a caption."""
-        return f"phase ±{math.degrees(float(self.control.std())):.0f}°"
+        return f"phase ±{math.degrees(spline_spread(self.control[None])):.0f}°"
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,6 @@ class PartialFourier:
         return f"partial Fourier {self.fraction:.2f} {AXES[self.axis]} {self.treatment}"
 
 
-def draw_phase(spread: float, generator: torch.Generator, control_points: int = 5) -> BackgroundPhase:
-    """A background phase whose control values have the standard deviation ``spread`` (rad)."""
-    return BackgroundPhase(spread * torch.randn((control_points,) * 3, generator=generator))
+def draw_phase(strength: float, generator: torch.Generator, control_points: int = 5) -> BackgroundPhase:
+    """A background phase that has mean 0 and the standard deviation ``strength`` (rad) over the image."""
+    return BackgroundPhase(draw_spline(strength, control_points, generator)[0])

@@ -118,8 +118,8 @@ PLANES: tuple[float, float, float] = (0.15, 0.15, 0.7)
 """How likely slices are sagittal, coronal, axial."""
 COARSER: Range = (1.05, 1.7)
 """Acquired voxels as a multiple of the grid's: a view's grid is a choice, so no millimetres can be stated."""
-COARSE_AXIS = 0.75
-"""Along how many axes they are, where they are."""
+COARSE_AXIS = 0.6
+"""How likely they are coarse along each further axis, where they are along one."""
 FRACTIONS = (5 / 8, 6 / 8, 7 / 8)
 """Partial Fourier as scanners offer it."""
 MOTION_MM: Range = (0.3, 2.5)
@@ -129,5 +129,5 @@ SHOTS: Range = (6.0, 24.0)
 """Shots of an echo train sequence."""
 BANDWIDTH: Range = (100.0, 500.0)
 """Of gradient echoes, Hz per voxel."""
-PHASE = 0.8
-"""Standard deviation (rad) of the control values of the phase behind an image."""
+PHASE = 0.25
+"""Standard deviation (rad) of the phase behind an image."""

@@ -5,6 +5,32 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+COARSE = 12
+"""Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
+
+
+def draw_spline(spread: float, controls: int, generator: torch.Generator, *, channels: int = 1) -> Tensor:
+    """Control values ``[channel, k, k, k]`` of a random spline: its own values, not these, deviate by ``spread``.
+
+    A spline is far smoother than its control values: it would be a third to a sixth as strong as they are. Over the
+    volume each channel has mean 0 and the standard deviation ``spread``, in every draw and not only on average.
+    """
+    control = torch.randn((channels, *(controls,) * 3), generator=generator)
+    field = _coarse(control)
+    # The weights of a point sum to 1, so that the mean can be taken from the control values.
+    mean, deviation = field.mean(dim=(1, 2, 3), keepdim=True), field.std(dim=(1, 2, 3), keepdim=True)
+    return (control - mean) * (spread / deviation)
+
+
+def spline_spread(control: Tensor) -> float:
+    """The standard deviation over the volume of the spline with these control values, over channels as mean square."""
+    return float(_coarse(control).var(dim=(1, 2, 3)).mean().sqrt())
+
+
+def _coarse(control: Tensor) -> Tensor:
+    points = max(COARSE, 2 * control.shape[-1])
+    return upsample_spline(control, (points, points, points))
+
 
 def upsample_spline(control: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """A cubic B-spline with control values ``[channel, a, b, c]`` at ``shape`` samples: ``[channel, x, y, z]``.

@@ -33,7 +33,7 @@ class ArtefactRanges:
         snr: limits of the signal-to-noise ratio, which each sequence and field draws from a range of its own.
         sum_of_squares: how often coils are combined without phases, as a multiple of the usual; 0 for never.
         bias: largest standard deviation of the bias field's log gain; 0 for no shading by the coils either.
-        dropout: share of gradient echoes that the static field's inhomogeneity dephases.
+        dropout: share of gradient echoes that a known static field dephases; where it is not known, of those near air.
         motion: how often the head moves, as a multiple of the sequence's own rate; 0 for never.
         thick_slices: how often scans are made of thick slices, likewise.
         gibbs: how often voxels are acquired larger than the grid's, so that edges ring, likewise.

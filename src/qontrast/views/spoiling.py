@@ -207,10 +207,12 @@ def _draw_encoding(scan: _Scan, generator: torch.Generator) -> tuple[Resolution 
         parts.append(SliceStack(across, thickness, gap, voxel, offset))
     coarse = scan.chance("gibbs", 1.0 if low_field else row.gibbs, generator)
     taper = uniform((0.2, 0.6), generator) if chance(rates.FILTERED, generator) else 0.0
-    for axis in plane if parts else (*plane, across):
+    axes = plane if parts else [*plane, across]
+    certain = choice(axes, generator)  # where voxels are coarse, they are so along one axis at least
+    for axis in axes:
         voxel = scan.voxel[axis]
         acquired = max(voxel * uniform(rates.COARSER, generator), rates.LOW_FIELD_VOXEL if low_field else 0.0)
-        if coarse and chance(rates.COARSE_AXIS, generator):
+        if coarse and (chance(rates.COARSE_AXIS, generator) or axis == certain):
             parts.append(Resolution(axis, acquired, voxel, taper))
     return tuple(parts)
 
