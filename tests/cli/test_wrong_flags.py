@@ -2,8 +2,8 @@
 
 import pytest
 
-from qontrast.cli import app as module
 from qontrast.cli.app import run
+from qontrast.cli.dotted import FLAGS
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_dotted_flag_is_refused_by_a_command_without_a_plan(arguments, capsys,
 def test_dotted_flags_do_not_outlive_their_call(capsys, tmp_path):
     assert run(["pretrain", "absent.yaml", "--out", str(tmp_path / "run"), "--views.croop", "1"]) == 1
     assert run(["plan", "pretrain"]) == 0
-    assert module._flags == {}
+    assert FLAGS == {}
 
 
 @pytest.mark.parametrize(

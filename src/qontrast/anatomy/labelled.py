@@ -192,6 +192,10 @@ class LabelTissue(Tissue):
         """The code (see ``CODES``) of the lesion in each voxel of ``box``, ``[x, y, z]``; 0 where there is none."""
         return self._anatomy(box).kinds
 
+    def describe(self) -> str:
+        """Age and lesions; see :class:`Tissue`."""
+        return "" if self.pathology is None else self.pathology.describe()
+
     def _anatomy(self, box: Box) -> "Anatomy":
         if box not in self._last:
             self._last.clear()  # the two contrasts of a pair, and its truth, ask for one box in turn

@@ -27,6 +27,7 @@ class View:
         sequence: its contrast.
         warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
         spoiling: its artefacts.
+        pathology: age and lesions of its head, in words; empty in health or where maps were measured.
     """
 
     image: Volume
@@ -34,10 +35,12 @@ class View:
     sequence: Sequence
     warp: Warp
     spoiling: Spoiling
+    pathology: str = ""
 
     def describe(self) -> str:
-        """For a caption."""
-        return f"{describe(self.sequence)}; {self.spoiling.describe()}; {self.warp.describe()}"
+        """For a caption: contrast, artefacts, geometry and pathology, with semicolons between them."""
+        parts = (describe(self.sequence), self.spoiling.describe(), self.warp.describe(), self.pathology)
+        return "; ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         spoiling = draw_spoiling(
             plan.artefacts, sequence, shape, (plan.spacing,) * 3, generator, field_known=b0 is not None
         )
-        views.append(View(spoil(sequence, signal, spoiling, b0), clean(sequence, signal), sequence, moved, spoiling))
+        image, ideal = spoil(sequence, signal, spoiling, b0), clean(sequence, signal)
+        views.append(View(image, ideal, sequence, moved, spoiling, tissue.describe()))
     return ViewPair(subject.name, views[0], views[1])
 
 

@@ -1,0 +1,130 @@
+"""View pairs as a picture: the very ones that pretraining sees at a step, with what was drawn for each view."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial import KDTree
+
+from qontrast.basics.atomic import publish
+from qontrast.basics.errors import InputError
+from qontrast.report.pair_sheet import ENDINGS, SQUARES, PairRow, pair_sheet, write_figure
+from qontrast.report.slices import PLANES
+from qontrast.tasks.plans import Cohort, PretrainPlan
+from qontrast.tasks.speaking import say
+from qontrast.tasks.subjects import open_subjects, sources_of
+from qontrast.views.loader import Examples
+from qontrast.views.pair import ViewPair, make_pair
+
+MOST = 40
+"""Pairs on one sheet: more would be taller than a picture may be."""
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """A pair and the place in training that it belongs to."""
+
+    pair: ViewPair
+    step: int
+    slot: int
+
+
+def show(plan: PretrainPlan, out: Path, *, pairs: int = 4, step: int = 0, quiet: bool = False) -> Path:
+    """Draw view pairs of a plan.
+
+    Args:
+        plan: of the pretraining.
+        out: picture to write; its ending says the kind, .png, .pdf or .svg.
+        pairs: how many; those that do not fit into a batch are the first of the steps after it.
+        step: of the training.
+        quiet: print nothing.
+
+    Returns:
+        The picture's file.
+
+    Raises:
+        InputError: for another ending, a number of pairs or a step that cannot be, or data that cannot be used.
+        WriteError: if the picture cannot be written.
+    """
+    _check(out, pairs, step)
+    if step >= plan.optimisation.steps:
+        say(f"note: the plan ends after {plan.optimisation.steps} steps", quiet=quiet)
+    shown = shown_pairs(plan, pairs, step, quiet=quiet)
+    figure = pair_sheet(title_of(plan, step), [_row(found, plan, n + 1) for n, found in enumerate(shown)])
+    publish(out, lambda part: write_figure(figure, part))
+    say(f"pairs: {out}", quiet=quiet)
+    return out
+
+
+def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = False) -> list[ShownPair]:
+    """The pairs of ``pairs`` slots from a step's first on, as training makes them; only their subjects are opened.
+
+    Raises:
+        InputError: for data that cannot be used.
+    """
+    sources = sources_of(plan.cohort)
+    order = Examples(lambda *_: {}, len(sources), plan.batch, plan.seed)
+    indices = range(step * plan.batch, step * plan.batch + pairs)
+    wanted = list(dict.fromkeys(order.subject(*divmod(index, plan.batch)) for index in indices))
+    subjects = dict(zip(wanted, open_subjects([sources[n] for n in wanted], quiet=quiet), strict=True))
+
+    def make(which: int, step: int, slot: int) -> dict[str, ShownPair]:
+        return {"shown": ShownPair(make_pair(subjects[which], plan.views, plan.seed, step, slot), step, slot)}
+
+    examples = Examples(make, len(sources), plan.batch, plan.seed)
+    return [examples[index]["shown"] for index in indices]
+
+
+def title_of(plan: PretrainPlan, step: int) -> str:
+    """Cohort, arm, crop and spacing, seed, step."""
+    views = plan.views
+    return (
+        f"{cohort_name(plan.cohort)} · {views.arm} · crops of {views.crop}³ at {views.spacing:g} mm · "
+        f"seed {plan.seed} · step {step}"
+    )
+
+
+def cohort_name(cohort: Cohort) -> str:
+    """Its folder or file by name, or the embedded heads with their number."""
+    if cohort.data == "embedded":
+        return f"{cohort.embedded} embedded heads"
+    return Path(cohort.data).resolve().name
+
+
+def places_of(pair: ViewPair) -> np.ndarray | None:
+    """Which voxel of view b (flat) is the tissue of each one of a's axial mid-slice, ``[x, y]``.
+
+    The nearest one in the subject; -1 where there is none within a voxel's diagonal. None where both views lie alike.
+    """
+    one, other = pair.a.warp, pair.b.warp
+    if one is other:
+        return None
+    here = (one.coordinates()[:, :, one.shape[2] // 2] * one.subject_spacing).numpy()
+    there = (other.coordinates() * other.subject_spacing).reshape(-1, 3).numpy()
+    distance, places = KDTree(there).query(here)
+    return np.where(distance <= one.spacing * 3**0.5, places, -1)
+
+
+def _row(shown: ShownPair, plan: PretrainPlan, number: int) -> PairRow:
+    pair, views = shown.pair, (shown.pair.a, shown.pair.b)
+    places = places_of(pair)
+    squares = f"squares of {round(plan.views.crop / SQUARES) * plan.views.spacing:.3g} mm"
+    return PairRow(
+        heading=f"{number} · {pair.subject} · step {shown.step}, slot {shown.slot}",
+        views=np.stack([view.image[0, 0].numpy() for view in views]),
+        captions=(pair.a.describe(), pair.b.describe()),
+        mirrored=(bool(torch.linalg.det(pair.a.warp.matrix) < 0), bool(torch.linalg.det(pair.b.warp.matrix) < 0)),
+        note=f"{squares}; one warp for both" if places is None else f"{squares}; B's tissue brought to where A has it",
+        places=places,
+    )
+
+
+def _check(out: Path, pairs: int, step: int) -> None:
+    if out.suffix.lower() not in ENDINGS:
+        found = f"the ending {out.suffix!r}" if out.suffix else "no ending"
+        raise InputError(out, found, ", ".join(ENDINGS), f"For instance --out {out.with_suffix('.png')}")
+    if not 1 <= pairs <= MOST:
+        raise InputError("--pairs", f"{pairs}", f"1 to {MOST}", "Others are shown with another --step.")
+    if step < 0:
+        raise InputError("--step", f"{step}", "0 or more", "Steps are counted from 0.")
