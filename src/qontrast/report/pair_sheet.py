@@ -1,5 +1,6 @@
 """A sheet of view pairs: both views in three planes, how they fit together, and what was drawn for each below it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextToPath
 
 from qontrast.report.paint import LIGHT
@@ -21,9 +22,10 @@ PANELS = 2 * len(PLANES) + 1
 SQUARES = 6  # along an edge of that panel
 DOTS_PER_INCH = 300
 CONVENTION = (
-    "Neurological convention, brain upright: letters say which side of the head is which, also where a view is flipped. "
-    "Last column: axial slices of A and B in the squares of a checkerboard; where both are the same brain, outlines "
-    "continue from square to square. Grey from the 1st to the 99th percentile of each view."
+    "Neurological convention, brain upright: letters say which side of the head is which, also where a view is "
+    "flipped. Last column: axial slices of A and B in the squares of a checkerboard; where both are the same brain, outlines "
+    "continue from square to square. Grey from the 1st to the 99th percentile of each view. Captions: a length with a "
+    "direction alone is the voxel that was acquired along it; warped, the deviation of the elastic displacements."
 )
 
 # Inches; the sheet is as wide as a page of two columns.
@@ -36,6 +38,7 @@ _BETWEEN = 0.16  # below a pair
 
 _TITLE, _HEADING, _WORDS, _SMALL = 9.0, 7.5, 6.2, 5.4  # points
 _LINE = 1.28  # height of a line as a multiple of the letters'
+_FILL = 0.95  # of a line: letters are put on whole pixels, which makes some of them wider than they measure
 _FAINT = "#555d66"
 
 
@@ -97,20 +100,25 @@ def checkerboard(one: np.ndarray, other: np.ndarray, squares: int = SQUARES) -> 
     return np.where((h + v) % 2 == 0, one, other)
 
 
-def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
-    """Lines that are no wider than ``width`` inches in letters of ``size`` points; words too long are broken."""
+def wrapped(text: str, width: float, size: float, *, bold: bool = False, phrases: bool = False) -> list[str]:
+    """Lines that are no wider than ``width`` inches in letters of ``size`` points.
+
+    With ``phrases`` they end at commas, so that numbers keep their units; what is too long for a line is broken between
+    words, and within a word that is too long itself.
+    """
     font = FontProperties(size=size, weight="bold" if bold else "normal")
 
     def fits(line: str) -> bool:
-        return float(_RULER.get_text_width_height_descent(line, font, ismath=False)[0]) <= 72 * width
+        return float(_RULER.get_text_width_height_descent(line, font, ismath=False)[0]) <= _FILL * 72 * width
 
     lines = [""]
-    for word in text.split():
-        if fits(joined := f"{lines[-1]} {word}".strip()):
+    whole = re.split(r"(?<=,) ", text) if phrases else [text]
+    for piece in (word for part in whole for word in ([part] if phrases and fits(part) else part.split())):
+        if fits(joined := f"{lines[-1]} {piece}".strip()):
             lines[-1] = joined
             continue
         lines += [""] if lines[-1] else []
-        for letter in word:
+        for letter in piece:
             if lines[-1] and not fits(lines[-1] + letter):
                 lines.append("")
             lines[-1] += letter
@@ -157,8 +165,14 @@ class _Page:
         axes.set_axis_off()
         axes.imshow(panel.T, origin="lower", cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         for x, letter in zip((0.04, 0.96), sides, strict=True):
-            style = {"ha": "left" if x < 0.5 else "right", "va": "top", "fontsize": _SMALL, "color": "#f0e442"}
-            axes.text(x, 0.96, letter, transform=axes.transAxes, **style)
+            style: dict[str, Any] = {
+                "ha": "left" if x < 0.5 else "right",
+                "va": "top",
+                "fontsize": _SMALL,
+                "color": "white",
+            }
+            rim = [withStroke(linewidth=1.2, foreground="black")]
+            axes.text(x, 0.96, letter, transform=axes.transAxes, path_effects=rim, **style)
 
 
 class _Block:
@@ -176,7 +190,8 @@ class _Block:
     def _lines(caption: str) -> tuple[list[str], list[str]]:
         """The contrast, in bold, and the rest."""
         first, *rest = caption.split("; ")
-        return wrapped(first, _GROUP, _WORDS, bold=True), [li for part in rest for li in wrapped(part, _GROUP, _WORDS)]
+        others = [line for part in rest for line in wrapped(part, _GROUP, _WORDS, phrases=True)]
+        return wrapped(first, _GROUP, _WORDS, bold=True, phrases=True), others
 
     def draw(self, page: _Page, top: float) -> None:
         top = page.write(self.heading, _MARGIN, top, _HEADING, weight="bold") + _AIR / 2

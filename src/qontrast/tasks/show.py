@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from scipy.spatial import KDTree
 
+from qontrast.anatomy.cohort import EMBEDDED
+from qontrast.anatomy.subject import Subject
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
 from qontrast.report.pair_sheet import ENDINGS, SQUARES, PairRow, pair_sheet, write_figure
-from qontrast.report.slices import PLANES
 from qontrast.tasks.plans import Cohort, PretrainPlan
 from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, sources_of
@@ -64,15 +65,16 @@ def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = Fals
         InputError: for data that cannot be used.
     """
     sources = sources_of(plan.cohort)
-    order = Examples(lambda *_: {}, len(sources), plan.batch, plan.seed)
-    indices = range(step * plan.batch, step * plan.batch + pairs)
-    wanted = list(dict.fromkeys(order.subject(*divmod(index, plan.batch)) for index in indices))
-    subjects = dict(zip(wanted, open_subjects([sources[n] for n in wanted], quiet=quiet), strict=True))
+    subjects: dict[int, Subject] = {}
 
     def make(which: int, step: int, slot: int) -> dict[str, ShownPair]:
         return {"shown": ShownPair(make_pair(subjects[which], plan.views, plan.seed, step, slot), step, slot)}
 
     examples = Examples(make, len(sources), plan.batch, plan.seed)
+    indices = range(step * plan.batch, step * plan.batch + pairs)
+    wanted = list(dict.fromkeys(examples.subject(*divmod(index, plan.batch)) for index in indices))
+    opened = open_subjects([sources[which] for which in wanted], quiet=quiet)
+    subjects.update(zip(wanted, opened, strict=True))
     return [examples[index]["shown"] for index in indices]
 
 
@@ -80,16 +82,17 @@ def title_of(plan: PretrainPlan, step: int) -> str:
     """Cohort, arm, crop and spacing, seed, step."""
     views = plan.views
     return (
-        f"{cohort_name(plan.cohort)} · {views.arm} · crops of {views.crop}³ at {views.spacing:g} mm · "
+        f"{cohort_name(plan.cohort)} · arm {views.arm} · crops of {views.crop}³ at {views.spacing:g} mm · "
         f"seed {plan.seed} · step {step}"
     )
 
 
 def cohort_name(cohort: Cohort) -> str:
-    """Its folder or file by name, or the embedded heads with their number."""
-    if cohort.data == "embedded":
-        return f"{cohort.embedded} embedded heads"
-    return Path(cohort.data).resolve().name
+    """Its folder or file by name, or the embedded heads; and how many of them, where the plan says so."""
+    embedded = cohort.data == EMBEDDED
+    name = "embedded heads" if embedded else Path(cohort.data).resolve().name
+    count = len(cohort.subjects) or (cohort.embedded if embedded else 0)
+    return f"{name} ({count})" if count else name
 
 
 def places_of(pair: ViewPair) -> np.ndarray | None:
@@ -123,7 +126,7 @@ def _row(shown: ShownPair, plan: PretrainPlan, number: int) -> PairRow:
 def _check(out: Path, pairs: int, step: int) -> None:
     if out.suffix.lower() not in ENDINGS:
         found = f"the ending {out.suffix!r}" if out.suffix else "no ending"
-        raise InputError(out, found, ", ".join(ENDINGS), f"For instance --out {out.with_suffix('.png')}")
+        raise InputError(out, found, ", ".join(ENDINGS), f"For instance --out {out.parent / (out.stem or 'pairs')}.png")
     if not 1 <= pairs <= MOST:
         raise InputError("--pairs", f"{pairs}", f"1 to {MOST}", "Others are shown with another --step.")
     if step < 0:
