@@ -97,7 +97,7 @@ def test_every_word_of_the_captions_is_there():
         *LONG.replace("; ", ", ").split(", "),
         "B: FSE 3 T",
         "SNR 8",
-        "Neurological",
+        "neurological convention",
     ):
         assert part in said
 

@@ -22,8 +22,8 @@ PANELS = 2 * len(PLANES) + 1
 SQUARES = 6  # along an edge of that panel
 DOTS_PER_INCH = 300
 CONVENTION = (
-    "Neurological convention, brain upright: letters say which side of the head is which, also where a view is "
-    "flipped. Last column: axial slices of A and B in the squares of a checkerboard; where both are the same brain, outlines "
+    "Brain upright, in neurological convention (the head's left at the left) unless a view is flipped: letters say "
+    "which side is which. Last column: axial slices of A and B in the squares of a checkerboard; outlines should "
     "continue from square to square. Grey from the 1st to the 99th percentile of each view. Captions: a length with a "
     "direction alone is the voxel that was acquired along it; warped, the deviation of the elastic displacements."
 )
