@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qontrast.basics.randomness import derive
-from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, sample_along_axes, touched, whole
+from qontrast.basics.spline import sample_along_axes
+from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, touched, whole
 from qontrast.geometry.warp import WarpRanges, draw_warp
 
 SHAPE = (7, 6, 5)

@@ -133,6 +133,14 @@ def test_views_say_age_and_lesions_of_their_head(plan):
     assert one.pair.a.describe().endswith(" mm")
 
 
+def test_cohorts_are_mixed_as_training_mixes_them(plan, maps_folder, tmp_path, monkeypatch):
+    plan = replace(plan, others=(Cohort(data=str(maps_folder()), weight=2.0),), batch=3)
+    seen = trained_on(plan, 2, tmp_path / "run", monkeypatch)
+    for slot, shown in enumerate(shown_pairs(plan, 3, 2, quiet=True)):
+        assert torch.equal(shown.pair.b.image[0], seen["b"][slot])
+    assert " + maps" in title_of(plan, 2)
+
+
 def test_a_flip_is_told_from_the_warp(plan, drawn, tmp_path):
     for flip in (0.0, 1.0):
         views = replace(plan.views, geometry=WarpRanges(flip=flip))
@@ -147,6 +155,7 @@ def test_views_that_are_moved_apart_are_brought_together_by_their_coordinates(pl
     (moved,) = shown_pairs(apart, 1, 0, quiet=True)
     a, b, places = moved.pair.a.warp, moved.pair.b.warp, places_of(moved.pair)
     assert places.shape == (32, 32)
+    assert places.max() < 32**3
     assert (places >= 0).mean() > 0.5
     here = (a.coordinates()[:, :, 16] * a.subject_spacing).numpy()[places >= 0]
     there = (b.coordinates() * b.subject_spacing).reshape(-1, 3).numpy()[places[places >= 0]]

@@ -16,7 +16,8 @@ from scipy import fft, ndimage
 from torch import Tensor
 
 from qontrast.anatomy.compartments import Compartments
-from qontrast.geometry.sample import Box, occupied, sample_along_axes
+from qontrast.basics.spline import sample_along_axes
+from qontrast.geometry.sample import Box, occupied
 
 STEPS = 5  # of the flow
 WAVES = ((0.061, 0.127, 0.083), (0.109, -0.071, 0.119), (-0.087, 0.113, 0.067))

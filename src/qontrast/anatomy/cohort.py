@@ -1,21 +1,28 @@
-"""Open whatever the user points at: qMRI maps, label maps, or the embedded heads."""
+"""Open whatever the user points at: qMRI maps, label maps, scans of several contrasts, a cache, the embedded heads."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, contrast_of, read_scans
+from qontrast.anatomy.prepared import HEADS, MANIFEST, open_head, read_manifest
 from qontrast.anatomy.qmri import SUFFIXES, TARGETS, read_maps
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
 from qontrast.scans.names import Named, find_images
 from qontrast.scans.nifti import read_image
+from qontrast.scans.table import read_table
 
 EMBEDDED = "embedded"
+TABLES = (".tsv", ".csv")
 LABEL_SUFFIXES = ("dseg", "aseg", "aparc+aseg", "seg")
-KEPT_IN_MEMORY = 24  # subjects per process
+KEPT_IN_MEMORY = 24  # subjects per process, with all their voxels
+KEPT_OPEN = 8  # subjects of a cache per process: a head from a label map keeps 25 MB of sketches
+Kind = Literal["auto", "maps", "labels", "scans"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,12 @@ class SubjectSource:
 
     Args:
         name: of the subject (and session).
-        kind: ``embedded``, ``maps`` or ``labels``.
+        kind: ``embedded``, ``maps``, ``labels``, ``scans`` or ``prepared``.
         files: its images.
         index, seed: of an embedded head.
         table: TSV with labels' priors, if the user gave one.
+        folder: of a prepared head.
+        site: where it was scanned, if that is known.
     """
 
     name: str
@@ -36,56 +45,127 @@ class SubjectSource:
     index: int = 0
     seed: int = 0
     table: Path | None = None
+    folder: Path | None = None
+    site: str = ""
 
-    def open(self, *, canonical: bool = True) -> Subject:
-        """Read the subject; see :func:`read_maps` and :class:`LabelSubject` for what is refused."""
-        return _open(self, canonical)
+    def open(self, *, canonical: bool = True) -> Subject | ObservedHead:
+        """Read the subject; see :func:`read_maps`, :class:`LabelSubject` and :func:`read_scans` for what is refused."""
+        return _open_prepared(self) if self.kind == "prepared" else _open(self, canonical)
+
+    def open_tissue(self, *, canonical: bool = True) -> Subject:
+        """The same where only a subject whose tissue is known will do.
+
+        Raises:
+            InputError: for a subject that is known from scans alone.
+        """
+        head = self.open(canonical=canonical)
+        if isinstance(head, ObservedHead):
+            raise InputError(self.name, "scans alone", "tissue maps or a label map", "No other contrast can be made.")
+        return head
 
 
-def find_subjects(data: str, *, embedded: int = 8, labels: Path | None = None, seed: int = 0) -> list[SubjectSource]:
+def find_subjects(
+    data: str, *, embedded: int = 8, labels: Path | None = None, seed: int = 0, kind: Kind = "auto"
+) -> list[SubjectSource]:
     """The subjects in ``data``, sorted by name; nothing but names is read.
 
     Args:
-        data: a BIDS folder, a subject's folder, a label map, or ``embedded``.
+        data: a BIDS folder, a subject's folder, a label map, a table of files, a prepared cache, or ``embedded``.
         embedded: how many embedded heads to make.
         labels: TSV with the labels' tissues or parameters.
         seed: of the embedded heads.
+        kind: what to look for: tissue ``maps``, ``labels``, ``scans`` of several contrasts; ``auto`` takes the first
+            of the three that a subject has.
 
     Raises:
-        InputError: if there is no subject with maps or labels.
+        InputError: if there is no subject of that kind.
     """
     if data == EMBEDDED:
         return [SubjectSource(f"sub-mni{i:03d}", "embedded", index=i, seed=seed) for i in range(1, embedded + 1)]
     folder = Path(data)
-    sessions: dict[str, list[Named]] = {}
-    for file in find_images(folder):
-        sessions.setdefault(file.session, []).append(file)
-    found = []
-    for name, files in sorted(sessions.items()):
-        segmentations = [f for f in files if f.suffix in LABEL_SUFFIXES or (folder.is_file() and labels is not None)]
-        targets = {TARGETS.get(f.suffix) for f in files}
-        # A stray map (a B1 map of another scan) does not make a label map a set of tissue maps.
-        if {"pd", "r1"} <= targets or (targets != {None} and not segmentations):
-            found.append(SubjectSource(name, "maps", tuple(files)))
-        elif segmentations:
-            found.append(SubjectSource(name, "labels", (segmentations[0],), table=labels))
+    if (folder / MANIFEST).is_file():
+        return prepared_subjects(folder)
+    files = read_table(folder) if folder.suffix in TABLES and folder.is_file() else find_images(folder)
+    found = group_subjects(files, kind, labels, whatever=folder.is_file() and folder.suffix not in TABLES)
     if not found:
         suffixes = ", ".join((*SUFFIXES, *LABEL_SUFFIXES))
         raise InputError(
             folder,
-            f"{sum(map(len, sessions.values()))} images but no subject with tissue maps or labels",
-            f"files named by BIDS with one of the suffixes {suffixes}",
+            f"{len(files)} images but no subject with tissue maps or labels",
+            f"files named by BIDS with one of the suffixes {suffixes}, or two scans of one session",
             f"Or use --data {EMBEDDED} for the embedded heads.",
         )
     return found
 
 
+def group_subjects(
+    files: list[Named], kind: Kind = "auto", labels: Path | None = None, *, whatever: bool = False
+) -> list[SubjectSource]:
+    """Images by subject and session; see :func:`find_subjects`. ``whatever`` takes any image for a label map."""
+    sessions: dict[str, list[Named]] = {}
+    for file in files:
+        sessions.setdefault(file.session, []).append(file)
+    found = []
+    for name, own in sorted(sessions.items()):
+        segmentations = [f for f in own if f.suffix in LABEL_SUFFIXES or (whatever and labels is not None)]
+        scans = [f for f in own if f.suffix in IMAGE_SUFFIXES]
+        targets = {TARGETS.get(f.suffix) for f in own}
+        site = next((f.entities["site"] for f in own if f.entities.get("site")), "")
+        # A stray map (a B1 map of another scan) does not make a label map a set of tissue maps.
+        mapped = {"pd", "r1"} <= targets or (targets != {None} and not segmentations)
+        if kind in ("auto", "maps") and mapped:
+            found.append(SubjectSource(name, "maps", tuple(own), site=site))
+        elif kind in ("auto", "labels") and segmentations:
+            found.append(SubjectSource(name, "labels", tuple(segmentations), table=labels, site=site))
+        elif (kind == "scans" and scans) or (kind == "auto" and len({contrast_of(f) for f in scans}) > 1):
+            found.append(SubjectSource(name, "scans", tuple(own), site=site))
+    return found
+
+
+def prepared_subjects(cache: Path) -> list[SubjectSource]:
+    """The subjects of a cache that ``qontrast data prepare`` made.
+
+    Raises:
+        InputError: if its manifest is damaged.
+    """
+    subjects = read_manifest(cache)["subjects"]
+    folders = [(name, cache / HEADS / name, entry.get("site", "")) for name, entry in sorted(subjects.items())]
+    return [SubjectSource(name, "prepared", folder=folder, site=site) for name, folder, site in folders]
+
+
+def refuse_namesakes(source: SubjectSource) -> None:
+    """Refuse a subject whose files exist twice under one name: they belong to two people, or are copies.
+
+    Raises:
+        InputError: naming both files.
+    """
+    seen: dict[str, Path] = {}
+    for file in source.files:
+        other = seen.setdefault(file.path.name, file.path)
+        if other != file.path:
+            raise InputError(
+                source.name,
+                f"two subjects of this name: {other} and {file.path}",
+                "one",
+                "Rename one of them, give them sessions, or list the files in a table.",
+            )
+
+
+@lru_cache(maxsize=KEPT_OPEN)
+def _open_prepared(source: SubjectSource) -> Subject | ObservedHead:
+    assert source.folder is not None
+    return open_head(source.folder)
+
+
 @lru_cache(maxsize=KEPT_IN_MEMORY)
-def _open(source: SubjectSource, canonical: bool) -> Subject:
+def _open(source: SubjectSource, canonical: bool) -> Subject | ObservedHead:
     if source.kind == EMBEDDED:
         return mni_head(source.index, source.seed)
+    refuse_namesakes(source)
     if source.kind == "maps":
         return read_maps(list(source.files), canonical=canonical)
+    if source.kind == "scans":
+        return read_scans(list(source.files))
     file = source.files[0]
     image = read_image(file.path, canonical=canonical, labels=True)
     return LabelSubject(source.name, image.data, image.grid, table_for(file.path, source.table), str(file.path))

@@ -12,6 +12,21 @@ from qontrast.physics.tissue import MAP_NAMES
 
 SHARED = 0.6  # correlation of a person's deviations between R1, R2, R2* and MTsat: myelin and iron drive them together
 
+TEXTURE = {"pd": -0.012, "r1": 0.035, "r2": 0.025, "r2star": 0.05, "mt": 0.045}
+"""Standard deviation of each map's smooth relative variation within structures, and its sign against the others."""
+TRANSMIT_SPREAD = {0.5: 0.02, 2.0: 0.05, 4.0: 0.10, 99.0: 0.20}
+"""Standard deviation of the B1+ field's control values up to so many tesla (larger where the wavelength is short)."""
+
+
+def transmit_spread(field_strength: float) -> float:
+    """Standard deviation of the transmit field, relative to nominal, at so many tesla."""
+    return next(spread for limit, spread in TRANSMIT_SPREAD.items() if field_strength <= limit)
+
+
+def vary(maps: dict[str, Tensor], texture: Tensor) -> dict[str, Tensor]:
+    """Maps with the smooth relative variation ``texture`` (standard deviations), of a shape that broadcasts."""
+    return {n: values * torch.add(1.0, texture, alpha=TEXTURE[n]).clamp_(min=0.5) for n, values in maps.items()}
+
 
 def dense_labels(labels: np.ndarray, origin: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The labels that occur, the map as indices into them, and how many voxels each has."""

@@ -4,6 +4,7 @@ Labels are hard at the fine grid; contrasts are simulated there and the *signals
 are larger, as in a scanner. Averaged parameters would make rims at borders that no scan has.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,29 +15,44 @@ from torch import Tensor
 from qontrast.anatomy.ageing import aged
 from qontrast.anatomy.atrophy import Atrophy
 from qontrast.anatomy.compartments import BRAIN, WHITE, Compartments
-from qontrast.anatomy.label_rates import dense_labels, draw_rates, fluid_of_cavities, spline_block
+from qontrast.anatomy.label_rates import (
+    dense_labels,
+    draw_rates,
+    fluid_of_cavities,
+    spline_block,
+    transmit_spread,
+    vary,
+)
+from qontrast.anatomy.label_signals import PRIOR_FIELD, scan_labels
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.lesion_shapes import highest
 from qontrast.anatomy.lesions import CODES
+from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology, PathologyRanges, draw_pathology
 from qontrast.anatomy.static_field import StaticField
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import Labels
+from qontrast.basics.shapes import AnyVolume, Labels, Volume
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.field import at_field
+from qontrast.physics.sequence import Sequence
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
-PRIOR_FIELD = 3.0  # tesla: the field of the priors
-TEXTURE = {"pd": -0.012, "r1": 0.035, "r2": 0.025, "r2star": 0.05, "mt": 0.045}
-"""Standard deviation of each map's smooth relative variation within structures, and its sign against the others."""
 FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid, which has no texture
 TEXTURE_KNOT_MM = 18.0
-TRANSMIT_SPREAD = {0.5: 0.02, 2.0: 0.05, 4.0: 0.10, 99.0: 0.20}
-"""Standard deviation of the B1+ field's control values up to so many tesla (larger where the wavelength is short)."""
 FLUID_CLASS = 3  # of a cavity, among ``TISSUE_CLASSES``
+
+
+class OnDisk:
+    """A label map on disk, read in boxes as if it were a tensor."""
+
+    def __init__(self, voxels: Voxels) -> None:
+        self.voxels = voxels
+
+    def __getitem__(self, where: tuple[slice, ...]) -> Tensor:
+        return torch.from_numpy(self.voxels[where])
 
 
 class LabelSubject(Subject):
@@ -54,7 +70,6 @@ class LabelSubject(Subject):
     """
 
     def __init__(self, name: str, labels: np.ndarray, grid: Grid, table: LabelTable, origin: str) -> None:
-        self.name, self.grid, self.table = name, grid, table
         values, dense, counts = dense_labels(labels, origin)
         unknown = [(int(v), int(c)) for v, c in zip(values, counts, strict=True) if int(v) not in table.priors]
         if unknown:
@@ -65,33 +80,47 @@ class LabelSubject(Subject):
                 f"labels of {table.origin}",
                 "Give a TSV with --labels: columns index and tissue (or t1, t2, t2star, pd, mt).",
             )
-        self._dense = torch.from_numpy(dense)
-        self._values = torch.from_numpy(values)
+        self._set(name, torch.from_numpy(dense), torch.from_numpy(values), grid, table)
         self.region = self._region(origin)
+
+    @classmethod
+    def stored(
+        cls, name: str, dense: Voxels, values: Tensor, grid: Grid, table: LabelTable, region: Box
+    ) -> "LabelSubject":
+        """A head whose labels lie on disk as indices ``dense`` into ``values``: crops alone are read."""
+        head = cls.__new__(cls)
+        head._set(name, OnDisk(dense), values, grid, table)
+        head.region = region
+        return head
+
+    def _set(self, name: str, dense: "Tensor | OnDisk", values: Tensor, grid: Grid, table: LabelTable) -> None:
+        self.name, self.dense, self.values, self.grid, self.table = name, dense, values, grid, table
         by_label = table.classes()
         self._classes = torch.tensor([by_label.get(int(v), 0) for v in values])
 
     def _region(self, origin: str) -> Box:
         by_label = self.table.classes()
-        grey_or_white = torch.tensor([by_label.get(int(v), 0) in (1, 2) for v in self._values])
-        tissue = torch.tensor([self.table.priors[int(v)].pd > 0 for v in self._values])
-        box = occupied(grey_or_white[self._dense.long()]) or occupied(tissue[self._dense.long()])
+        assert isinstance(self.dense, Tensor)
+        grey_or_white = torch.tensor([by_label.get(int(v), 0) in (1, 2) for v in self.values])
+        tissue = torch.tensor([self.table.priors[int(v)].pd > 0 for v in self.values])
+        box = occupied(grey_or_white[self.dense.long()]) or occupied(tissue[self.dense.long()])
         if box is None:
             raise InputError(origin, "no tissue at all (only air)", "a head or a brain", "Is this the right file?")
         return box
 
     def labels(self, box: Box) -> Labels:
         """The label map in ``box``."""
-        return self._values[self._dense[box_slices(box)].long()]
+        return self.values[self.dense[box_slices(box)].long()]
 
     def classes(self, box: Box) -> Labels:
         """The segmentation classes (see ``TISSUE_CLASSES``) in ``box``."""
-        return self._classes[self._dense[box_slices(box)].long()]
+        return self._classes[self.dense[box_slices(box)].long()]
 
     @cached_property
     def compartments(self) -> Compartments:
         """The coarse sketch that lesions are placed by."""
-        return Compartments(self._dense, self._values, self.grid, self.table)
+        assert isinstance(self.dense, Tensor), "a head on disk has its sketches there"
+        return Compartments(self.dense, self.values, self.grid, self.table)
 
     @cached_property
     def atrophy(self) -> Atrophy:
@@ -114,7 +143,7 @@ class LabelSubject(Subject):
         Raises:
             InputError: if the folder of lesion masks has none.
         """
-        means = [self.table.priors[int(v)] for v in self._values]
+        means = [self.table.priors[int(v)] for v in self.values]
         knots = [4 + int(n * s / TEXTURE_KNOT_MM) for n, s in zip(self.grid.shape, self.grid.spacing, strict=True)]
         rates = draw_rates(means, generator)
         if generator is None:
@@ -127,7 +156,7 @@ class LabelSubject(Subject):
         own = derive(int(torch.randint(2**62, (), generator=generator)), "pathology")
         drawn = draw_pathology(pathology, self.compartments, self.atrophy, own)
         if drawn.age is not None:
-            rates = aged(rates, [self.table.tissues.get(int(v), "") for v in self._values], drawn.age)
+            rates = aged(rates, [self.table.tissues.get(int(v), "") for v in self.values], drawn.age)
         cavity = draw_rates([fluid_of_cavities(float(torch.rand((), generator=own)))], None)
         rates = {name: torch.cat((values, cavity[name])) for name, values in rates.items()}
         return LabelTissue(self, rates, texture, transmit, 1.0, drawn)
@@ -153,50 +182,72 @@ class LabelTissue(Tissue):
     fields: float | None
     pathology: Pathology | None = None
     _last: dict[Box, "Anatomy"] = field(default_factory=dict, compare=False, repr=False)
+    _fields: dict[Box, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
         strength = PRIOR_FIELD if field_strength is None else field_strength
         column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.rates.items()}
         table = at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), strength)
-        anatomy = self._anatomy(box)
-        index = anatomy.index.flatten()
-        shape, grid = (1, 1, *(b - a for a, b in box)), self.subject.grid.shape
+        anatomy = self.anatomy(box)
+        index = anatomy.index.flatten().long()
+        shape = (1, 1, *(b - a for a, b in box))
         b0 = self.subject.static_field.hertz(box, strength) if with_b0 else None
         if self.fields is None:
             maps = {n: getattr(table, n).flatten()[index].reshape(shape) for n in MAP_NAMES}
             return TissueMaps(**maps, b0=b0, field_strength=strength)
-        texture = spline_block(self.texture, grid, box)[None, None]
-        solid = (self.rates["r1"] > 1.0 / FLUID_T1).to(texture)
-        texture.mul_(torch.take(solid, index).reshape(shape))
-        maps = {}
-        for name in MAP_NAMES:
-            values = torch.take(getattr(table, name).flatten(), index).reshape(shape)
-            maps[name] = values.mul_(torch.add(1.0, texture, alpha=TEXTURE[name]).clamp_(min=0.5))
+        texture, transmit = self.variation(box)
+        solid = self.solid.to(texture)
+        texture = texture * torch.take(solid, index).reshape(shape)
+        transmit = 1.0 + transmit_spread(strength) * transmit
+        maps = {n: torch.take(getattr(table, n).flatten(), index).reshape(shape) for n in MAP_NAMES}
+        varied = vary(maps, texture)
         for where, severity, change in anatomy.damage:
             for name, factor in change.items():
-                flat = maps[name].view(-1)
+                flat = varied[name].view(-1)
                 flat[where] = flat[where] * factor**severity
         # Where the field is low R2* comes close to R2, and their variations must not turn them round.
-        torch.maximum(maps["r2star"], maps["r2"], out=maps["r2star"])
-        spread = next(s for limit, s in TRANSMIT_SPREAD.items() if strength <= limit)
-        transmit = 1.0 + spread * spline_block(self.transmit, grid, box)[None, None] / 0.33
-        return TissueMaps(**maps, b1_transmit=transmit.clamp(min=0.3), b0=b0, field_strength=strength)
+        varied["r2star"] = torch.maximum(varied["r2star"], varied["r2"])
+        return TissueMaps(**varied, b1_transmit=transmit.clamp(min=0.3), b0=b0, field_strength=strength)
+
+    @property
+    def solid(self) -> Tensor:
+        """Which labels have a texture, booleans ``[label]``: fluid has none."""
+        return self.rates["r1"] > 1.0 / FLUID_T1
+
+    def variation(self, box: Box) -> tuple[Tensor, Tensor]:
+        """Texture and transmit field in ``box``, ``[1, 1, x, y, z]`` each, both in standard deviations."""
+        if box not in self._fields:
+            self._fields.clear()
+            grid = self.subject.grid.shape
+            texture, transmit = (spline_block(c, grid, box)[None, None] for c in (self.texture, self.transmit / 0.33))
+            self._fields[box] = (texture, transmit)
+        return self._fields[box]
+
+    def scan(
+        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+    ) -> tuple[AnyVolume, Volume | None]:
+        """See :class:`Tissue`; from a table of the signal for each label, but for what depends on the static field."""
+        if sequence.uses_b0 or self.fields is None:
+            return super().scan(sequence, box, needed, with_b0=with_b0)
+        signal = scan_labels(self, sequence, box)
+        return signal, self.subject.static_field.hertz(box, sequence.field_strength) if with_b0 else None
 
     def classes(self, box: Box) -> Labels:
         """The segmentation classes (see ``TISSUE_CLASSES``) in ``box`` of the head as drawn; cavities are fluid."""
         lookup = torch.cat((self.subject._classes, torch.tensor([FLUID_CLASS])))
-        return lookup[self._anatomy(box).index]
+        return lookup[self.anatomy(box).index.long()]
 
     def lesion(self, box: Box) -> Labels:
         """The code (see ``CODES``) of the lesion in each voxel of ``box``, ``[x, y, z]``; 0 where there is none."""
-        return self._anatomy(box).kinds
+        return self.anatomy(box).kinds.long()
 
     def describe(self) -> str:
         """Age and lesions; see :class:`Tissue`."""
         return "" if self.pathology is None else self.pathology.describe()
 
-    def _anatomy(self, box: Box) -> "Anatomy":
+    def anatomy(self, box: Box) -> "Anatomy":
+        """What is where in ``box``."""
         if box not in self._last:
             self._last.clear()  # the two contrasts of a pair, and its truth, ask for one box in turn
             self._last[box] = anatomy_in(self.subject, self.pathology, box)
@@ -227,8 +278,8 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
         source = (edges[0], edges[1], edges[2])
         ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
         gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
-    many = len(subject._values) >= 255
-    index = subject._dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
+    many = len(subject.values) >= 255
+    index = subject.dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
     kinds = torch.zeros(index.shape, dtype=torch.uint8)
     lesions = () if pathology is None else pathology.lesions
     hole = torch.tensor([False])
@@ -249,7 +300,7 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
         kinds[part] = torch.where(inside, CODES[lesion.kind], kinds[part])
         if lesion.cavity is not None:
             empty = host & (top >= lesion.cavity)
-            index[part] = torch.where(empty, len(subject._values), index[part])
+            index[part] = torch.where(empty, len(subject.values), index[part])
             host = host & ~empty
         severity = torch.zeros(index.shape)
         severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
@@ -263,4 +314,4 @@ def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> 
         flat = severity.flatten()
         voxels = torch.nonzero(flat).flatten()
         damage.append((voxels, flat[voxels], change))
-    return Anatomy(index.long(), tuple(damage), kinds.long())
+    return Anatomy(index, tuple(damage), kinds)

@@ -7,13 +7,13 @@ import numpy as np
 
 from qontrast.anatomy.cohort import LABEL_SUFFIXES
 from qontrast.anatomy.label_table import table_for
+from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.scans.names import Named, find_images
 from qontrast.scans.nifti import Image, read_grid, read_image
 
-IMAGE_SUFFIXES = ("T1w", "T2w", "PDw", "FLAIR", "T2starw", "UNIT1", "inplaneT1", "inplaneT2", "MTw", "angio")
 PROBABILITIES = {"GM": "grey matter", "WM": "white matter", "CSF": "cerebrospinal fluid"}
 
 

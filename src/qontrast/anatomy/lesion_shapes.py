@@ -12,8 +12,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.spline import upsample_spline
-from qontrast.geometry.sample import Box, sample_along_axes
+from qontrast.basics.spline import sample_along_axes, upsample_spline
+from qontrast.geometry.sample import Box
 from qontrast.scans.names import find_images
 from qontrast.scans.nifti import read_image
 

@@ -1,10 +1,14 @@
 """Measured quantitative maps: BIDS-qMRI files or the hMRI toolbox's output, in one subject's folder."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from qontrast.anatomy.measured import MeasuredTissue
+from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.anatomy.units import to_si
@@ -12,7 +16,7 @@ from qontrast.basics.errors import InputError, MissingMapError
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.catalogue import SEQUENCES, possible
-from qontrast.physics.field import FIELD_RANGE, at_field, estimate_r2
+from qontrast.physics.field import FIELD_RANGE, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
 from qontrast.scans.names import Named, sidecar
 from qontrast.scans.nifti import Image, read_image
@@ -49,27 +53,60 @@ class QuantitativeSubject(Subject):
     """
 
     def __init__(self, name: str, tissue: TissueMaps, grid: Grid, brain: np.ndarray, notes: list[str]) -> None:
-        self.name, self.tissue, self.grid, self.notes = name, tissue, grid, notes
+        self.name, self.tissue, self.grid, self.brain, self.notes = name, tissue, grid, brain, notes
         box = occupied(torch.from_numpy(brain))
         assert box is not None, "an empty brain is refused while reading"
         self.region = box
 
     def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> Tissue:
         """The maps themselves: what was measured has nothing to draw."""
-        return MeasuredTissue(self.tissue)
+        present = self.tissue.present()
+        return MeasuredTissue(
+            tuple(present), lambda name, box: present[name][(..., *box_slices(box))], self.tissue.field_strength
+        )
 
 
-class MeasuredTissue(Tissue):
-    """Maps as they were measured."""
+class StoredMaps(Subject):
+    """A head whose maps lie on disk: a crop reads what it needs.
 
-    def __init__(self, tissue: TissueMaps) -> None:
-        self.tissue = tissue
+    Args:
+        name: of the subject.
+        stored: voxels of each map, by its name in ``TissueMaps``.
+        grid: on which they lie.
+        region: the brain's box.
+        field_strength: at which the rates hold, tesla.
+        notes: what was inferred or estimated when they were prepared.
+    """
 
-    def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
-        """The maps in ``box``; see :class:`Tissue`."""
-        x, y, z = box_slices(box)
-        part = self.tissue.apply(lambda m: m[:, :, x, y, z])
-        return part if field_strength is None else at_field(part, field_strength)
+    def __init__(
+        self,
+        name: str,
+        stored: Mapping[str, Voxels],
+        grid: Grid,
+        region: Box,
+        field_strength: float,
+        notes: list[str],
+    ) -> None:
+        self.name, self.stored, self.grid, self.region, self.notes = name, dict(stored), grid, region, notes
+        self.field_strength = field_strength
+
+    def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> Tissue:
+        """The maps themselves: what was measured has nothing to draw."""
+        return MeasuredTissue(tuple(self.stored), self._part, self.field_strength)
+
+    def _part(self, name: str, box: Box) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(self.stored[name][box_slices(box)])).float()[None, None]
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of the maps that there are; nothing is read."""
+        return tuple(self.stored)
+
+    @cached_property
+    def sequences(self) -> list[str]:
+        """Names of the sequences that the maps suffice for."""
+        one = torch.ones(1, 1, 1, 1, 1)
+        return possible(TissueMaps(**dict.fromkeys(self.stored, one)))  # type: ignore[arg-type]
 
 
 def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubject:

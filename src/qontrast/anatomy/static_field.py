@@ -15,7 +15,8 @@ from torch import Tensor
 
 from qontrast.anatomy.compartments import BRAIN, Compartments
 from qontrast.basics.shapes import Volume
-from qontrast.geometry.sample import Box, sample_along_axes
+from qontrast.basics.spline import sample_along_axes
+from qontrast.geometry.sample import Box
 from qontrast.physics.susceptibility import GYROMAGNETIC, field_of, shimmed
 
 WATER, AIR = -9.05, 0.36

@@ -1,14 +1,18 @@
 """What the views need to know of a subject, whatever its maps were made from."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Self
 
 import torch
+from torch import Tensor
 
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Labels
+from qontrast.basics.shapes import AnyVolume, Labels, Volume
 from qontrast.geometry.sample import Box
 from qontrast.physics.catalogue import possible
+from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import TissueMaps
 
 
@@ -23,6 +27,20 @@ class Tissue(ABC):
         the anatomy; only gradient echoes and balanced sequences need it.
         """
 
+    def scan(
+        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+    ) -> tuple[AnyVolume, Volume | None]:
+        """What a sequence gives of ``box``: its signed signals ``[1, components, x, y, z]``, and the off-resonance.
+
+        Args:
+            sequence: the protocol, with its field.
+            box: of the subject's grid.
+            needed: gives the voxels that will be read, booleans ``[x, y, z]``; signals elsewhere may be left zero.
+            with_b0: whether the off-resonance (Hz) is wanted, where it can be told.
+        """
+        maps = self.block(box, sequence.field_strength, with_b0=with_b0 or sequence.uses_b0)
+        return acquire(sequence, maps), maps.b0
+
     def lesion(self, box: Box) -> Labels | None:
         """The code of the lesion in each voxel of ``box``, ``[x, y, z]``, 0 for none; None where none are known."""
         return None
@@ -32,13 +50,21 @@ class Tissue(ABC):
         return ""
 
 
-class Subject(ABC):
+class Head:
     """One head on its own grid, axes right, anterior, superior."""
 
     name: str
     grid: Grid
     region: Box
     """The box that crops are taken from: the brain where it is known, else all that is not air."""
+
+    def open(self) -> Self:
+        """Itself: an open head can stand where one is asked for that has yet to be opened."""
+        return self
+
+
+class Subject(Head, ABC):
+    """A head whose tissue is known, so that any contrast of it can be simulated."""
 
     @abstractmethod
     def draw(self, generator: torch.Generator | None, pathology: PathologyRanges | None = None) -> Tissue:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume
-from qontrast.basics.spline import upsample_spline
+from qontrast.basics.spline import sample_along_axes, upsample_spline
 
 COARSE = 12
 """Points along each axis at which coil sensitivities are computed: they are smooth on this scale."""
@@ -76,7 +76,8 @@ class CoilArray:
         for position in self.positions:
             power += (1 + (points - position).square().sum(dim=-1) / self.radius**2) ** -3
         log_gain = 0.5 * self.exponent * power.log()
-        fine = torch.nn.functional.interpolate(log_gain[None, None], size=shape, mode="trilinear")[0, 0]
+        places = [(torch.arange(n) + 0.5) * (m / n) - 0.5 for n, m in zip(shape, coarse, strict=True)]
+        fine = sample_along_axes(log_gain[None], places)[0]
         return torch.exp(fine - fine.mean())
 
     def __call__(self, image: AnyVolume) -> AnyVolume:

@@ -1,11 +1,15 @@
 """Files appear whole or not at all: written beside their place, flushed to disk, then renamed into it."""
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from qontrast.basics.errors import InputError, WriteError
+
+PART = ".part-"
+"""What the names of unfinished folders begin with."""
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -47,6 +51,34 @@ def publish(path: Path, fill: Callable[[Path], None]) -> None:
         ) from error
     except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Let ``fill`` write files into a new folder beside ``folder``, then put it in its place: all of it or nothing.
+
+    Raises:
+        WriteError: if writing fails; what stood there before stays.
+    """
+    part = folder.with_name(f"{PART}{folder.name}")
+    old = folder.with_name(f"{PART}old-{folder.name}")
+    try:
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+        part.mkdir(parents=True)
+        fill(part)
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise WriteError(
+            f"{folder}: could not be written ({error.strerror or error}). Free some space or choose another --out, "
+            "then run again: what is there already is kept."
+        ) from error
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
         raise
 
 

@@ -1,4 +1,6 @@
-"""Smooth random fields: a coarse grid of control values, read off anywhere by a uniform cubic B-spline."""
+"""Coarse grids read off anywhere: by a uniform cubic B-spline (smooth random fields), or linearly."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,3 +26,16 @@ def basis(samples: int, controls: int) -> Tensor:
     inner = 2 / 3 - distance**2 + distance**3 / 2
     outer = (2 - distance).clamp(min=0) ** 3 / 6
     return torch.where(distance < 1, inner, outer)
+
+
+def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
+    """``values`` ``[channel, x, y, z]`` at each combination of ``positions`` along the axes: ``[channel, u, v, w]``.
+
+    Trilinear, borders repeated: three products with thin matrices, several times as fast as reading point by point.
+    """
+    for where in positions:
+        n = values.shape[1]
+        at = where.to(torch.float32).clamp(0, n - 1)
+        weights = (1 - (at[:, None] - torch.arange(n, dtype=torch.float32)).abs()).clamp_(min=0).to(values)
+        values = torch.tensordot(values, weights, dims=([1], [1]))  # the axis that is read goes to the end
+    return values

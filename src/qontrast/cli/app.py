@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import qontrast
 from qontrast.basics.errors import QontrastError
+from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.fit import fit
 from qontrast.cli.show import show
@@ -22,6 +23,7 @@ app = App(
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
+app.command(data_app)
 app.command(fit)
 app.command(simulate)
 app.command(protocols)

@@ -1,11 +1,12 @@
 """Read an image at coordinates: only the block that the coordinates touch is ever needed."""
 
-from collections.abc import Sequence
+import math
 
 import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
+from qontrast.geometry.reading import Reading
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and one past the last, along each axis."""
@@ -16,16 +17,21 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
 
     Where the coordinates miss the grid altogether, the block is the grid's first voxel.
     """
-    flat = coordinates.reshape(-1, 3)
-    least, most = torch.aminmax(flat, dim=0)
-    low, high = least.floor().long().tolist(), most.ceil().long().tolist()
+    edges = [torch.aminmax(coordinates[..., axis]) for axis in range(3)]
 
-    def clip(a: int, b: int, n: int) -> tuple[int, int]:
-        start, stop = max(0, a), min(n, b + 1)
+    def clip(least: float, most: float, n: int) -> tuple[int, int]:
+        start, stop = max(0, math.floor(least)), min(n, math.ceil(most) + 1)
         return (start, stop) if start < stop else (0, 1)
 
-    x, y, z = (clip(a, b, n) for a, b, n in zip(low, high, shape, strict=True))
+    x, y, z = (clip(float(a), float(b), n) for (a, b), n in zip(edges, shape, strict=True))
     return x, y, z
+
+
+def reading(box: Box, coordinates: Coordinates) -> Reading:
+    """The :class:`Reading` of the part ``box`` of a grid at ``coordinates`` of that grid."""
+    start = torch.tensor([float(a) for a, _ in box], device=coordinates.device)
+    shift = (coordinates.movedim(-1, 0) - start.reshape(3, 1, 1, 1)).movedim(0, -1)
+    return Reading(shift, (box[0][1] - box[0][0], box[1][1] - box[1][0], box[2][1] - box[2][0]))
 
 
 def sample(block: AnyVolume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Resampled:
@@ -40,31 +46,8 @@ def sample(block: AnyVolume, box: Box, coordinates: Coordinates, *, nearest: boo
     Returns:
         ``[1, channel, u, v, w]``.
     """
-    if block.is_complex():
-        parts = sample(torch.cat((block.real, block.imag), dim=1), box, coordinates, nearest=nearest)
-        return torch.complex(*parts.chunk(2, dim=1))
-    x, y, z = (int(n == 1) for n in block.shape[-3:])
-    if x or y or z:  # one voxel has no extent to scale by: give it a zero neighbour
-        block = torch.nn.functional.pad(block, (0, z, 0, y, 0, x))
-    start = torch.tensor([edge[0] for edge in box], dtype=torch.float32)
-    scale = 2.0 / (torch.tensor(block.shape[-3:], dtype=torch.float32) - 1)
-    shift = -start * scale - 1.0
-    grid = torch.addcmul(shift.to(block), coordinates.to(block), scale.to(block)).flip(-1)
-    mode = "nearest" if nearest else "bilinear"
-    return torch.nn.functional.grid_sample(block, grid[None], mode=mode, padding_mode="zeros", align_corners=True)
-
-
-def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
-    """``values`` ``[channel, x, y, z]`` at each combination of ``positions`` along the axes: ``[channel, u, v, w]``.
-
-    Trilinear, borders repeated: three products with thin matrices, several times as fast as reading point by point.
-    """
-    for where in positions:
-        n = values.shape[1]
-        at = where.to(torch.float32).clamp(0, n - 1)
-        weights = (1 - (at[:, None] - torch.arange(n, dtype=torch.float32)).abs()).clamp_(min=0).to(values)
-        values = torch.tensordot(values, weights, dims=([1], [1]))  # the axis that is read goes to the end
-    return values
+    read = reading(box, coordinates)
+    return read.nearest(block) if nearest else read(block)
 
 
 def average_blocks(image: AnyVolume, factor: int) -> Resampled:

@@ -9,6 +9,7 @@ from torch import Tensor
 from qontrast.basics.randomness import Range, chance, uniform
 from qontrast.basics.shapes import Coordinates
 from qontrast.basics.spline import upsample_spline
+from qontrast.geometry.reading import Reading
 
 CONTROL_POINTS = 7
 
@@ -43,15 +44,42 @@ class Warp:
         step = self.spacing / oversampling
         axes = [(torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * step for n in (x, y, z)]
         to_voxels = self.matrix / self.subject_spacing[:, None]
-        out = torch.empty(x, y, z, 3)
-        # The affine part is a sum of three one-dimensional ramps.
-        for i in range(3):
-            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
-            out[..., i] = (self.centre[i] + ramps[0])[:, None, None] + ramps[1][:, None] + ramps[2]
+        planes = torch.zeros(3, x, y, z)
         if bool((self.displacement != 0).any()):
-            control = torch.einsum("ij,jabc->iabc", to_voxels, self.displacement)
-            out += upsample_spline(control, (x, y, z)).movedim(0, -1)
-        return out
+            planes = upsample_spline(torch.einsum("ij,jabc->iabc", to_voxels, self.displacement), (x, y, z))
+        for i, plane in enumerate(planes):
+            # The affine part is a sum of three one-dimensional ramps.
+            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
+            plane += ((self.centre[i] + ramps[0])[:, None] + ramps[1])[:, :, None]
+            plane += ramps[2]
+        return planes.movedim(0, -1)
+
+    def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:
+        """The view's voxel coordinates of points of the subject: what :meth:`coordinates` would lead there.
+
+        By repeated substitution, which closes in as long as the elastic part stretches by less than its own length.
+        Beyond the view the elastic part goes on as at its border.
+
+        Args:
+            points: subject voxel coordinates, ``[u, v, w, 3]``.
+            rounds: of substitution; fewer if nothing moves any more.
+        """
+        x, y, z = self.shape
+        back = torch.linalg.inv(self.matrix / self.subject_spacing[:, None]) / self.spacing
+        middle = (torch.tensor(self.shape, dtype=torch.float32) - 1) / 2
+        affine = (points - self.centre) @ back.T + middle
+        if not bool((self.displacement != 0).any()):
+            return affine
+        moved = upsample_spline(self.displacement / self.spacing, (x, y, z))[None]
+        found = affine
+        for _ in range(rounds):
+            place = torch.minimum(found.clamp(min=0), torch.tensor(self.shape) - 1.0)
+            better = affine - Reading(place, self.shape)(moved)[0].movedim(0, -1)
+            change = float((better - found).abs().max())
+            found = better
+            if change < 1e-4:
+                break
+        return found
 
     def describe(self) -> str:
         """For a caption."""

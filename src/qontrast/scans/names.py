@@ -1,7 +1,7 @@
-"""Which image is what, by its name: BIDS entities and suffix, and the hMRI toolbox's output names."""
+"""Which image is what, by its name: BIDS entities and suffix, the hMRI toolbox's output names, and IXI's."""
 
-import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from bids2table import parse_bids_entities
 
 from qontrast.basics.errors import InputError
 from qontrast.scans.nifti import ENDINGS
+from qontrast.scans.walk import walk
 
 # The toolbox writes <series>_PD.nii, _R1.nii, _R2s_OLS.nii (or _R2s_WLS1, _R2s), _MTsat.nii (older versions: _MT.nii).
 HMRI = {
@@ -23,6 +24,8 @@ HMRI = {
     "B1map": "TB1map",
 }
 FOLDERS = {"anat", "mri", "results", "supplementary"}  # of BIDS, FreeSurfer and the toolbox: they name no subject
+_IXI_NAME = re.compile(r"^(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)$")
+IXI = {"T1": "T1w", "T2": "T2w", "PD": "PDw", "MRA": "angio"}
 _HMRI_NAME = re.compile(r"_(" + "|".join(sorted(HMRI, key=len, reverse=True)) + r")$")
 
 
@@ -75,18 +78,22 @@ def find_images(folder: Path) -> list[Named]:
     folder = Path(folder)
     if not folder.exists():
         raise InputError(folder, "no such folder", "a BIDS folder, a subject's folder or an image", "Check the path.")
-    files = [folder] if folder.is_file() else sorted(_walk(folder))
-    found = [_named(path) for path in files if stem(path) and not path.name.startswith(".")]
+    files = [folder] if folder.is_file() else walk(folder).files()
+    found = named_images(files)
     if not found:
         raise InputError(folder, f"no image ({', '.join(ENDINGS)})", "at least one image", "Is this the right folder?")
     return found
 
 
-def _walk(folder: Path) -> list[Path]:
-    return [Path(root) / name for root, _, names in os.walk(folder) for name in names]
+def named_images(files: Iterable[Path]) -> list[Named]:
+    """Those of the files that are images, by what their names say, sorted by path."""
+    return [_named(path) for path in sorted(files) if stem(path) and not path.name.startswith(".")]
 
 
 def _named(path: Path) -> Named:
+    if ixi := _IXI_NAME.match(stem(path)):
+        subject, site, _, contrast = ixi.groups()
+        return Named(path, IXI[contrast], {"sub": subject, "site": site})
     hmri = _HMRI_NAME.search(stem(path))
     entities = {str(k): str(v) for k, v in parse_bids_entities(path).items()}
     if hmri:

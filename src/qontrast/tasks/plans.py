@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qontrast.anatomy.cohort import Kind
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.device import Precision
 from qontrast.engine.loop import Optimisation
@@ -20,20 +21,28 @@ class Cohort:
     """Whose heads.
 
     Args:
-        data: a BIDS folder, a subject's folder, an image, or ``embedded`` for the heads that come with the library.
+        data: a prepared cache, a BIDS folder, a table, a subject's folder, an image, or ``embedded`` for the library's.
         labels: TSV with a tissue or parameters for each label; null for FreeSurfer's.
         embedded: how many embedded heads there are.
         subjects: names of the subjects to use; empty for all.
+        kind: views are made from ``maps``, ``labels`` or real ``scans``; ``auto`` takes the first that there is.
+        weight: share of the examples that come from this cohort, relative to the others.
+        balance: ``subjects`` draws each subject as often as another, ``sites`` each site.
     """
 
     data: str = "embedded"
     labels: str | None = None
     embedded: int = 8
     subjects: tuple[str, ...] = ()
+    kind: Kind = "auto"
+    weight: float = 1.0
+    balance: Literal["subjects", "sites"] = "subjects"
 
     def __post_init__(self) -> None:
         if self.embedded < 1:
             raise PlanError("cohort.embedded", f"{self.embedded}", "1 head or more")
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise PlanError("cohort.weight", f"{self.weight:g}", "a finite number above 0", "Or leave the cohort out.")
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class PretrainPlan:
 
     Args:
         cohort: whose heads.
+        others: further cohorts that are mixed in by their weights: of other kinds, too (maps, labels, scans).
         net: ``cnn`` (the method's, 64 to 768 channels) or ``cnn-nano`` (16 to 192, for a CPU).
         batch: subjects per step; each gives two views.
         temperature: of NT-Xent.
@@ -68,6 +78,7 @@ class PretrainPlan:
     """
 
     cohort: Cohort = field(default_factory=Cohort)
+    others: tuple[Cohort, ...] = ()
     net: str = "cnn-nano"
     batch: int = 8
     temperature: float = 0.5

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
+from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import make_fabric
@@ -19,7 +20,7 @@ from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
-from qontrast.tasks.subjects import open_subjects, sources_of
+from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
 from qontrast.views.contrast import check_contrasts
 from qontrast.views.loader import Examples, batches, default_workers
 from qontrast.views.normalise import NORMALISATION
@@ -47,27 +48,29 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         QontrastError: if the loss is not finite.
         WriteError: if the disk is full; the last good checkpoint remains.
     """
-    sources = sources_of(plan.cohort)
+    cohorts = [plan.cohort, *plan.others]
+    found = [sources_of(cohort) for cohort in cohorts]
+    sources = [source for cohort in found for source in cohort]
     open_run(out, plan, resume=resume)
-    subjects = open_subjects(sources, quiet=quiet)
-    for subject in subjects:
-        check_contrasts(plan.views, subject)
+    say_if_unprepared(sources, quiet=quiet)
+    check_subjects(sources, plan, quiet=quiet)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
     say(
-        f"{plan.views.arm}: {plan.net} on {len(subjects)} subjects, crops of {plan.views.crop}³ at "
+        f"{plan.views.arm}: {plan.net} on {len(sources)} subjects, crops of {plan.views.crop}³ at "
         f"{plan.views.spacing:g} mm, {fabric.device.type}, {fabric._precision.precision}",
         quiet=quiet,
     )
-    if len(subjects) < plan.batch:
-        say(f"note: {len(subjects)} subjects for {plan.batch} slots: a batch sees some of them twice", quiet=quiet)
+    if len(sources) < plan.batch:
+        say(f"note: {len(sources)} subjects for {plan.batch} slots: a batch sees some of them twice", quiet=quiet)
     if not (out / "pairs.npz").is_file():
-        save_pairs(out / "pairs.npz", subjects[:SHOWN_PAIRS], plan)
+        save_pairs(out / "pairs.npz", [source.open() for source in sources[:SHOWN_PAIRS]], plan)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         model: nn.Module = Pretrainer(build_encoder(plan.net))
     workers = default_workers() if plan.compute.workers < 0 else plan.compute.workers
-    examples = Examples(PairMaker(subjects, plan.views, plan.seed), len(subjects), plan.batch, plan.seed)
+    maker = PairMaker(sources, plan.views, plan.seed)
+    examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     steps = plan.optimisation.steps
     run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), plan.batch, resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
@@ -106,7 +109,19 @@ def pretraining_losses(model: nn.Module, batch: dict[str, Tensor], plan: Pretrai
     }
 
 
-def save_pairs(path: Path, subjects: list[Subject], plan: PretrainPlan) -> None:
+def check_subjects(sources: list[SubjectSource], plan: PretrainPlan, *, quiet: bool = False) -> None:
+    """Open every subject once, so that what is wrong with one is said before hours of training.
+
+    Raises:
+        InputError: for data that cannot be used, or maps that suffice for none of the plan's sequences.
+    """
+    for start in range(0, len(sources), KEPT_IN_MEMORY):  # not all of them at a time
+        for head in open_subjects(sources[start : start + KEPT_IN_MEMORY], quiet=quiet):
+            if isinstance(head, Subject):
+                check_contrasts(plan.views, head)
+
+
+def save_pairs(path: Path, subjects: list[Head], plan: PretrainPlan) -> None:
     """Write a pair of each subject with what was drawn for it, for the report."""
     pairs = [make_pair(s, plan.views, plan.seed, 0) for s in subjects]
     arrays: dict[str, Any] = {

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
 
 from qontrast.anatomy.cohort import EMBEDDED
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.subject import Head
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
 from qontrast.report.pair_sheet import ENDINGS, SQUARES, PairRow, pair_sheet, write_figure
 from qontrast.tasks.plans import Cohort, PretrainPlan
 from qontrast.tasks.speaking import say
-from qontrast.tasks.subjects import open_subjects, sources_of
+from qontrast.tasks.subjects import open_subjects, shares_of, sources_of
 from qontrast.views.loader import Examples
 from qontrast.views.pair import ViewPair, make_pair
 
@@ -64,13 +63,15 @@ def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = Fals
     Raises:
         InputError: for data that cannot be used.
     """
-    sources = sources_of(plan.cohort)
-    subjects: dict[int, Subject] = {}
+    cohorts = [plan.cohort, *plan.others]
+    found = [sources_of(cohort) for cohort in cohorts]
+    sources = [source for cohort in found for source in cohort]
+    subjects: dict[int, Head] = {}
 
     def make(which: int, step: int, slot: int) -> dict[str, ShownPair]:
         return {"shown": ShownPair(make_pair(subjects[which], plan.views, plan.seed, step, slot), step, slot)}
 
-    examples = Examples(make, len(sources), plan.batch, plan.seed)
+    examples = Examples(make, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     indices = range(step * plan.batch, step * plan.batch + pairs)
     wanted = list(dict.fromkeys(examples.subject(*divmod(index, plan.batch)) for index in indices))
     opened = open_subjects([sources[which] for which in wanted], quiet=quiet)
@@ -80,11 +81,9 @@ def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = Fals
 
 def title_of(plan: PretrainPlan, step: int) -> str:
     """Cohort, arm, crop and spacing, seed, step."""
-    views = plan.views
-    return (
-        f"{cohort_name(plan.cohort)} · arm {views.arm} · crops of {views.crop}³ at {views.spacing:g} mm · "
-        f"seed {plan.seed} · step {step}"
-    )
+    views, cohorts = plan.views, " + ".join(map(cohort_name, (plan.cohort, *plan.others)))
+    size = f"crops of {views.crop}³ at {views.spacing:g} mm"
+    return f"{cohorts} · arm {views.arm} · {size} · seed {plan.seed} · step {step}"
 
 
 def cohort_name(cohort: Cohort) -> str:
@@ -96,17 +95,19 @@ def cohort_name(cohort: Cohort) -> str:
 
 
 def places_of(pair: ViewPair) -> np.ndarray | None:
-    """Which voxel of view b (flat) is the tissue of each one of a's axial mid-slice, ``[x, y]``.
+    """Which voxel of view b (flat) is the tissue of each one of a's axial mid-slice, ``[x, y]``, -1 for none.
 
-    The nearest one in the subject; -1 where there is none within a voxel's diagonal. None where both views lie alike.
+    None where both views lie alike.
     """
     one, other = pair.a.warp, pair.b.warp
     if one is other:
         return None
-    here = (one.coordinates()[:, :, one.shape[2] // 2] * one.subject_spacing).numpy()
-    there = (other.coordinates() * other.subject_spacing).reshape(-1, 3).numpy()
-    distance, places = KDTree(there).query(here)
-    return np.where(distance <= one.spacing * 3**0.5, places, -1)
+    middle = one.shape[2] // 2
+    here = one.coordinates()[:, :, middle : middle + 1]
+    there = other.inverse(here)[:, :, 0].round().long().numpy()
+    inside = ((there >= 0) & (there < other.shape)).all(axis=-1)
+    flat = np.ravel_multi_index(tuple(np.moveaxis(there, -1, 0)), other.shape, mode="clip")
+    return np.where(inside, flat, -1)
 
 
 def _row(shown: ShownPair, plan: PretrainPlan, number: int) -> PairRow:

@@ -86,7 +86,7 @@ def simulate(
     if len(found) != 1:
         names = ", ".join(s.name for s in found[:6])
         raise InputError(source, f"{len(found)} subjects ({names})", "one subject", "Name the folder of one of them.")
-    subject = found[0].open(canonical=False)
+    subject = found[0].open_tissue(canonical=False)
     if isinstance(subject, QuantitativeSubject):
         for note in subject.notes:
             say(note, quiet=quiet)

@@ -1,6 +1,6 @@
 """What a task says while it works: plain lines, and a bar for anything long."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
@@ -20,3 +20,8 @@ def say(text: str, *, quiet: bool = False) -> None:
 def track(items: Sequence[T], what: str, *, quiet: bool = False) -> Iterable[T]:
     """Go through ``items`` with a progress bar."""
     return rich_track(items, what, console=CONSOLE, disable=quiet, transient=True)
+
+
+def bar(items: Iterable[T], total: int, what: str, *, quiet: bool = False) -> Iterator[T]:
+    """The same for items that come as they are made, ``total`` of them."""
+    yield from rich_track(items, what, total, console=CONSOLE, disable=quiet, transient=True)

@@ -1,10 +1,11 @@
-"""The subjects of a plan, opened."""
+"""The subjects of a plan: found, opened, and how often each is drawn."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
-from qontrast.anatomy.cohort import SubjectSource, find_subjects
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource, find_subjects
+from qontrast.anatomy.subject import Head
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import say, track
@@ -20,7 +21,7 @@ def sources_of(cohort: Cohort) -> list[SubjectSource]:
         PlanError: if the plan names one that is not there.
     """
     labels = Path(cohort.labels) if cohort.labels else None
-    found = find_subjects(cohort.data, embedded=cohort.embedded, labels=labels, seed=EMBEDDED_SEED)
+    found = find_subjects(cohort.data, embedded=cohort.embedded, labels=labels, seed=EMBEDDED_SEED, kind=cohort.kind)
     if not cohort.subjects:
         return found
     by_name = {s.name: s for s in found}
@@ -30,14 +31,44 @@ def sources_of(cohort: Cohort) -> list[SubjectSource]:
     return [by_name[name] for name in cohort.subjects]
 
 
-def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Subject]:
+def shares_of(cohorts: list[Cohort], sources: list[list[SubjectSource]]) -> list[float] | None:
+    """How often each subject of all cohorts is drawn; None where all are drawn alike.
+
+    Each cohort has its weight, each subject of it the same share, or each site where sites are balanced.
+    """
+    if len(cohorts) == 1 and cohorts[0].balance == "subjects":
+        return None
+    shares: list[float] = []
+    total = sum(c.weight for c in cohorts)
+    for cohort, found in zip(cohorts, sources, strict=True):
+        sites = Counter(s.site for s in found)
+        for source in found:
+            alike = len(sites) * sites[source.site] if cohort.balance == "sites" else len(found)
+            shares.append(cohort.weight / total / alike)
+    return shares
+
+
+def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Head]:
     """Read them, with a progress bar; what was inferred of their maps is said once for each kind of note."""
-    subjects = [source.open() for source in track(sources, "reading heads", quiet=quiet)]
+    subjects: list[Head] = []
     said: set[str] = set()
-    for subject in subjects:
-        for note in getattr(subject, "notes", []):
-            kind = re.sub(r"[\d.]+", "#", note.replace(subject.name, ""))
+    for source in track(sources, "reading heads", quiet=quiet):
+        head = source.open()
+        subjects.append(head)
+        for note in getattr(head, "notes", []):
+            kind = re.sub(r"[\d.]+", "#", note.replace(head.name, ""))
             if kind not in said:
                 said.add(kind)
-                say(f"{subject.name}: {note}", quiet=quiet)
+                say(f"{head.name}: {note}", quiet=quiet)
     return subjects
+
+
+def say_if_unprepared(sources: list[SubjectSource], *, quiet: bool = False) -> None:
+    """Advise a cache where subjects would be read from their files again and again."""
+    files = sum(s.kind != "prepared" for s in sources)
+    if files > KEPT_IN_MEMORY:
+        say(
+            f"note: {files} subjects are read from their files, of which {KEPT_IN_MEMORY} are kept at a time; "
+            "`qontrast data prepare` makes a cache that is read by the crop",
+            quiet=quiet,
+        )

@@ -15,17 +15,17 @@ from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, choice, derive, uniform
-from qontrast.basics.shapes import Coordinates, Labels, Volume
-from qontrast.geometry.sample import Box, average_blocks, sample, touched, whole
+from qontrast.basics.shapes import Labels, Volume
+from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
+from qontrast.views.acquisition import Simulated
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import oversampling, resampled, resampled_signals, spoil
-from qontrast.views.spoiling import draw_spoiling
+from qontrast.views.render import Place, resampled
 
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
@@ -88,12 +88,12 @@ class SimulatedCase(Case):
             sequence, _ = draw_useful_protocol(name, field, generator)
             tissue = head.draw(generator, plan.pathology)
         warp = _place(plan, head.region, head.grid, generator)
-        factor = oversampling(head.grid, plan.spacing)
-        coordinates = warp.coordinates(factor)
-        signal, b0 = resampled(head, tissue, sequence, coordinates, factor)
-        shape, voxel, known = (plan.crop,) * 3, (plan.spacing,) * 3, b0 is not None
-        spoiling = draw_spoiling(plan.artefacts, sequence, shape, voxel, generator, field_known=known)
-        return spoil(sequence, signal, spoiling, b0), classes_at(tissue, coordinates, factor)
+        place = Place(head.grid, warp)
+        scan = Simulated(sequence, tissue)
+        signal = scan.render(place)
+        shape, voxel, known = (plan.crop,) * 3, (plan.spacing,) * 3, signal[1] is not None
+        spoiling = scan.draw_spoiling(plan.artefacts, shape, voxel, generator, field_known=known)
+        return scan.image(signal, spoiling), classes_at(tissue, place)
 
 
 class ScannedCase(Case):
@@ -116,15 +116,13 @@ class ScannedCase(Case):
         warp = draw_warp(
             plan.geometry, self._centre(plan, generator), (plan.crop,) * 3, plan.spacing, grid.spacing, generator
         )
-        factor = oversampling(grid, plan.spacing)
-        coordinates = warp.coordinates(factor)
-        box = touched(coordinates, grid.shape)
-        x, y, z = (slice(*edge) for edge in box)
-        image = average_blocks(sample(self._image[:, :, x, y, z], box, coordinates), factor)
+        place = Place(grid, warp)
+        x, y, z = box_slices(place.box)
+        image = place.read(self._image[:, :, x, y, z])
         image = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)(image)
         noise = 0.05 * uniform((0.0, 1.0), generator) * float(image.std())
         image = image + noise * torch.randn(image.shape, generator=generator)
-        truth = _majority(self._truth[x, y, z], len(self.classes), box, coordinates, factor)
+        truth = _majority(self._truth[x, y, z], len(self.classes), place)
         return normalise(image), truth
 
     def _centre(self, plan: ViewPlan, generator: torch.Generator) -> Tensor:
@@ -154,13 +152,11 @@ def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr
     """A whole head's scan at ``spacing`` mm: one person's tissue, mild bias, noise at ``snr``; no other artefact."""
     generator = derive(seed, subject.name, "scan", sequence.name)
     warp, grid = whole_head(subject.grid, spacing)
-    factor = oversampling(subject.grid, spacing)
-    coordinates = warp.coordinates(factor)
-    tissue = person(subject, seed)
-    signal = resampled_signals(subject, tissue, sequence, coordinates, factor)
+    place, tissue = Place(subject.grid, warp), person(subject, seed)
+    signal, _ = resampled(tissue, sequence, place)
     biased = draw_bias(0.02, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
-    return Scan(image, classes_at(tissue, coordinates, factor), grid)
+    return Scan(image, classes_at(tissue, place), grid)
 
 
 def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
@@ -170,10 +166,9 @@ def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
     return still(centre, target.shape, spacing, grid.spacing), target
 
 
-def classes_at(tissue: LabelTissue, coordinates: Coordinates, factor: int) -> Labels:
+def classes_at(tissue: LabelTissue, place: Place) -> Labels:
     """The class of the drawn head that fills most of each voxel, ``[x, y, z]``."""
-    box = touched(coordinates, tissue.subject.grid.shape)
-    return _majority(tissue.classes(box), len(TISSUE_CLASSES), box, coordinates, factor)
+    return _majority(tissue.classes(place.box), len(TISSUE_CLASSES), place)
 
 
 def person(subject: LabelSubject, seed: int) -> LabelTissue:
@@ -188,11 +183,9 @@ def _place(plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator) 
     return draw_warp(plan.geometry, centre, (plan.crop,) * 3, plan.spacing, grid.spacing, generator)
 
 
-def _majority(
-    classes: Labels, count: int, box: Box, coordinates: Coordinates, factor: int
-) -> Int[Tensor, "crop_x crop_y crop_z"]:
-    fine = sample(classes[None, None].float(), box, coordinates, nearest=True).long()
-    if factor == 1:
-        return fine[0, 0]
-    shares = torch.cat([average_blocks((fine == c).float(), factor) for c in range(count)], dim=1)
+def _majority(classes: Labels, count: int, place: Place) -> Int[Tensor, "crop_x crop_y crop_z"]:
+    fine = place.reading.nearest(classes[None, None].to(torch.uint8))
+    if place.factor == 1:
+        return fine[0, 0].long()
+    shares = torch.cat([average_blocks((fine == c).float(), place.factor) for c in range(count)], dim=1)
     return shares.argmax(dim=1)[0]

@@ -1,7 +1,9 @@
 """Examples in an order that depends on the seed alone, whatever the number of loader processes."""
 
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,31 +11,51 @@ from torch.utils.data import DataLoader, Dataset
 
 from qontrast.basics.randomness import derive
 
+PREFETCH = 2  # batches ahead of each process: more only cost memory, for a batch is long in the making
+MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
 Make = Callable[[int, int, int], dict[str, Any]]
 """From subject, step and slot to an example, tensors by name."""
 
 
 class Examples(Dataset[dict[str, Any]]):
-    """Example ``step * batch + slot``.
+    """Example ``step * batch + slot``. A batch never holds one subject twice unless there are fewer than slots.
 
-    Each epoch visits the subjects in an order of its own; a batch never holds one subject twice unless there are fewer
-    subjects than slots, and the few that do not fill a batch wait for another epoch.
+    Without shares each epoch visits the subjects in an order of its own, and the few that do not fill a batch wait for
+    another epoch. With shares there are no epochs: every batch is drawn anew, by the shares.
 
     Args:
         make: makes an example.
         subjects: how many there are.
         batch: slots of a step.
         seed: of the order.
+        shares: how often each subject is drawn, relative to the others.
     """
 
-    def __init__(self, make: Make, subjects: int, batch: int, seed: int) -> None:
+    def __init__(self, make: Make, subjects: int, batch: int, seed: int, shares: Sequence[float] | None = None) -> None:
         self.make, self.subjects, self.batch, self.seed = make, subjects, batch, seed
+        self.shares = None if shares is None else torch.tensor(shares, dtype=torch.float64)
+        self._drawn: tuple[int, list[int]] = (-1, [])
 
     def subject(self, step: int, slot: int) -> int:
         """Which subject fills a slot of a step."""
+        if self.shares is not None:
+            return self._draw(step)[slot]
         epoch, place = divmod(step, max(1, self.subjects // self.batch))
         order = torch.randperm(self.subjects, generator=derive(self.seed, "order", epoch))
         return int(order[(place * self.batch + slot) % self.subjects])
+
+    def _draw(self, step: int) -> list[int]:
+        """The subjects of a step, drawn by their shares without putting back until all have been drawn."""
+        assert self.shares is not None
+        if self._drawn[0] != step:
+            generator = derive(self.seed, "order", step)
+            drawn: list[int] = []
+            possible = int((self.shares > 0).sum())
+            while len(drawn) < self.batch:
+                count = min(possible, self.batch - len(drawn))
+                drawn += torch.multinomial(self.shares, count, generator=generator).tolist()
+            self._drawn = (step, drawn)
+        return self._drawn[1]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         step, slot = divmod(index, self.batch)
@@ -48,13 +70,15 @@ class Examples(Dataset[dict[str, Any]]):
 
 def batches(examples: Examples, start: int, steps: int, workers: int, *, pin: bool = False) -> Iterator[dict[str, Any]]:
     """The batches of steps ``start`` to ``steps``, made ahead of time by ``workers`` processes (0: in this one)."""
+    forked = workers > 0 and hasattr(os, "fork")
     loader = DataLoader(
         examples,
         batch_size=examples.batch,
         sampler=range(start * examples.batch, steps * examples.batch),
         num_workers=workers,
         # Forked processes share the subjects that are already open; nothing else of the parent is used there.
-        multiprocessing_context="fork" if workers and hasattr(os, "fork") else None,
+        multiprocessing_context="fork" if forked else None,
+        prefetch_factor=PREFETCH if workers else None,
         pin_memory=pin,
         # Keeps the loader from drawing its unused base seed out of the global generator.
         generator=torch.Generator().manual_seed(0),
@@ -63,6 +87,24 @@ def batches(examples: Examples, start: int, steps: int, workers: int, *, pin: bo
 
 
 def default_workers() -> int:
-    """One loader process per core but one, at most 16."""
+    """Loader processes: one per core but one, at most 16, and no more than fit the memory that is free."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(0, min(16, cores - 1))
+    fitting = _free_memory() / MEMORY_OF_WORKER
+    return max(0, min(16, cores - 1, int(min(fitting, 16))))
+
+
+def _free_memory() -> float:
+    """Bytes that processes may still take: the machine's, or the control group's where that is less."""
+    free = math.inf
+    for line in _text("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            free = 1024.0 * int(line.split()[1])
+    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
+    return min(free, float(limit) - float(used)) if limit.isdigit() and used.isdigit() else free
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except OSError:
+        return ""

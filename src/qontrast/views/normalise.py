@@ -10,7 +10,7 @@ from qontrast.basics.shapes import Volume
 
 NORMALISATION = "each window: clipped to its percentiles 0.5 and 99.5, then mean 0 and standard deviation 1"
 LOW, HIGH = 0.005, 0.995
-STRIDE = 3  # every third voxel gives the percentiles of a 48³ window within 0.1 %
+RANKED = 1 << 16  # voxels that give the percentiles: of an even distribution within 0.1 % of its range
 
 
 def normalise(image: Volume) -> Volume:
@@ -18,12 +18,22 @@ def normalise(image: Volume) -> Volume:
 
     A constant image becomes zero.
     """
-    flat = image.flatten(1)[:, ::STRIDE].float()
-    ordered = flat.sort(dim=1).values
-    count = ordered.shape[1] - 1
-    low, high = ordered[:, round(LOW * count)], ordered[:, round(HIGH * count)]
-    view = (-1, 1, 1, 1, 1)
-    clipped = torch.minimum(torch.maximum(image, low.reshape(view)), high.reshape(view))
-    deviation, mean = torch.std_mean(clipped, dim=(1, 2, 3, 4), keepdim=True, correction=0)
-    largest = clipped.abs().amax(dim=(1, 2, 3, 4), keepdim=True)
-    return torch.where(deviation > 1e-6 * largest, (clipped - mean) / deviation.clamp(min=1e-30), 0.0)
+    low, high = _percentiles(image)
+    clipped = torch.minimum(torch.maximum(image, low), high)
+    clipped -= clipped.mean(dim=(1, 2, 3, 4), keepdim=True)
+    count = clipped[0].numel()
+    deviation = torch.linalg.vector_norm(clipped, dim=(1, 2, 3, 4), keepdim=True) / count**0.5
+    largest = torch.maximum(low.abs(), high.abs())
+    return torch.where(deviation > 1e-6 * largest, 1.0 / deviation.clamp(min=1e-30), 0.0) * clipped
+
+
+def _percentiles(image: Volume) -> tuple[Volume, Volume]:
+    """The two percentiles of each image, ``[batch, 1, 1, 1, 1]``, from evenly spread voxels."""
+    flat = image.flatten(1)
+    # An odd step visits all rows and columns, whose lengths are even.
+    step = max(3, flat.shape[1] // RANKED) | 1
+    chosen = flat[:, ::step].float().contiguous()
+    count = chosen.shape[1]
+    low = chosen.topk(round(LOW * (count - 1)) + 1, largest=False).values[:, -1]
+    high = chosen.topk(count - round(HIGH * (count - 1))).values[:, -1]
+    return low.reshape(-1, 1, 1, 1, 1), high.reshape(-1, 1, 1, 1, 1)

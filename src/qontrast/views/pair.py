@@ -1,20 +1,22 @@
 """Two views of one subject that ought to embed alike."""
 
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from qontrast.anatomy.subject import Subject
+from qontrast.anatomy.subject import Head
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import Coordinates, Volume
 from qontrast.geometry.sample import Box
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
-from qontrast.views.contrast import describe, draw_contrasts
+from qontrast.views.acquisition import Acquisition, Simulated, draw_acquisitions
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import clean, oversampling, resampled, spoil
-from qontrast.views.spoiling import Spoiling, draw_spoiling
+from qontrast.views.render import Place
+from qontrast.views.spoiling import Spoiling
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,32 @@ class View:
     Args:
         image: what the encoder sees, ``[1, 1, x, y, z]``.
         clean: the same without artefacts, the target of reconstruction.
-        sequence: its contrast.
+        acquisition: its contrast.
         warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
         spoiling: its artefacts.
-        pathology: age and lesions of its head, in words; empty in health or where maps were measured.
     """
 
     image: Volume
     clean: Volume
-    sequence: Sequence
+    acquisition: Acquisition
     warp: Warp
     spoiling: Spoiling
-    pathology: str = ""
+
+    @property
+    def sequence(self) -> Sequence:
+        """The protocol of a simulated view.
+
+        Raises:
+            TypeError: for a scan that was really made.
+        """
+        if not isinstance(self.acquisition, Simulated):
+            raise TypeError(f"{self.acquisition.describe()} has no simulated sequence")
+        return self.acquisition.sequence
 
     def describe(self) -> str:
         """For a caption: contrast, artefacts, geometry and pathology, with semicolons between them."""
-        parts = (describe(self.sequence), self.spoiling.describe(), self.warp.describe(), self.pathology)
+        person = self.acquisition.tissue.describe() if isinstance(self.acquisition, Simulated) else ""
+        parts = (self.acquisition.describe(), self.spoiling.describe(), self.warp.describe(), person)
         return "; ".join(part for part in parts if part)
 
 
@@ -51,12 +63,27 @@ class ViewPair:
     a: View
     b: View
 
+    def match(self, stride: int = 1) -> Coordinates:
+        """Where in view b the voxels of view a lie.
 
-def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int = 0) -> ViewPair:
+        Args:
+            stride: of every so manyth voxel of a along each axis, beginning with the first.
+
+        Returns:
+            Voxel coordinates of b, ``[u, v, w, 3]``: those of a itself where both share a warp, else right to a
+            hundredth of a voxel. What lies outside b has coordinates below 0 or above its last voxel's.
+        """
+        if self.a.warp is self.b.warp:
+            axes = [torch.arange(0, n, stride, dtype=torch.float32) for n in self.a.warp.shape]
+            return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+        return self.b.warp.inverse(self.a.warp.coordinates()[::stride, ::stride, ::stride])
+
+
+def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0) -> ViewPair:
     """Make the pair that belongs to this seed, subject, step and slot, and to nothing else.
 
     Args:
-        subject: whose tissue is scanned.
+        subject: a head whose tissue is known, or of which there are scans.
         plan: how.
         seed: the plan's.
         step: training step.
@@ -66,32 +93,32 @@ def make_pair(subject: Subject, plan: ViewPlan, seed: int, step: int, slot: int 
         MissingMapError: if the subject's maps suffice for none of the plan's sequences.
     """
     generator = derive(seed, subject.name, step, slot)
-    tissue = subject.draw(generator, plan.pathology)
-    # The contrasts have a generator of their own: at one seed all else is the same in every arm, but for artefacts that
-    # only some sequences suffer from.
-    sequences = draw_contrasts(plan, subject, derive(seed, subject.name, step, slot, "contrast"))
+    acquisitions = draw_acquisitions(subject, plan, seed, step, slot)
     shape = (plan.crop,) * 3
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
     other = warp
     if not plan.geometry.shared:
         other = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
-    factor = oversampling(subject.grid, plan.spacing)
-    coordinates = warp.coordinates(factor)
+    place, signal = Place(subject.grid, warp), None
     views: list[View] = []
-    rendered: tuple[Volume, Volume | None] | None = None
-    for sequence, moved in zip(sequences, (warp, other), strict=True):
-        if moved is not warp:
-            coordinates = moved.coordinates(factor)
-        if rendered is None or moved is not warp or sequence is not sequences[0]:
-            rendered = resampled(subject, tissue, sequence, coordinates, factor)
-        signal, b0 = rendered
-        spoiling = draw_spoiling(
-            plan.artefacts, sequence, shape, (plan.spacing,) * 3, generator, field_known=b0 is not None
+    for acquisition, moved in zip(acquisitions, (warp, other), strict=True):
+        if moved is not place.warp:
+            place, signal = Place(subject.grid, moved), None
+        if signal is None or acquisition is not acquisitions[0]:
+            signal = acquisition.render(place)
+        spoiling = acquisition.draw_spoiling(
+            plan.artefacts, shape, (plan.spacing,) * 3, generator, field_known=signal[1] is not None
         )
-        image, ideal = spoil(sequence, signal, spoiling, b0), clean(sequence, signal)
-        views.append(View(image, ideal, sequence, moved, spoiling, tissue.describe()))
+        image, clean = acquisition.image(signal, spoiling), acquisition.image(signal, None)
+        views.append(View(image, clean, acquisition, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
+
+
+class Opens(Protocol):
+    """Where a head comes from: opened when it is needed, in the process that needs it."""
+
+    def open(self) -> Head: ...
 
 
 @dataclass(frozen=True)
@@ -99,17 +126,17 @@ class PairMaker:
     """Pairs as a loader wants them: tensors ``[1, x, y, z]`` named ``a``, ``b``, ``clean_a``, ``clean_b``.
 
     Args:
-        subjects: whose tissue is scanned.
+        subjects: where each one's head comes from.
         plan: how.
         seed: the plan's.
     """
 
-    subjects: list[Subject]
+    subjects: Several[Opens]
     plan: ViewPlan
     seed: int
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
-        pair = make_pair(self.subjects[which], self.plan, self.seed, step, slot)
+        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot)
         return {
             "a": pair.a.image[0],
             "b": pair.b.image[0],

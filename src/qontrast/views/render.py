@@ -1,15 +1,16 @@
-"""One view: contrast, geometry, artefacts, normalisation, in this order."""
+"""One view: a contrast of a head at the place of its voxels."""
+
+from functools import cached_property
 
 from torch import Tensor
 
-from qontrast.anatomy.subject import Subject, Tissue
+from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.prevalence import prevalence
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import AnyVolume, Volume
-from qontrast.geometry.sample import average_blocks, sample, touched
-from qontrast.physics.sequence import Sequence, acquire, first
-from qontrast.views.normalise import normalise
-from qontrast.views.spoiling import Spoiling, scanned
+from qontrast.basics.shapes import AnyVolume, Resampled, Volume
+from qontrast.geometry.sample import average_blocks, reading, sample, touched
+from qontrast.geometry.warp import Warp
+from qontrast.physics.sequence import Sequence, first
 
 SHORT_ECHO = 5e-3  # s: gradient echoes up to here lose next to nothing to the static field
 MOST_POINTS = 4  # along an edge: 64 points a voxel average well enough, and memory grows with the cube
@@ -20,43 +21,51 @@ def oversampling(grid: Grid, spacing: float) -> int:
     return max(1, min(MOST_POINTS, round(spacing / min(grid.spacing))))
 
 
-def resampled_signals(
-    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
-) -> AnyVolume:
-    """The signals of :func:`resampled` alone."""
-    return resampled(subject, tissue, sequence, coordinates, factor)[0]
+class Place:
+    """Where a view's voxels lie in a head: worked out once, for all contrasts that are made there.
+
+    Args:
+        grid: of the head.
+        warp: of the view.
+    """
+
+    def __init__(self, grid: Grid, warp: Warp) -> None:
+        self.warp = warp
+        self.factor = oversampling(grid, warp.spacing)
+        self.coordinates = warp.coordinates(self.factor)
+        self.box = touched(self.coordinates, grid.shape)
+        self.reading = reading(self.box, self.coordinates)
+
+    @cached_property
+    def _needed(self) -> Tensor:
+        return self.reading.touched()
+
+    def needed(self) -> Tensor:
+        """Which voxels of the box are read, booleans ``[x, y, z]``."""
+        return self._needed
+
+    def read(self, block: AnyVolume) -> Resampled:
+        """A block of the box at the view's voxels, averaged over the points of each."""
+        return average_blocks(self.reading(block), self.factor)
+
+    def read_smooth(self, block: Volume) -> Resampled:
+        """The same for what hardly varies within a voxel: one point for each."""
+        if self.factor == 1:
+            return self.reading(block)
+        centres = average_blocks(self.coordinates.movedim(-1, 0)[None], self.factor)[0].movedim(0, -1)
+        return sample(block, self.box, centres)
 
 
-def resampled(
-    subject: Subject, tissue: Tissue, sequence: Sequence, coordinates: Tensor, factor: int
-) -> tuple[AnyVolume, Volume | None]:
-    """Signals and off-resonance at ``coordinates`` (see :meth:`Warp.coordinates`), not spoilt.
+def resampled(tissue: Tissue, sequence: Sequence, place: Place) -> tuple[AnyVolume, Volume | None]:
+    """Signals and off-resonance at a place, not spoilt.
 
     The contrast is simulated on the subject's own grid; then the signals (not the tissue) are moved, and averaged over
-    ``factor``³ points a voxel.
+    all points of a voxel.
 
     Returns:
         The signed signals ``[1, components, x, y, z]``, and the off-resonance ``[1, 1, x, y, z]`` in Hz where the
         tissue has it and the sequence is a gradient echo of some length.
     """
-    box = touched(coordinates, subject.grid.shape)
     dephased = prevalence(sequence.name).gradient_echo and first(sequence.echo_time) > SHORT_ECHO  # type: ignore[attr-defined]
-    maps = tissue.block(box, sequence.field_strength, with_b0=sequence.uses_b0 or dephased)
-    signal = average_blocks(sample(acquire(sequence, maps), box, coordinates), factor)
-    if maps.b0 is None or not dephased:
-        return signal, None
-    centres = average_blocks(coordinates.movedim(-1, 0)[None], factor)[0].movedim(0, -1)
-    return signal, sample(maps.b0, box, centres)
-
-
-def spoil(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
-    """The scanner's image ``[1, 1, x, y, z]`` of a signal, with its artefacts, normalised."""
-    image = scanned(sequence, signal, spoiling, b0)
-    if spoiling.erasure is not None:
-        image = spoiling.erasure(image)
-    return normalise(image)
-
-
-def clean(sequence: Sequence, signal: AnyVolume) -> Volume:
-    """The image ``[1, 1, x, y, z]`` that an ideal scanner would give, normalised."""
-    return normalise(sequence.image(signal))
+    signal, b0 = tissue.scan(sequence, place.box, place.needed, with_b0=dephased)
+    return place.read(signal), place.read_smooth(b0) if dephased and b0 is not None else None

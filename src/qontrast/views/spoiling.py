@@ -23,6 +23,8 @@ from qontrast.physics.sequence import Sequence
 from qontrast.views.plan import ArtefactRanges
 
 Size = tuple[float, float, float]
+ADDED_SNR = (15.0, 150.0)
+"""Of the noise that is added to real scans, which have noise of their own."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,20 @@ def noise_alone(noise: ComplexNoise) -> Spoiling:
     return Spoiling(bias=BiasField(torch.zeros(4, 4, 4)), noise=noise, encoding=Encoding())
 
 
-def scanned(sequence: Sequence, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
+def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0: Volume | None = None) -> Volume:
     """The scanner's image ``[batch, 1, x, y, z]`` of a signal ``[batch, components, x, y, z]``, with its artefacts.
 
     All components have the same artefacts and noise of their own. ``b0`` is the off-resonance on the same grid, Hz.
+    Without a sequence the signal is an image already, and its magnitude is taken again after what is added.
     """
     if spoiling.dropout is not None:
         signal = spoiling.dropout(signal, b0)
     for part in (spoiling.bias, spoiling.coils, spoiling.motion, spoiling.phase, spoiling.encoding):
         if part is not None:
             signal = part(signal)
+    plain = (sequence is None or type(sequence).image is Sequence.image) and not signal.is_complex()
+    if sequence is None or (plain and spoiling.partial_fourier is None):
+        return spoiling.noise.magnitude(signal, spoiling.encoding.noise)
     reconstruct = spoiling.partial_fourier or unchanged
     return sequence.image(spoiling.noise(signal, spoiling.encoding.noise, reconstruct))
 
@@ -158,6 +164,26 @@ def draw_spoiling(
         partial_fourier=partial,
         erasure=erasure,
     )
+
+
+def draw_added(ranges: ArtefactRanges, shape: tuple[int, int, int], generator: torch.Generator) -> Spoiling:
+    """Draw what is added to a scan that was really made: some bias, a little noise, erasure.
+
+    Args:
+        ranges: the plan's.
+        shape: of the image, voxels.
+        generator: where the randomness comes from.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    own = derive(seed, "noise")
+    snr = log_uniform(ADDED_SNR, own) / ranges.strength if ranges.strength > 0 else math.inf
+    shading = derive(seed, "bias")
+    spread = ranges.strength * ranges.bias * uniform((0.0, 1.0), shading)
+    erasure, boxes = None, derive(seed, "erasure")
+    if chance(ranges.strength * ranges.erasure, boxes):
+        erasure = draw_erasure(shape, ranges.erased_boxes, ranges.erased_size, boxes)
+    noise = ComplexNoise(max(snr, ranges.snr[0]), int(torch.randint(2**62, (), generator=own)))
+    return Spoiling(bias=draw_bias(spread, shading), noise=noise, encoding=Encoding(), erasure=erasure)
 
 
 def _draw_axes(generator: torch.Generator) -> tuple[int, int, int]:

@@ -1,0 +1,85 @@
+"""Measured tissue: maps read box by box, and scanned only where there is tissue that a view needs."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from qontrast.anatomy.subject import Tissue
+from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.geometry.sample import Box
+from qontrast.physics.field import at_field
+from qontrast.physics.sequence import Sequence, acquire
+from qontrast.physics.tissue import TissueMaps
+
+ALWAYS = ("pd", "r1", "b1_transmit", "b1_receive", "b0")
+"""What any sequence may read beside the maps that it needs."""
+
+
+class MeasuredTissue(Tissue):
+    """Maps as they were measured.
+
+    Args:
+        names: of the maps that there are.
+        read: gives a map ``[1, 1, x, y, z]`` in a box.
+        field_strength: at which the rates hold, tesla.
+    """
+
+    def __init__(self, names: tuple[str, ...], read: Callable[[str, Box], Tensor], field_strength: float) -> None:
+        self.names, self.field_strength, self._from = names, field_strength, read
+        self._box: Box | None = None
+        self._maps: dict[str, Tensor] = {}
+        self._rows: dict[str, Tensor] = {}
+        self._where: Tensor | None = None
+        self._needed: Callable[[], Tensor] | None = None
+
+    def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
+        """The maps in ``box``; see :class:`Tissue`."""
+        tissue = TissueMaps(**{n: self._map(n, box) for n in self.names}, field_strength=self.field_strength)
+        return tissue if field_strength is None else at_field(tissue, field_strength)
+
+    def scan(
+        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+    ) -> tuple[AnyVolume, Volume | None]:
+        """See :class:`Tissue`. Air, and what no view reads, costs nothing; all sequences share one list of voxels."""
+        wanted = {*ALWAYS, *sequence.needs}
+        if "r2star" in wanted:
+            wanted.add("r2")  # R2* changes with the field by what it has beyond R2
+        names = [n for n in self.names if n in wanted]
+        rows = {n: self._row(n, box, needed) for n in names}
+        tissue = at_field(TissueMaps(**rows, field_strength=self.field_strength), sequence.field_strength)
+        signal = acquire(sequence, tissue)
+        shape = tuple(b - a for a, b in box)
+        out = signal.new_zeros(sequence.components, shape[0] * shape[1] * shape[2])
+        out.index_copy_(1, self._voxels(box, needed), signal.reshape(sequence.components, -1))
+        b0 = None
+        if with_b0 and "b0" in self.names:
+            b0 = self._map("b0", box) * (sequence.field_strength / self.field_strength)
+        return out.reshape(1, sequence.components, *shape), b0
+
+    def _map(self, name: str, box: Box) -> Tensor:
+        """Each map is read once for the contrasts of a pair, which ask for one box in turn."""
+        if box != self._box:
+            self._box, self._maps, self._rows, self._where = box, {}, {}, None
+        if name not in self._maps:
+            self._maps[name] = self._from(name, box)
+        return self._maps[name]
+
+    def _voxels(self, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:
+        """Indices of the voxels of the box that hold tissue and are needed."""
+        there = self._map("pd", box)[0, 0] > 0
+        if self._where is None or needed != self._needed:
+            if needed is not None:
+                there = there & needed()
+            where = there.flatten().nonzero().flatten()
+            # A list of one voxel of air stands for none: sequences want something to work on.
+            self._where = where if len(where) else torch.zeros(1, dtype=torch.int64)
+            self._needed, self._rows = needed, {}
+        return self._where
+
+    def _row(self, name: str, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:
+        voxels = self._voxels(box, needed)
+        if name not in self._rows:
+            row = self._map(name, box).reshape(-1).index_select(0, voxels)
+            self._rows[name] = row.reshape(1, 1, -1, 1, 1)
+        return self._rows[name]

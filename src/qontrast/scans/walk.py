@@ -1,0 +1,120 @@
+"""Every file below a folder, through symbolic links, past what cannot be read; kept, so that it is walked once."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qontrast.basics.atomic import write_atomic
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A folder that could not be walked."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder held when it was last read.
+
+    Args:
+        stamp: its modification time, ns: adding, removing or renaming an entry changes it.
+        folders: names of the folders in it, links to folders among them.
+        files: names of its files.
+    """
+
+    stamp: int
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass
+class Index:
+    """The folders below a root, by their path relative to it.
+
+    Args:
+        root: as the user named it.
+        folders: what each held.
+        troubles: what could not be read.
+    """
+
+    root: Path
+    folders: dict[str, Folder] = field(default_factory=dict)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    def files(self) -> Iterator[Path]:
+        """Every file, sorted by folder and name."""
+        for relative in sorted(self.folders):
+            for name in self.folders[relative].files:
+                yield self.root / relative / name
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, atomically.
+
+        Raises:
+            WriteError: if the disk is full.
+        """
+        folders = {name: [f.stamp, f.folders, f.files] for name, f in sorted(self.folders.items())}
+        content = {"format": FORMAT, "root": str(self.root), "folders": folders}
+        write_atomic(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+
+
+def load_index(path: Path, root: Path) -> Index:
+    """The kept index of ``root``; an empty one if there is none that can be used."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT or content["root"] != str(root):
+            return Index(root)
+        return Index(root, {n: Folder(s, tuple(d), tuple(f)) for n, (s, d, f) in content["folders"].items()})
+    except (OSError, ValueError, KeyError, TypeError):
+        return Index(root)
+
+
+def walk(root: Path, known: Index | None = None) -> Index:
+    """Every folder and file below ``root``; links are followed, but never round in a circle.
+
+    Args:
+        root: where to begin.
+        known: an earlier index: folders whose modification time is unchanged are not read again.
+    """
+    index = Index(Path(root))
+    before = known.folders if known is not None else {}
+    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+    while waiting:
+        relative, above = waiting.pop()
+        path = index.root / relative
+        try:
+            status = path.stat()
+            own = (status.st_dev, status.st_ino)
+            if own in above:
+                index.troubles.append(Trouble(path, "a symbolic link that leads back to a folder above it"))
+                continue
+            found = before.get(relative)
+            if found is None or found.stamp != status.st_mtime_ns:
+                found = _read(path, status.st_mtime_ns)
+        except OSError as error:
+            index.troubles.append(Trouble(path, f"cannot be read ({error.strerror or error})"))
+            continue
+        index.folders[relative] = found
+        waiting += [(f"{relative}/{name}" if relative else name, (*above, own)) for name in found.folders]
+    index.troubles.sort(key=lambda t: str(t.path))
+    return index
+
+
+def _read(path: Path, stamp: int) -> Folder:
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            try:
+                inside = entry.is_dir()
+            except OSError:  # a link that leads round in a circle by itself
+                inside = False
+            (folders if inside else files).append(entry.name)
+    return Folder(stamp, tuple(sorted(folders)), tuple(sorted(files)))

@@ -1,0 +1,304 @@
+"""A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from joblib import Parallel, cpu_count, delayed
+
+from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects
+from qontrast.anatomy.prepared import FORMAT, HEAD, HEADS, MANIFEST, fingerprint, read_facts, read_manifest, write_head
+from qontrast.anatomy.qmri import TARGETS
+from qontrast.basics.atomic import PART, publish_folder, write_atomic
+from qontrast.basics.errors import InputError, QontrastError, WriteError
+from qontrast.scans.chunks import ENDING
+from qontrast.scans.names import named_images, sidecar
+from qontrast.scans.table import read_table
+from qontrast.scans.walk import Trouble, load_index, walk
+from qontrast.tasks.speaking import bar, say
+
+INDEX, SETTINGS, LOCK = "index.json", "settings.json", ".lock"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a cache is made with; another cohort wants another cache.
+
+    Args:
+        data: folder, table or ``embedded``.
+        kind: what is looked for.
+        labels: TSV of the labels' tissues.
+        embedded: how many embedded heads there are.
+    """
+
+    data: str
+    kind: Kind = "auto"
+    labels: str | None = None
+    embedded: int = 8
+
+    def facts(self) -> dict[str, Any]:
+        """As they stand in the cache."""
+        own = {"format": FORMAT, "data": self.data, "kind": self.kind, "labels": self.labels}
+        return own | ({"embedded": self.embedded} if self.data == EMBEDDED else {})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one subject.
+
+    Args:
+        name: of the subject.
+        state: ``made``, ``kept`` (it was there already), ``mended`` (it was there, changed or damaged), ``left out``.
+        why: why it was left out or mended.
+        stuck: whether the cache could not be written.
+    """
+
+    name: str
+    state: str
+    why: str = ""
+    stuck: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a cache holds now.
+
+    Args:
+        cache: its folder.
+        subjects: names of the prepared heads.
+        outcomes: of this run.
+    """
+
+    cache: Path
+    subjects: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def left_out(self) -> list[Outcome]:
+        """The subjects that are not in the cache, and the folders that could not be read."""
+        return [o for o in self.outcomes if o.state == "left out"]
+
+
+def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False) -> Summary:
+    """Prepare a cohort, or what is new or changed of it.
+
+    Subjects go through ``joblib.Parallel``: within ``joblib.parallel_config(backend="dask")`` they go to a cluster.
+
+    Args:
+        settings: which cohort.
+        out: the cache's folder. What is there of the same cohort is kept if it is whole and its sources unchanged.
+        jobs: processes; 0 for one per core.
+        quiet: print nothing.
+
+    Raises:
+        InputError: if there is no subject, or the folder is the cache of another cohort.
+        WriteError: if the folder cannot be written.
+    """
+    with _claimed(out, settings):
+        sources, troubles = _sources(settings, out, quiet)
+        (out / HEADS).mkdir(exist_ok=True)
+        for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        work = partial(prepare_one, cache=out, settings=settings.facts())
+        outcomes = [Outcome(str(t.path), "left out", t.why) for t in troubles]
+        workers = min(jobs or cpu_count(), len(sources)) or 1
+        for outcome in bar(_each(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
+            outcomes.append(outcome)
+        outcomes.sort(key=lambda o: o.name)
+        kept = _manifest(out, settings, outcomes)
+    summary = Summary(out, kept, tuple(outcomes))
+    _tell(summary, quiet)
+    return summary
+
+
+def check(cache: Path, *, quiet: bool = False) -> list[str]:
+    """What is wrong with a cache's files, one sentence each; empty if every byte is as it was written.
+
+    Raises:
+        InputError: if there is no manifest.
+    """
+    entries = sorted(read_manifest(cache)["subjects"].items())
+    work = [delayed(_faults)(cache / HEADS / name, entry["head"]) for name, entry in entries]
+    found: list[str] = []
+    done = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work)
+    for faults in bar(done, len(entries), "checking heads", quiet=quiet):
+        found += faults
+    return found
+
+
+def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any]) -> Outcome:
+    """Prepare one subject, unless it is there, whole and unchanged. Whatever goes wrong concerns this subject alone."""
+    folder = cache / HEADS / source.name
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as many processes as cores
+    try:
+        if not source.name or source.name.startswith(".") or "/" in source.name:
+            raise InputError(source.name or "(no name)", "a name that no folder can have", "another name")
+        stamps = _stamps(source)
+        why = _outdated(folder, stamps, settings)
+        if why is None:
+            return Outcome(source.name, "kept")
+        head = source.open()
+        told = {
+            "sources": [s | fingerprint(Path(s["path"])) for s in stamps],
+            "settings": settings,
+            "site": source.site,
+        }
+        if stamps != _stamps(source):
+            raise InputError(source.name, "files that changed while they were read", "files at rest", "Run again.")
+        publish_folder(folder, lambda part: _fill(part, head, told))
+        return Outcome(source.name, "mended" if why else "made", why)
+    except WriteError as error:
+        return Outcome(source.name, "left out", str(error), stuck=True)
+    except (QontrastError, OSError, MemoryError, ValueError, ArithmeticError) as error:
+        return Outcome(source.name, "left out", str(error) or type(error).__name__)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fill(part: Path, head: Any, told: dict[str, Any]) -> None:
+    try:
+        write_head(head, part, told)
+    except RuntimeError as error:  # blosc2's word for a disk that is full
+        raise OSError(f"the volumes could not be written: {error}") from error
+
+
+def _each(work: Any, sources: list[SubjectSource], workers: int) -> Iterator[Outcome]:
+    if workers == 1:
+        yield from map(work, sources)
+        return
+    yield from Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(map(delayed(work), sources))
+
+
+def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Trouble]]:
+    labels = Path(settings.labels) if settings.labels else None
+    root = Path(settings.data)
+    if settings.data == EMBEDDED or not root.is_dir():
+        if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
+            return group_subjects(read_table(root), settings.kind, labels), []
+        return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
+    index = walk(root, load_index(out / INDEX, root))
+    index.save(out / INDEX)
+    sources = group_subjects(named_images(index.files()), settings.kind, labels)
+    say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
+    if not sources:
+        find_subjects(settings.data, labels=labels, kind=settings.kind)  # says what is wrong
+    return sources, index.troubles
+
+
+def _stamps(source: SubjectSource) -> list[dict[str, Any]]:
+    """The files that a subject is made from, with size and modification time."""
+    images = [f.path for f in source.files if source.kind != "maps" or f.suffix in TARGETS or f.suffix == "mask"]
+    if source.kind == "labels":
+        images = images[:1]
+    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
+    stamps = []
+    for path in sorted({*images, *(b for b in beside if b.is_file())}):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(
+                path, f"no readable file ({error.strerror})", "the file that was there", "Copy it again."
+            ) from error
+        stamps.append({"path": str(path), "mtime_ns": status.st_mtime_ns})
+    return stamps
+
+
+def _outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, Any]) -> str | None:
+    """Why a head has to be made anew; empty if there is none, None if it is as it should be."""
+    if not folder.is_dir():
+        return ""
+    try:
+        facts = read_facts(folder)
+    except InputError as error:
+        return str(error)
+    if facts.get("settings") != settings:
+        return "other settings"
+    then = [{"path": s["path"], "mtime_ns": s["mtime_ns"]} for s in facts.get("sources", [])]
+    if then != stamps:
+        return "its sources changed"
+    faults = _faults(folder, None)
+    return faults[0] if faults else None
+
+
+def _faults(folder: Path, head: dict[str, Any] | None) -> list[str]:
+    """The files of a prepared head that are not as they were written. ``head`` is the fingerprint of ``head.json``."""
+    try:
+        facts = read_facts(folder)
+        if head is not None and fingerprint(folder / HEAD) != head:
+            return [f"{folder / HEAD}: altered since it was written"]
+        faults = []
+        for name, told in facts["files"].items():
+            path = folder / f"{name}{ENDING}"
+            if not path.is_file():
+                faults.append(f"{path}: missing")
+            elif path.stat().st_size != told["size"]:
+                faults.append(f"{path}: {path.stat().st_size} bytes instead of {told['size']}")
+            elif fingerprint(path)["sha256"] != told["sha256"]:
+                faults.append(f"{path}: altered since it was written (its SHA-256 differs)")
+        return faults
+    except InputError as error:
+        return [str(error)]
+
+
+def _manifest(out: Path, settings: Settings, outcomes: list[Outcome]) -> tuple[str, ...]:
+    """Write the manifest of all heads that are there; return their names."""
+    entries = {}
+    for folder in sorted((out / HEADS).iterdir()):
+        if folder.name.startswith(PART) or not (folder / HEAD).is_file():
+            continue
+        facts = read_facts(folder)
+        entry = {"kind": facts["kind"], "shape": facts["grid"]["shape"], "head": fingerprint(folder / HEAD)}
+        entries[folder.name] = entry | ({"site": facts["site"]} if facts.get("site") else {})
+    left = [{"name": o.name, "why": o.why} for o in outcomes if o.state == "left out"]
+    content = {"format": FORMAT, "settings": settings.facts(), "subjects": entries, "left_out": left}
+    write_atomic(out / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return tuple(entries)
+
+
+def _tell(summary: Summary, quiet: bool) -> None:
+    counts = {state: sum(o.state == state for o in summary.outcomes) for state in ("made", "mended", "kept")}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    say(f"{summary.cache}: {len(summary.subjects)} heads ({told or 'nothing new'})", quiet=quiet)
+    for outcome in summary.outcomes:
+        if outcome.state == "mended":
+            say(f"mended {outcome.name}: {outcome.why}", quiet=quiet)
+    if summary.left_out:
+        say(f"left out, {len(summary.left_out)}:", quiet=quiet)
+        for outcome in summary.left_out:
+            say(f"  {outcome.name}: {outcome.why}", quiet=quiet)
+
+
+@contextmanager
+def _claimed(out: Path, settings: Settings) -> Iterator[None]:
+    """Hold the cache for this process, and refuse the cache of another cohort, or a folder of something else."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        stream = (out / LOCK).open("w")
+    except OSError as error:
+        raise WriteError(f"{out}: the folder cannot be written ({error.strerror}). Choose another --out.") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.") from error
+        wanted = json.dumps(settings.facts(), indent=1, ensure_ascii=False) + "\n"
+        known = out / SETTINGS
+        if known.is_file() and known.read_text(encoding="utf-8") != wanted:
+            raise InputError(
+                out,
+                f"a cache made with {known.read_text(encoding='utf-8').split()}",
+                "the same settings",
+                "Choose another --out, or remove that cache.",
+            )
+        if not known.is_file() and any(p.name != LOCK for p in out.iterdir()):
+            raise InputError(out, "a folder of something else", "a new or empty folder, or a cache", "Choose another.")
+        write_atomic(known, wanted)
+        yield

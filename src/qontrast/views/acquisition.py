@@ -1,0 +1,174 @@
+"""What a view shows: a sequence simulated on a head's tissue, or one of the scans that were really made of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from qontrast.anatomy.observed import ObservedHead, ObservedScan
+from qontrast.anatomy.subject import Head, Subject, Tissue
+from qontrast.basics.randomness import derive
+from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.geometry.sample import average_blocks, reading, touched
+from qontrast.physics.sequence import Sequence
+from qontrast.views.contrast import describe, draw_contrasts
+from qontrast.views.normalise import normalise
+from qontrast.views.plan import ArtefactRanges, ViewPlan
+from qontrast.views.render import Place, resampled
+from qontrast.views.spoiling import Spoiling, draw_added, draw_spoiling, scanned
+
+Signal = tuple[AnyVolume, Volume | None]
+"""What a place gives before anything is spoilt, and the off-resonance there (Hz) where it is known."""
+
+
+class Acquisition(ABC):
+    """One contrast of one head, ready to be rendered at any place."""
+
+    @abstractmethod
+    def render(self, place: Place) -> Signal:
+        """The signal at a view's voxels, ``[1, components, x, y, z]``."""
+
+    @abstractmethod
+    def draw_spoiling(
+        self,
+        ranges: ArtefactRanges,
+        shape: tuple[int, int, int],
+        voxel: tuple[float, float, float],
+        generator: torch.Generator,
+        *,
+        field_known: bool,
+    ) -> Spoiling:
+        """Draw the artefacts of a view of this contrast."""
+
+    @abstractmethod
+    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
+        """The image ``[1, 1, x, y, z]``, spoilt or (None) clean, as the network sees it."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """For a caption."""
+
+
+@dataclass(frozen=True)
+class Simulated(Acquisition):
+    """A sequence on a head's tissue.
+
+    Args:
+        sequence: the protocol.
+        tissue: as drawn; the same for both views of a pair.
+    """
+
+    sequence: Sequence
+    tissue: Tissue
+
+    def render(self, place: Place) -> Signal:
+        """See :class:`Acquisition`, as all of these."""
+        return resampled(self.tissue, self.sequence, place)
+
+    def draw_spoiling(
+        self,
+        ranges: ArtefactRanges,
+        shape: tuple[int, int, int],
+        voxel: tuple[float, float, float],
+        generator: torch.Generator,
+        *,
+        field_known: bool,
+    ) -> Spoiling:
+        """As often and as strong as the sequence suffers from them."""
+        return draw_spoiling(ranges, self.sequence, shape, voxel, generator, field_known=field_known)
+
+    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
+        """As the scanner would store it, then normalised."""
+        if spoiling is None:
+            return normalise(self.sequence.image(signal[0]))
+        return _finished(scanned(self.sequence, *_both(signal, spoiling)), spoiling)
+
+    def describe(self) -> str:
+        """The protocol."""
+        return describe(self.sequence)
+
+
+@dataclass(frozen=True)
+class Observed(Acquisition):
+    """A scan that was really made. Its own noise and artefacts are in it; a little of both is added.
+
+    Args:
+        scan: the image.
+    """
+
+    scan: ObservedScan
+
+    def render(self, place: Place) -> Signal:
+        """Read on the scan's own grid: one interpolation, whatever the grids of the head's other scans are."""
+        matrix = torch.from_numpy(self.scan.to_head).float()
+        x, y, z = place.coordinates.movedim(-1, 0)
+        rows = [row[3] + row[0] * x + row[1] * y + row[2] * z for row in matrix[:3]]
+        moved = torch.stack(rows).movedim(0, -1)
+        box = touched(moved, self.scan.grid.shape)
+        return average_blocks(reading(box, moved)(self.scan.block(box)), place.factor), None
+
+    def draw_spoiling(
+        self,
+        ranges: ArtefactRanges,
+        shape: tuple[int, int, int],
+        voxel: tuple[float, float, float],
+        generator: torch.Generator,
+        *,
+        field_known: bool,
+    ) -> Spoiling:
+        """Bias, noise and erasure: the rest is in the scan already."""
+        return draw_added(ranges, shape, generator)
+
+    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
+        """The scan, with what is added, normalised."""
+        if spoiling is None:
+            return normalise(signal[0])
+        return _finished(scanned(None, *_both(signal, spoiling)), spoiling)
+
+    def describe(self) -> str:
+        """Which scan."""
+        return f"{self.scan.contrast} (observed)"
+
+
+def _both(signal: Signal, spoiling: Spoiling) -> tuple[AnyVolume, Spoiling, Volume | None]:
+    return signal[0], spoiling, signal[1]
+
+
+def _finished(image: Volume, spoiling: Spoiling) -> Volume:
+    return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
+
+
+def draw_acquisitions(head: Head, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Acquisition, Acquisition]:
+    """The two contrasts of a pair; the same object twice where both views show the same.
+
+    Args:
+        head: known by its tissue or by scans.
+        plan: its arm and sequences.
+        seed: the plan's.
+        step: training step.
+        slot: place in the batch.
+
+    Raises:
+        MissingMapError: if a subject's maps suffice for none of the plan's sequences.
+    """
+    # The contrasts have a generator of their own: at one seed all else is the same in every arm, but for artefacts that
+    # only some sequences suffer from.
+    own = derive(seed, head.name, step, slot, "contrast")
+    if isinstance(head, ObservedHead):
+        scans = [head.scans[name] for name in _two(sorted(head.scans), plan.arm, own)]
+        first = Observed(scans[0])
+        return first, (first if scans[1] is scans[0] else Observed(scans[1]))
+    assert isinstance(head, Subject)
+    tissue = head.draw(derive(seed, head.name, step, slot, "tissue"), plan.pathology)
+    one, other = draw_contrasts(plan, head, own)
+    first_of = Simulated(one, tissue)
+    return first_of, (first_of if other is one else Simulated(other, tissue))
+
+
+def _two(names: list[str], arm: str, generator: torch.Generator) -> tuple[str, str]:
+    """Which of a session's scans the views show: the T1-weighted twice, one twice, or two."""
+    if arm == "base":
+        first = next((n for n in names if n.startswith("T1w")), names[0])
+        return first, first
+    order = torch.randperm(len(names), generator=generator).tolist()
+    return names[order[0]], names[order[0 if arm == "seqaug" else 1]]
