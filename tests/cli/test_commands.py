@@ -96,9 +96,32 @@ def test_flags_of_simulate_are_handed_on(monkeypatch):
     assert "repetition_time" not in named
 
 
+def test_flags_of_show_go_to_the_plan_and_the_task(monkeypatch, tmp_path):
+    calls = caught(monkeypatch, "qontrast.tasks.show.show")
+    file = tmp_path / "plan.yaml"
+    file.write_text("batch: 5\nseed: 9\nviews: {crop: 64}\n")
+    assert run(
+        [
+            "show", str(file), "--out", "pairs.svg", "--data", "heads", "--labels", "l.tsv", "--seed", "4",
+            "--views.crop", "96", "--views.arm=seqaug", "--pairs", "2", "--step", "7", "--quiet",
+        ]
+    ) == 0  # fmt: skip
+    ((plan, out), named) = calls[0]
+    assert (plan.batch, plan.seed, plan.views.crop, plan.views.arm) == (5, 4, 96, "seqaug")
+    assert (plan.cohort.data, plan.cohort.labels) == ("heads", "l.tsv")
+    assert (str(out), named) == ("pairs.svg", {"pairs": 2, "step": 7, "quiet": True})
+    assert run(["show", "--out", "pairs.png"]) == 0
+    assert calls[1][0][0] == PretrainPlan()
+    assert calls[1][1] == {"pairs": 4, "step": 0, "quiet": False}
+
+
 def test_the_whole_method_from_the_command_line(labels_folder, tmp_path, capsys):
     data, pre, fine = str(labels_folder), str(tmp_path / "pre"), str(tmp_path / "fine")
     ledger, image, page = tmp_path / "results.jsonl", tmp_path / "scan.nii.gz", tmp_path / "report.html"
+    pairs = tmp_path / "pairs.png"
+    assert run(["show", "--out", str(pairs), "--data", data, "--pairs", "1", "--views.crop=32"]) == 0
+    assert pairs.read_bytes().startswith(b"\x89PNG")
+    assert "pairs.png" in capsys.readouterr().out
     assert run(["pretrain", "--out", pre, "--data", data, *SMALL]) == 0
     assert run(["finetune", "segment", "--out", fine, "--data", data, "--encoder", pre, *SMALL, "--quiet"]) == 0
     said = capsys.readouterr().out

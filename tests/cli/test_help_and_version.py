@@ -13,7 +13,7 @@ from qontrast.cli.app import run
 
 COMMANDS = [
     ["pretrain"], ["finetune"], ["finetune", "segment"], ["predict"], ["evaluate"], ["report"], ["simulate"], ["demo"],
-    ["plan"],
+    ["plan"], ["show"],
 ]  # fmt: skip
 LOOK = """
 import json, sys

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qontrast.cli import app as module
 from qontrast.cli.app import run
+from qontrast.cli.dotted import FLAGS
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from qontrast.cli.app import run
         ["pretrian", "--out", "x"],
         ["pretrain", "--out", "x", "--steps", "many"],
         ["plan", "everything"],
+        ["show"],
         ["predict", "--model", "x"],
         ["finetune", "segment", "--out", "x", "--protocols", "wild"],
     ],
@@ -42,6 +43,9 @@ def test_flags_that_are_not_understood_give_status_2(arguments, capsys, tmp_path
         (["finetune", "segment", "--out", "run", "--contrasts", "fse", "flare"], "Did you mean 'flair'?"),
         (["predict", "--model", "m", "--input", "i.nii", "--out", "o.png"], ".nii or .nii.gz"),
         (["evaluate", "--model", "m", "--data", "d"], "found no such file"),
+        (["show", "--out", "o.jpg"], "found the ending '.jpg'; wanted .png, .pdf, .svg. For instance --out o.png"),
+        (["show", "--out", "o.png", "--views.croop", "32"], "Did you mean 'crop'?"),
+        (["show", "--out", "o.png", "--data", "absent"], "error: absent: found no such folder"),
         (["report", "absent"], "absent: found no such folder"),
         (["report"], "neither a run nor a ledger"),
         (["simulate", "absent", "--sequence", "fse", "--out", "o.nii"], "absent: found no such folder"),
@@ -80,7 +84,7 @@ def test_a_dotted_flag_is_refused_by_a_command_without_a_plan(arguments, capsys,
 def test_dotted_flags_do_not_outlive_their_call(capsys, tmp_path):
     assert run(["pretrain", "absent.yaml", "--out", str(tmp_path / "run"), "--views.croop", "1"]) == 1
     assert run(["plan", "pretrain"]) == 0
-    assert module._flags == {}
+    assert FLAGS == {}
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,10 @@ class LabelTissue(Tissue):
         """The code (see ``CODES``) of the lesion in each voxel of ``box``, ``[x, y, z]``; 0 where there is none."""
         return self.anatomy(box).kinds.long()
 
+    def describe(self) -> str:
+        """Age and lesions; see :class:`Tissue`."""
+        return "" if self.pathology is None else self.pathology.describe()
+
     def anatomy(self, box: Box) -> "Anatomy":
         """What is where in ``box``."""
         if box not in self._last:

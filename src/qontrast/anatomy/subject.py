@@ -44,6 +44,10 @@ class Tissue(ABC):
         """The code of the lesion in each voxel of ``box``, ``[x, y, z]``, 0 for none; None where none are known."""
         return None
 
+    def describe(self) -> str:
+        """For a caption: age and lesions that were drawn; empty where there are none."""
+        return ""
+
 
 class Head:
     """One head on its own grid, axes right, anterior, superior."""

@@ -95,7 +95,8 @@ class ComplexNoise:
 
     def describe(self) -> str:
         """For a caption."""
-        return f"SNR {self.snr:.0f}" + (f", {self.coils} coils" if self.coils > 1 else "")
+        strength = f"SNR {self.snr:.0f}" if math.isfinite(self.snr) else "no noise"
+        return strength + (f", {self.coils} coils" if self.coils > 1 else "")
 
 
 def _chi_squared(freedom: int, normal: Tensor) -> Tensor:

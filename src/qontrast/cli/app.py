@@ -1,6 +1,5 @@
 """The command line: one sub-command per task. What a task needs is imported when it runs, so that help is instant."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,9 +7,11 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import qontrast
-from qontrast.basics.errors import PlanError, QontrastError
+from qontrast.basics.errors import QontrastError
 from qontrast.cli.data import app as data_app
+from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.fit import fit
+from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 
 app = App(
@@ -26,11 +27,9 @@ app.command(data_app)
 app.command(fit)
 app.command(simulate)
 app.command(protocols)
+app.command(show)
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-Flags = dict[str, str]
-_flags: Flags = {}
-"""Dotted flags of this call, such as --optimisation.learning_rate 1e-4: fields of the plan."""
 
 
 def run(arguments: list[str]) -> int:
@@ -40,7 +39,7 @@ def run(arguments: list[str]) -> int:
         The exit status: 0, 1 for an error, 2 for flags that were not understood, 130 if interrupted.
     """
     try:
-        arguments = _take_dotted(arguments)
+        arguments = take_dotted(arguments)
         app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         return 2
@@ -53,32 +52,6 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 1
     return 0
-
-
-def _take_dotted(arguments: list[str]) -> list[str]:
-    """Take ``--a.b value`` and ``--a.b=value`` out of the arguments: they are fields of the plan."""
-    _flags.clear()
-    rest: list[str] = []
-    items = iter(arguments)
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not (name.startswith("--") and "." in name):
-            rest.append(item)
-            continue
-        if not equals:
-            value = next(items, "")
-            if not value:
-                raise PlanError(name, "no value", "a value after it", f"For instance {name} 1")
-        _flags[name[2:].replace("-", "_")] = value
-    if _flags and not (rest[:1] == ["pretrain"] or rest[:1] == ["finetune"]):
-        raise PlanError(f"--{next(iter(_flags))}", "a field of a plan", "a command that takes a plan", "See --help.")
-    return rest
-
-
-def _plan_flags(**given: object) -> Flags:
-    """The flags that have names of their own, as dotted fields, with the dotted ones of this call."""
-    named = {k.replace("__", "."): json.dumps(v) for k, v in given.items() if v is not None}
-    return {**named, **_flags}
 
 
 @app.command
@@ -136,7 +109,7 @@ def pretrain(
     from qontrast.tasks.plans import PretrainPlan
     from qontrast.tasks.pretrain import pretrain as task
 
-    flags = _plan_flags(
+    flags = plan_flags(
         cohort__data=data,
         cohort__labels=labels,
         net=net,
@@ -217,7 +190,7 @@ def segment(
     from qontrast.tasks.plan_file import read_plan
     from qontrast.tasks.plans import FinetunePlan
 
-    flags = _plan_flags(
+    flags = plan_flags(
         cohort__data=data,
         cohort__labels=labels,
         encoder=encoder,

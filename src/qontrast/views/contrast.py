@@ -58,11 +58,13 @@ def check_contrasts(plan: ViewPlan, subject: Subject) -> list[str]:
 
 
 def describe(sequence: Sequence) -> str:
-    """A protocol in a caption's few words: ``FLAIR 3 T, TR 9000, TE 90, TI 2385 ms``."""
+    """A protocol in a caption's few words: ``FLAIR 3 T, TR 9000, TE 90, TI 2385 ms, refocusing 150°``."""
     facts = sequence.bids()
     words = [f"{facts['PulseSequenceType']} {facts['MagneticFieldStrength']:g} T"]
     for key, name in (("RepetitionTime", "TR"), ("EchoTime", "TE"), ("InversionTime", "TI")):
         if key in facts:
             values = facts[key] if isinstance(facts[key], list) else [facts[key]]
             words.append(f"{name} {'/'.join(f'{1000 * v:.3g}' if v < 0.1 else f'{1000 * v:.0f}' for v in values)}")
-    return ", ".join(words) + " ms"
+    key, name = ("RefocusingFlipAngle", "refocusing") if "RefocusingFlipAngle" in facts else ("FlipAngle", "flip")
+    angles = facts[key] if isinstance(facts[key], list) else [facts[key]]
+    return ", ".join(words) + f" ms, {name} {'/'.join(f'{angle:.0f}' for angle in angles)}°"

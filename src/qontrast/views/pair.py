@@ -49,8 +49,10 @@ class View:
         return self.acquisition.sequence
 
     def describe(self) -> str:
-        """For a caption."""
-        return f"{self.acquisition.describe()}; {self.spoiling.describe()}; {self.warp.describe()}"
+        """For a caption: contrast, artefacts, geometry and pathology, with semicolons between them."""
+        person = self.acquisition.tissue.describe() if isinstance(self.acquisition, Simulated) else ""
+        parts = (self.acquisition.describe(), self.spoiling.describe(), self.warp.describe(), person)
+        return "; ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
