@@ -25,11 +25,13 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from tempfile import TemporaryDirectory
 
+import nibabel as nib
 import numpy as np
 import torch
 from torch import Tensor
@@ -75,7 +77,7 @@ def peers(folder: Path, crop: int, spacing: float) -> dict[str, Peer]:
     made: dict[str, Peer] = {}
     builders = (
         ("MONAI, crop first", "monai", _monai),
-        ("MONAI, whole volume first", "monai", _monai_whole),
+        ("MONAI, whole volume first", "monai", partial(_monai, crop_first=False)),
         ("TorchIO", "torchio", _torchio),
         ("cornucopia", "cornucopia", _cornucopia),
     )
@@ -105,104 +107,68 @@ def _box(crop: int, spacing: float) -> int:
     return round(crop * 4 / 3) * round(spacing)
 
 
-def contrasts(maps: Tensor, step: int) -> Tensor:
-    """Two spoiled gradient echoes ``[2, x, y, z]`` of PD, R1, R2*, MTsat ``[4, x, y, z]``, one in two with an MT pulse.
+def contrasts(maps: Iterable[Tensor], step: int, factor: int = 1) -> Tensor:
+    """Two spoiled gradient echoes ``[2, x, y, z]`` of PD, R1, R2* and MTsat, half of them with an MT pulse.
 
-    Helms et al. 2008 (doi:10.1002/mrm.21732). Their means are 1, so that noise can be told in one unit.
+    Helms et al. 2008 (doi:10.1002/mrm.21732). The mean over ``factor``³ voxels; the whole mean is 1, to tell noise by.
     """
     draw = derive(0, "peers", step)
     pd, r1, r2star, mt = maps
-    out = torch.empty(2, *pd.shape)
-    for view in range(2):
+    views = []
+    for _ in range(2):
         repetition, echo = uniform((0.01, 0.04), draw), uniform((0.002, 0.01), draw)
         flip = math.radians(uniform((4.0, 30.0), draw))
-        signal = torch.mul(r2star, -echo, out=out[view]).exp_().mul_(pd)
-        stays = torch.mul(r1, -repetition).exp_()
+        signal = r2star.mul(-echo).exp_().mul_(pd)
+        stays = r1.mul(-repetition).exp_()
         returns = stays.mul(math.cos(flip))
         if uniform((0.0, 1.0), draw) < 0.5:
-            returns.sub_(returns * mt)
+            returns.addcmul_(returns, mt, value=-1.0)
         signal.mul_(stays.neg_().add_(1)).div_(returns.neg_().add_(1))
-        signal.div_(signal.mean().clamp(min=1e-6))
-    return out
+        signal = torch.nn.functional.avg_pool3d(signal, factor) if factor > 1 else signal
+        views.append(signal.div_(signal.mean().clamp(min=1e-6)))
+    return torch.cat(views)
 
 
-def _averaged(image: Tensor, spacing: float) -> Tensor:
-    return torch.nn.functional.avg_pool3d(image, round(spacing)) if spacing > 1 else image
-
-
-def _monai_load() -> list[object]:
+def _monai(files: dict[str, str], crop: int, spacing: float, crop_first: bool = True) -> Peer:
     from monai import transforms as mt
 
-    load = mt.LoadImaged(MAPS, reader="NibabelReader", image_only=True)
-    return [load, mt.EnsureChannelFirstd(MAPS, channel_dim="no_channel")]
+    reading: list[object] = [mt.LoadImaged(MAPS, reader="NibabelReader", image_only=True)]
+    reading.append(mt.EnsureChannelFirstd(MAPS, channel_dim="no_channel"))
+    if crop_first:
+        box = mt.RandSpatialCropd(MAPS, (_box(crop, spacing),) * 3, random_size=False)
+        reading += [mt.EnsureTyped(MAPS, track_meta=False), box]
+    elif spacing > 1:
+        reading.append(mt.Spacingd(MAPS, (spacing,) * 3))
 
-
-def _monai_ranges(crop: int, spacing: float) -> tuple[dict[str, object], dict[str, object]]:
-    """Arguments of an affine and of an elastic warp. White noise is weakened by its Gaussian filter (deviation sigma)
-    by (2 sqrt(pi) sigma)^-1.5, and uniform noise has a deviation of 1 / sqrt(3)."""
-    affine: dict[str, object] = {
-        "rotate_range": (math.radians(DEGREES),) * 3,
-        "shear_range": (SHEAR,) * 6,
-        "scale_range": (SCALE,) * 3,
-    }
-    sigma = 0.6 * crop / KNOTS  # as smooth as a spline with so many knots
+    affine = {"shear_range": (SHEAR,) * 6, "scale_range": (SCALE,) * 3, "rotate_range": (math.radians(DEGREES),) * 3}
+    # As smooth as a spline with so many knots. A Gaussian filter leaves (2 sqrt(pi) sigma)^-1.5 of white noise.
+    sigma = 0.6 * crop / KNOTS
     strength = ELASTIC * SMOOTH / spacing * math.sqrt(3) * (2 * math.sqrt(math.pi) * sigma) ** 1.5
-    return affine, {"sigma_range": (sigma, sigma), "magnitude_range": (strength, strength), "prob": 1.0}
-
-
-def _monai_artefacts() -> list[object]:
-    from monai import transforms as mt
-
-    return [
-        mt.RandBiasField(degree=3, coeff_range=(0.0, 0.1), prob=1.0),
-        mt.RandGibbsNoise(prob=COARSE, alpha=(0.0, 0.6)),
-        mt.RandRicianNoise(prob=1.0, std=0.2, relative=True),
-    ]
-
-
-def _monai(files: dict[str, str], crop: int, spacing: float) -> Peer:
-    from monai import transforms as mt
-
-    box = mt.RandSpatialCropd(MAPS, (_box(crop, spacing),) * 3, random_size=False)
-    read = mt.Compose([*_monai_load(), mt.EnsureTyped(MAPS, track_meta=False), box, mt.ConcatItemsd(MAPS, "maps")])
-    affine, elastic = _monai_ranges(crop, spacing)
-    both = mt.Rand3DElastic(**elastic, **affine, spatial_size=(crop,) * 3, padding_mode="zeros")
-    warp = mt.Compose([mt.RandFlip(prob=0.5, spatial_axis=0), both])
-    clip = mt.ScaleIntensityRangePercentiles(LOW, HIGH, 0.0, 1.0, clip=True)
-    spoil = mt.Compose([*_monai_artefacts(), clip, mt.NormalizeIntensity()])
-
-    def pair(step: int) -> Pair:
-        for part in (read, warp, spoil):
-            part.set_random_state(step)
-        views = warp(_averaged(contrasts(read(files)["maps"], step), spacing))
-        return _plain(spoil(views[:1])), _plain(spoil(views[1:]))
-
-    return pair
-
-
-def _monai_whole(files: dict[str, str], crop: int, spacing: float) -> Peer:
-    from monai import transforms as mt
-
-    resample = [mt.Spacingd(MAPS, (spacing,) * 3)] if spacing > 1 else []
-    read = mt.Compose([*_monai_load(), *resample, mt.ConcatItemsd(MAPS, "maps")])
-    affine, elastic = _monai_ranges(crop, spacing)
+    elastic = {"sigma_range": (sigma, sigma), "magnitude_range": (strength, strength), "prob": 1.0}
     clip = mt.ScaleIntensityRangePercentiles(LOW, HIGH, 0.0, 1.0, clip=True, channel_wise=True)
-    moved = [mt.RandAffine(prob=1.0, **affine, padding_mode="zeros"), mt.Rand3DElastic(**elastic, padding_mode="zeros")]
-    box = mt.RandSpatialCrop((crop,) * 3, random_size=False)
-    warp = mt.Compose([clip, mt.RandFlip(prob=0.5, spatial_axis=0), *moved, box])
-    spoil = mt.Compose([*_monai_artefacts(), mt.NormalizeIntensity()])
+    moving: list[object] = [mt.RandFlip(prob=0.5, spatial_axis=0)]
+    if crop_first:
+        moving.append(mt.Rand3DElastic(**elastic, **affine, spatial_size=(crop,) * 3, padding_mode="zeros"))
+    else:
+        moving = [clip, *moving, mt.RandAffine(prob=1.0, **affine, padding_mode="zeros")]
+        moving.append(mt.Rand3DElastic(**elastic, padding_mode="zeros"))
+        moving.append(mt.RandSpatialCrop((crop,) * 3, random_size=False))
+
+    spoiling: list[object] = [mt.RandBiasField(degree=3, coeff_range=(0.0, 0.1), prob=1.0)]
+    spoiling.append(mt.RandGibbsNoise(prob=COARSE, alpha=(0.0, 0.6)))
+    spoiling.append(mt.RandRicianNoise(prob=1.0, std=0.2, relative=True))
+    spoiling += [clip, mt.NormalizeIntensity()] if crop_first else [mt.NormalizeIntensity()]
+    read, warp, spoil = mt.Compose(reading), mt.Compose(moving), mt.Compose(spoiling)
 
     def pair(step: int) -> Pair:
         for part in (read, warp, spoil):
             part.set_random_state(step)
-        views = warp(contrasts(read(files)["maps"], step))
-        return _plain(spoil(views[:1])), _plain(spoil(views[1:]))
+        maps = read(files)
+        views = warp(contrasts((maps[name] for name in MAPS), step, round(spacing) if crop_first else 1))
+        a, b = (spoil(view) for view in views.split(1))
+        return mt.ToTensor(track_meta=False)(a), mt.ToTensor(track_meta=False)(b)
 
     return pair
-
-
-def _plain(image: Tensor) -> Tensor:
-    return image.as_tensor() if hasattr(image, "as_tensor") else image
 
 
 def _torchio(files: dict[str, str], crop: int, spacing: float) -> Peer:
@@ -226,12 +192,16 @@ def _torchio(files: dict[str, str], crop: int, spacing: float) -> Peer:
         ]
     )
 
+    def reader(file: Path) -> tuple[Tensor, np.ndarray]:
+        image = nib.load(file)  # mapped into memory: twice as fast as TorchIO's own reader
+        return torch.from_numpy(np.asarray(image.dataobj))[None], image.affine
+
     def pair(step: int) -> Pair:
         torch.manual_seed(step)
-        subject = tio.Subject({name: tio.ScalarImage(file) for name, file in files.items()})
+        subject = tio.Subject({name: tio.ScalarImage(file, reader=reader) for name, file in files.items()})
         patch = next(sampler(subject, 1))
-        both = _averaged(contrasts(torch.cat([patch[name].data for name in MAPS]), step), spacing)
-        moved = warp(tio.ScalarImage(tensor=both, affine=np.diag([spacing, spacing, spacing, 1.0])))
+        views = contrasts((patch[name].data for name in MAPS), step, round(spacing))
+        moved = warp(tio.ScalarImage(tensor=views, affine=np.diag([spacing, spacing, spacing, 1.0])))
         a, b = (spoil(tio.ScalarImage(tensor=view[None], affine=moved.affine)).data for view in moved.data)
         return a, b
 
@@ -241,7 +211,7 @@ def _torchio(files: dict[str, str], crop: int, spacing: float) -> Peer:
 def _cornucopia(files: dict[str, str], crop: int, spacing: float) -> Peer:
     import cornucopia as cc
 
-    load, box = cc.LoadTransform(dtype=torch.float32), cc.RandomPatchTransform(_box(crop, spacing))
+    load, box = cc.LoadTransform(to_ras=False), cc.RandomPatchTransform(_box(crop, spacing))
     warp = cc.SequentialTransform(
         [
             cc.MaybeTransform(cc.FlipTransform(0), 0.5, shared=True),
@@ -271,8 +241,8 @@ def _cornucopia(files: dict[str, str], crop: int, spacing: float) -> Peer:
     def pair(step: int) -> Pair:
         torch.manual_seed(step)
         random.seed(step)
-        maps = box(*(load(files[name]) for name in MAPS))
-        views = warp(_averaged(contrasts(torch.cat(maps), step), spacing))
+        maps = box(*(load(files[name]) for name in MAPS))  # in double precision
+        views = warp(contrasts((values.float() for values in maps), step, round(spacing)))
         return spoil(views[:1]), spoil(views[1:])
 
     return pair
