@@ -3,23 +3,20 @@
     python -m pip install --target peers --no-deps -r benchmarks/requirements.txt
     PYTHONPATH=peers python benchmarks/peers.py [--crops 48 96] [--pairs 9]
 
-A pair is: four tissue maps of one head read from disk, two contrasts simulated of them (the same plain formula for
-everyone), one random warp for both views (left-right flip, rotation, scale, shear where the library has it, elastic),
-artefacts of each view's own, percentiles clipped, mean 0 and standard deviation 1. Each library does it in the cheapest
-of its own idioms that we know:
+A pair: four tissue maps of one head read from disk, two contrasts simulated of them (one plain formula for everyone),
+one random warp of both views (flip, rotation, scale, elastic, and shear but in TorchIO), artefacts of each view's own,
+percentiles clipped, mean 0 and standard deviation 1. Each library does it in the cheapest of its own idioms we know:
 
 * Maps are read uncompressed, which is several times as fast as ``.nii.gz`` (``main`` prints both).
-* "Crop first" cuts a box a third longer than the view out of the maps. What a warp wants from beyond it is not there:
-  zeros or repeated borders. Larger voxels are averaged from the signals before the warp, which then has less to do.
-* Affine and elastic are one resampling, and where the library can say so, of the view's voxels alone.
-* Coarser voxels (Gibbs ringing in MONAI, thick slices in the others) spoil half of the views and motion (which MONAI
-  has not) 15 % of them: about as often as ours.
+* A box a third longer than the view is cut out first. What a warp wants from beyond it is not there: zeros or repeated
+  borders. Larger voxels are averaged from the signals before the warp, which then has less to do.
+* Affine and elastic are one resampling, in MONAI and cornucopia of the view's voxels alone.
+* Coarse voxels (MONAI: Gibbs ringing; others: thick slices) spoil half of the views and motion (not in MONAI) 15 %.
 
 "MONAI, whole volume first" is what published pipelines commonly do: resample, clip and warp all of it, and then crop.
 """
 
 import argparse
-import importlib
 import json
 import math
 import random
@@ -75,19 +72,11 @@ def peers(folder: Path, crop: int, spacing: float) -> dict[str, Peer]:
     """
     files = _uncompressed(folder)
     made: dict[str, Peer] = {}
-    builders = (
-        ("MONAI, crop first", "monai", _monai),
-        ("MONAI, whole volume first", "monai", partial(_monai, crop_first=False)),
-        ("TorchIO", "torchio", _torchio),
-        ("cornucopia", "cornucopia", _cornucopia),
-    )
-    for name, package, build in builders:
+    for name, build in BUILDERS.items():
         try:
-            importlib.import_module(package)
+            made[name] = build(files, crop, spacing)
         except ImportError as error:
             print(f"{name} is left out ({error}). To install it: {INSTALL}", file=sys.stderr)
-            continue
-        made[name] = build(files, crop, spacing)
     return made
 
 
@@ -132,8 +121,8 @@ def contrasts(maps: Iterable[Tensor], step: int, factor: int = 1) -> Tensor:
 def _monai(files: dict[str, str], crop: int, spacing: float, crop_first: bool = True) -> Peer:
     from monai import transforms as mt
 
-    reading: list[object] = [mt.LoadImaged(MAPS, reader="NibabelReader", image_only=True)]
-    reading.append(mt.EnsureChannelFirstd(MAPS, channel_dim="no_channel"))
+    load = mt.LoadImaged(MAPS, reader="NibabelReader", image_only=True)
+    reading: list[object] = [load, mt.EnsureChannelFirstd(MAPS, channel_dim="no_channel")]
     if crop_first:
         box = mt.RandSpatialCropd(MAPS, (_box(crop, spacing),) * 3, random_size=False)
         reading += [mt.EnsureTyped(MAPS, track_meta=False), box]
@@ -141,8 +130,9 @@ def _monai(files: dict[str, str], crop: int, spacing: float, crop_first: bool = 
         reading.append(mt.Spacingd(MAPS, (spacing,) * 3))
 
     affine = {"shear_range": (SHEAR,) * 6, "scale_range": (SCALE,) * 3, "rotate_range": (math.radians(DEGREES),) * 3}
-    # As smooth as a spline with so many knots. A Gaussian filter leaves (2 sqrt(pi) sigma)^-1.5 of white noise.
-    sigma = 0.6 * crop / KNOTS
+    # As smooth as a spline with so many knots, but no wider than the tutorials' least: a wide filter is slow here.
+    # A Gaussian filter leaves (2 sqrt(pi) sigma)^-1.5 of white noise, uniform noise has a deviation of 1 / sqrt(3).
+    sigma = min(0.6 * crop / KNOTS, 5.0)
     strength = ELASTIC * SMOOTH / spacing * math.sqrt(3) * (2 * math.sqrt(math.pi) * sigma) ** 1.5
     elastic = {"sigma_range": (sigma, sigma), "magnitude_range": (strength, strength), "prob": 1.0}
     clip = mt.ScaleIntensityRangePercentiles(LOW, HIGH, 0.0, 1.0, clip=True, channel_wise=True)
@@ -154,19 +144,18 @@ def _monai(files: dict[str, str], crop: int, spacing: float, crop_first: bool = 
         moving.append(mt.Rand3DElastic(**elastic, padding_mode="zeros"))
         moving.append(mt.RandSpatialCrop((crop,) * 3, random_size=False))
 
-    spoiling: list[object] = [mt.RandBiasField(degree=3, coeff_range=(0.0, 0.1), prob=1.0)]
-    spoiling.append(mt.RandGibbsNoise(prob=COARSE, alpha=(0.0, 0.6)))
-    spoiling.append(mt.RandRicianNoise(prob=1.0, std=0.2, relative=True))
-    spoiling += [clip, mt.NormalizeIntensity()] if crop_first else [mt.NormalizeIntensity()]
-    read, warp, spoil = mt.Compose(reading), mt.Compose(moving), mt.Compose(spoiling)
+    bias = mt.RandBiasField(degree=3, coeff_range=(0.0, 0.1), prob=1.0)
+    gibbs, noise = mt.RandGibbsNoise(COARSE, (0.0, 0.6)), mt.RandRicianNoise(1.0, std=0.2, relative=True)
+    last = [clip] if crop_first else []
+    read, warp = mt.Compose(reading), mt.Compose(moving)
+    spoil = mt.Compose([bias, gibbs, noise, *last, mt.NormalizeIntensity(), mt.ToTensor(track_meta=False)])
 
     def pair(step: int) -> Pair:
         for part in (read, warp, spoil):
             part.set_random_state(step)
         maps = read(files)
         views = warp(contrasts((maps[name] for name in MAPS), step, round(spacing) if crop_first else 1))
-        a, b = (spoil(view) for view in views.split(1))
-        return mt.ToTensor(track_meta=False)(a), mt.ToTensor(track_meta=False)(b)
+        return spoil(views[:1]), spoil(views[1:])
 
     return pair
 
@@ -176,21 +165,17 @@ def _torchio(files: dict[str, str], crop: int, spacing: float) -> Peer:
     import torchio as tio
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    own = {"copy": False}
     sampler = tio.UniformSampler(_box(crop, spacing))
     affine = {"scales": SCALE, "degrees": DEGREES}
     elastic = {"num_control_points": KNOTS, "max_displacement": ELASTIC * math.sqrt(3)}
-    both = tio.RandomAffineElasticDeformation(affine_kwargs=affine, elastic_kwargs=elastic, copy=False)
-    warp = tio.Compose([tio.RandomFlip(axes=0, copy=False), both, tio.CropOrPad(crop, copy=False)])
-    spoil = tio.Compose(
-        [
-            tio.RandomBiasField(coefficients=0.2, copy=False),
-            tio.RandomAnisotropy(downsampling=(1.5, 3), p=COARSE, copy=False),
-            tio.RandomMotion(degrees=2.5, translation=2.5, p=MOVED, copy=False),
-            tio.RandomNoise(std=(0.0, 0.1), copy=False),
-            tio.RescaleIntensity(percentiles=(LOW, HIGH), copy=False),
-            tio.ZNormalization(copy=False),
-        ]
-    )
+    both = tio.RandomAffineElasticDeformation(affine_kwargs=affine, elastic_kwargs=elastic, **own)
+    warp = tio.Compose([tio.RandomFlip(axes=0, **own), both, tio.CropOrPad(crop, **own)])
+    bias, noise = tio.RandomBiasField(coefficients=0.2, **own), tio.RandomNoise(std=(0.0, 0.1), **own)
+    thick = tio.RandomAnisotropy(downsampling=(1.5, 3), p=COARSE, **own)
+    motion = tio.RandomMotion(degrees=2.5, translation=2.5, p=MOVED, **own)
+    clip = tio.RescaleIntensity(percentiles=(LOW, HIGH), **own)
+    spoil = tio.Compose([bias, thick, motion, noise, clip, tio.ZNormalization(**own)])
 
     def reader(file: Path) -> tuple[Tensor, np.ndarray]:
         image = nib.load(file)  # mapped into memory: twice as fast as TorchIO's own reader
@@ -212,31 +197,16 @@ def _cornucopia(files: dict[str, str], crop: int, spacing: float) -> Peer:
     import cornucopia as cc
 
     load, box = cc.LoadTransform(to_ras=False), cc.RandomPatchTransform(_box(crop, spacing))
-    warp = cc.SequentialTransform(
-        [
-            cc.MaybeTransform(cc.FlipTransform(0), 0.5, shared=True),
-            cc.RandomAffineElasticTransform(
-                dmax=cc.Fixed(ELASTIC * math.sqrt(3) / spacing),
-                shape=cc.Fixed(KNOTS),
-                rotations=DEGREES,
-                shears=SHEAR,
-                zooms=SCALE,
-                unit="vox",
-                patch=crop,
-            ),
-        ]
-    )
-    motion = cc.IntraScanMotionTransform(translations=0.02, rotations=2.5)
-    spoil = cc.SequentialTransform(
-        [
-            cc.RandomMulFieldTransform(shape=cc.Fixed(4), vmax=0.3, symmetric=1.0),
-            cc.MaybeTransform(cc.RandomLowResSliceTransform(3), COARSE),
-            cc.MaybeTransform(motion, MOVED),
-            cc.RandomChiNoiseTransform(sigma=0.1, nb_channels=2),
-            cc.QuantileTransform(LOW / 100, HIGH / 100, clip=True),
-            cc.ZTransform(),
-        ]
-    )
+    affine = {"rotations": DEGREES, "shears": SHEAR, "zooms": SCALE, "unit": "vox"}
+    elastic = {"dmax": cc.Fixed(ELASTIC * math.sqrt(3) / spacing), "shape": cc.Fixed(KNOTS)}
+    both = cc.RandomAffineElasticTransform(**affine, **elastic, patch=crop)
+    warp = cc.SequentialTransform([cc.MaybeTransform(cc.FlipTransform(0), 0.5, shared=True), both])
+    bias = cc.RandomMulFieldTransform(shape=cc.Fixed(4), vmax=0.3, symmetric=1.0)
+    thick = cc.MaybeTransform(cc.RandomLowResSliceTransform(3), COARSE)
+    motion = cc.MaybeTransform(cc.IntraScanMotionTransform(translations=0.02, rotations=2.5), MOVED)
+    noise = cc.RandomChiNoiseTransform(sigma=0.1, nb_channels=2)
+    clip = cc.QuantileTransform(LOW / 100, HIGH / 100, clip=True)
+    spoil = cc.SequentialTransform([bias, thick, motion, noise, clip, cc.ZTransform()])
 
     def pair(step: int) -> Pair:
         torch.manual_seed(step)
@@ -246,6 +216,14 @@ def _cornucopia(files: dict[str, str], crop: int, spacing: float) -> Peer:
         return spoil(views[:1]), spoil(views[1:])
 
     return pair
+
+
+BUILDERS: dict[str, Callable[[dict[str, str], int, float], Peer]] = {
+    "MONAI, crop first": _monai,
+    "MONAI, whole volume first": partial(_monai, crop_first=False),
+    "TorchIO": _torchio,
+    "cornucopia": _cornucopia,
+}
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -261,15 +239,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=9)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    with TemporaryDirectory() as place:
+        folder = Path(place)
         write_head(folder)
         _uncompressed(folder)
         for ending in (".nii.gz", ".nii"):
-            reading = median(
-                _seconds(lambda e=ending: [read_image(folder / f"{n}{e}") for n in MAPS]) for _ in range(3)
-            )
-            print(json.dumps({"reading four maps": ending, "seconds": round(reading, 3)}), flush=True)
+            files = [folder / f"{name}{ending}" for name in MAPS]
+            times = [_seconds(lambda files=files: [read_image(file) for file in files]) for _ in range(3)]
+            print(json.dumps({"reading four maps": ending, "seconds": round(median(times), 3)}), flush=True)
         for crop in given.crops:
             for peer, pair in peers(folder, crop, SPACING.get(crop, 2.0)).items():
                 pair(0)
