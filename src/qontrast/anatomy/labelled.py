@@ -23,7 +23,7 @@ from qontrast.anatomy.label_rates import (
     transmit_spread,
     vary,
 )
-from qontrast.anatomy.label_signals import PRIOR_FIELD, scan_labels
+from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelRow
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.lesion_shapes import highest
 from qontrast.anatomy.lesions import CODES
@@ -182,6 +182,7 @@ class LabelTissue(Tissue):
     fields: float | None
     pathology: Pathology | None = None
     _last: dict[Box, "Anatomy"] = field(default_factory=dict, compare=False, repr=False)
+    _rows: dict[Box, LabelRow] = field(default_factory=dict, compare=False, repr=False)
     _fields: dict[Box, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
@@ -228,10 +229,16 @@ class LabelTissue(Tissue):
         self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
     ) -> tuple[AnyVolume, Volume | None]:
         """See :class:`Tissue`; from a table of the signal for each label, but for what depends on the static field."""
-        if sequence.uses_b0 or self.fields is None:
+        if self.fields is None:
             return super().scan(sequence, box, needed, with_b0=with_b0)
-        signal = scan_labels(self, sequence, box)
-        return signal, self.subject.static_field.hertz(box, sequence.field_strength) if with_b0 else None
+        row = self._rows.get(box)
+        if row is None or row.needed != needed:
+            self._rows.clear()
+            row = self._rows[box] = LabelRow(self, box, needed)
+        b0 = None
+        if with_b0 or sequence.uses_b0:
+            b0 = self.subject.static_field.hertz(box, sequence.field_strength)
+        return row.scan(sequence, b0 if sequence.uses_b0 else None), b0
 
     def classes(self, box: Box) -> Labels:
         """The segmentation classes (see ``TISSUE_CLASSES``) in ``box`` of the head as drawn; cavities are fluid."""
