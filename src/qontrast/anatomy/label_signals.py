@@ -57,7 +57,7 @@ class LabelRow:
         self._damage(anatomy.damage, there)
 
     def _cells(self) -> None:
-        """Each voxel's cell in a table ``[label, texture, transmit]``: its first node, and how far it lies beyond it."""
+        """Each voxel's cell in a table ``[label, texture, transmit]``: its first node, and the way beyond it."""
         self.corner = torch.empty_like(self.labels)
         self.along, self.across = torch.empty_like(self.texture), torch.empty_like(self.transmit)
         for start in range(0, len(self.labels), SLAB):

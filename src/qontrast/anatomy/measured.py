@@ -67,8 +67,9 @@ class MeasuredTissue(Tissue):
 
     def _voxels(self, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:
         """Indices of the voxels of the box that hold tissue and are needed."""
-        there = self._map("pd", box)[0, 0] > 0
+        pd = self._map("pd", box)[0, 0]
         if self._where is None or needed != self._needed:
+            there = pd > 0
             if needed is not None:
                 there = there & needed()
             where = there.flatten().nonzero().flatten()

@@ -48,6 +48,10 @@ def along(image: AnyVolume, matrix: Tensor, axis: int) -> AnyVolume:
     In the image's precision; complex if either is.
     """
     precision = image.dtype.to_real()
+    if image.is_complex() and not matrix.is_complex() and axis < 2:  # real and imaginary parts are but more columns
+        parts = torch.view_as_real(image.resolve_conj().contiguous()).flatten(-2)
+        moved = along(parts, matrix, axis)
+        return torch.view_as_complex(moved.unflatten(-1, (-1, 2)))
     wanted = precision.to_complex() if matrix.is_complex() or image.is_complex() else precision
     matrix, image = matrix.to(device=image.device, dtype=wanted), image.to(wanted)
     if axis == 2:

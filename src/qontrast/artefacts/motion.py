@@ -11,6 +11,7 @@ from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, normal, uniform
 from qontrast.basics.shapes import AnyVolume
+from qontrast.geometry.reading import Reading
 
 Order = Literal["linear", "interleaved"]
 
@@ -124,17 +125,14 @@ def turned(image: AnyVolume, turn: tuple[float, float, float], voxel: tuple[floa
     u, v, w = (math.radians(t) for t in turn)
     skew = torch.tensor([[0.0, -w, v], [w, 0.0, -u], [-v, u, 0.0]], dtype=torch.float64)
     back = torch.linalg.matrix_exp(-skew)
-    half = 0.5 * torch.tensor([n * s for n, s in zip(image.shape[-3:], voxel, strict=True)], dtype=torch.float64)
-    theta = (back * half[None, :] / half[:, None]).flip(0, 1)
-    parts = torch.cat((image.real, image.imag), dim=1) if image.is_complex() else image
-    batch = len(parts)
-    affine = torch.cat((theta, torch.zeros(3, 1)), dim=1)[None].expand(batch, 3, 4).to(parts)
-    grid = torch.nn.functional.affine_grid(affine, list(parts.shape), align_corners=False)
-    read = torch.nn.functional.grid_sample(parts, grid, padding_mode="border", align_corners=False)
-    if not image.is_complex():
-        return read
-    real, imaginary = read.chunk(2, dim=1)
-    return torch.complex(real.contiguous(), imaginary.contiguous())
+    size = torch.tensor(voxel, dtype=torch.float64)
+    to_voxels = (back * size[None, :] / size[:, None]).float().to(image.device)
+    x, y, z = (torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 for n in image.shape[-3:])
+    planes = []
+    for row, n in zip(to_voxels, image.shape[-3:], strict=True):
+        plane = (row[0] * x + (n - 1) / 2)[:, None, None] + (row[1] * y)[:, None] + row[2] * z
+        planes.append(plane.clamp_(0, n - 1))
+    return Reading(torch.stack(planes).movedim(0, -1), (len(x), len(y), len(z)))(image)
 
 
 def draw_motion(

@@ -59,9 +59,10 @@ def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
 
     Trilinear, borders repeated: three products with thin matrices, several times as fast as reading point by point.
     """
-    for where in positions:
-        n = values.shape[1]
-        at = where.to(torch.float32).clamp(0, n - 1)
-        weights = (1 - (at[:, None] - torch.arange(n, dtype=torch.float32)).abs()).clamp_(min=0).to(values)
-        values = torch.tensordot(values, weights, dims=([1], [1]))  # the axis that is read goes to the end
-    return values
+    x, y, z = (
+        (1 - (at.to(values).clamp(0, n - 1)[:, None] - torch.arange(n).to(values)).abs()).clamp_(min=0)
+        for at, n in zip(positions, values.shape[1:], strict=True)
+    )
+    channels, nx = values.shape[:2]
+    read = y @ (values @ z.T)  # each product reads and writes memory in its order
+    return (x @ read.reshape(channels, nx, -1)).reshape(channels, len(x), len(y), len(z))
