@@ -1,5 +1,6 @@
 """Examples in an order that depends on the seed alone, whatever the number of loader processes."""
 
+import ctypes
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -9,9 +10,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
 
 PREFETCH = 2  # batches ahead of each process: more only cost memory, for a batch is long in the making
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
 Make = Callable[[int, int, int], dict[str, Any]]
 """From subject, step and slot to an example, tensors by name."""
@@ -68,22 +71,59 @@ class Examples(Dataset[dict[str, Any]]):
             torch.set_num_threads(threads)
 
 
-def batches(examples: Examples, start: int, steps: int, workers: int, *, pin: bool = False) -> Iterator[dict[str, Any]]:
-    """The batches of steps ``start`` to ``steps``, made ahead of time by ``workers`` processes (0: in this one)."""
-    forked = workers > 0 and hasattr(os, "fork")
+def batches(
+    examples: Examples,
+    start: int,
+    steps: int,
+    workers: int,
+    *,
+    pin: bool = False,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Iterator[dict[str, Any]]:
+    """The batches of steps ``start`` to ``steps``, made ahead of time by ``workers`` processes (0: in this one).
+
+    Args:
+        examples: what batches are made of.
+        start: first step.
+        steps: one past the last.
+        workers: loader processes.
+        pin: put batches into memory that a GPU reads fast.
+        rank: which share of each batch is wanted: of ``ranks`` processes each takes every so manyth slot.
+        ranks: how many processes train together; they divide the batch.
+    """
+    if examples.batch % ranks:
+        raise InputError(
+            "batch", f"{examples.batch} slots for {ranks} processes", "as many slots for each", "Choose --batch."
+        )
+    own = [step * examples.batch + slot for step in range(start, steps) for slot in range(rank, examples.batch, ranks)]
     loader = DataLoader(
         examples,
-        batch_size=examples.batch,
-        sampler=range(start * examples.batch, steps * examples.batch),
+        batch_size=examples.batch // ranks,
+        sampler=own,
         num_workers=workers,
         # Forked processes share the subjects that are already open; nothing else of the parent is used there.
-        multiprocessing_context="fork" if forked else None,
+        multiprocessing_context="fork" if workers and hasattr(os, "fork") else None,
+        worker_init_fn=keep_memory if workers else None,
         prefetch_factor=PREFETCH if workers else None,
         pin_memory=pin,
         # Keeps the loader from drawing its unused base seed out of the global generator.
         generator=torch.Generator().manual_seed(0),
     )
     return iter(loader)
+
+
+def keep_memory(_: int = 0) -> None:
+    """Let this process keep the memory that it frees, with glibc: views are made about a tenth faster.
+
+    Their volumes are made anew all the time, and every new page of memory costs more than the arithmetic on it.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, 1 << 30)):
+        mallopt(option, value)
 
 
 def default_workers() -> int:

@@ -1,0 +1,279 @@
+"""A cohort is prepared once, whatever interrupts it, and what cannot be used is left out and named."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from qontrast.anatomy import prepared as writing
+from qontrast.anatomy.cohort import find_subjects
+from qontrast.anatomy.prepared import HEADS, MANIFEST, read_manifest
+from qontrast.basics import atomic
+from qontrast.basics.errors import InputError
+from qontrast.cli.app import run
+from qontrast.scans.nifti import read_image, write_image
+from qontrast.tasks import prepare as task
+from qontrast.tasks.prepare import Settings, check, prepare
+
+
+@pytest.fixture
+def cohort(maps_folder, tmp_path):
+    """Three subjects of one person's maps."""
+    folder = tmp_path / "cohort"
+    for name in ("sub-01", "sub-02", "sub-03"):
+        add(folder, maps_folder(), name)
+    return folder
+
+
+def add(folder, maps, name):
+    for file in (maps / "sub-01" / "anat").iterdir():
+        target = folder / name / "anat" / file.name.replace("sub-01", name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, target)
+
+
+def bytes_of(cache):
+    return {str(p.relative_to(cache)): p.read_bytes() for p in sorted(cache.rglob("*")) if p.is_file()}
+
+
+def prepared(cohort, cache, **more):
+    return prepare(Settings(str(cohort), **more), cache, jobs=1, quiet=True)
+
+
+def reasons(summary):
+    return {o.name: o.why for o in summary.left_out}
+
+
+def test_a_cache_is_a_cohort_of_its_own(cohort, tmp_path):
+    summary = prepared(cohort, tmp_path / "cache")
+    assert summary.subjects == ("sub-01", "sub-02", "sub-03")
+    assert [s.name for s in find_subjects(str(tmp_path / "cache"))] == ["sub-01", "sub-02", "sub-03"]
+    assert check(tmp_path / "cache", quiet=True) == []
+    facts = read_manifest(tmp_path / "cache")
+    assert facts["settings"]["data"] == str(cohort)
+    assert facts["left_out"] == []
+
+
+def test_every_number_says_which_file_it_came_from(cohort, tmp_path):
+    prepared(cohort, tmp_path / "cache")
+    facts = writing.read_facts(tmp_path / "cache" / HEADS / "sub-02")
+    for source in facts["sources"]:
+        assert writing.fingerprint(cohort / source["path"]) == {k: source[k] for k in ("size", "sha256")}
+    assert len(facts["sources"]) == 4
+
+
+def test_processes_do_not_change_a_byte(cohort, tmp_path):
+    prepared(cohort, tmp_path / "one")
+    prepare(Settings(str(cohort)), tmp_path / "two", jobs=2, quiet=True)
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+class Killed(BaseException):
+    """What a test throws instead of pulling the plug."""
+
+
+STEPS = ("mkdir", "write", "facts", "rename", "manifest")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("subject", [1, 2, 3])
+def test_killed_at_any_step_and_run_again_gives_the_same_bytes(cohort, tmp_path, monkeypatch, step, subject):
+    expected = tmp_path / "whole"
+    prepared(cohort, expected)
+    counted = {"n": 0}
+
+    def die_at(count, real):
+        def wrapped(*args, **kwargs):
+            counted["n"] += 1
+            if counted["n"] == count:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return wrapped
+
+    with monkeypatch.context() as m:
+        # A killed process tidies nothing up.
+        m.setattr(atomic.shutil, "rmtree", lambda *a, **k: None)
+        if step == "mkdir":
+            m.setattr(task, "publish_folder", die_at(subject, task.publish_folder))
+        elif step == "write":
+            m.setattr(writing, "write_chunks", die_at(5 * (subject - 1) + 3, writing.write_chunks))
+        elif step == "facts":
+            m.setattr(writing, "fingerprint", die_at(5 * (subject - 1) + 2, writing.fingerprint))
+        elif step == "rename":
+            m.setattr(atomic.Path, "rename", die_at(subject, atomic.Path.rename))
+        else:
+            m.setattr(task, "_manifest", die_at(1, task._manifest))
+        with pytest.raises(Killed):
+            prepared(cohort, tmp_path / "cache")
+    prepared(cohort, tmp_path / "cache")
+    assert bytes_of(tmp_path / "cache") == bytes_of(expected)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.15, 0.4])
+def test_killed_from_outside_and_run_again_gives_the_same_bytes(cohort, tmp_path, seconds):
+    prepared(cohort, tmp_path / "whole")
+    command = [sys.executable, "-m", "qontrast", "data", "prepare", str(cohort), "--out", str(tmp_path / "cache")]
+    process = subprocess.Popen([*command, "--jobs", "1", "--quiet"])
+    while process.poll() is None and not (tmp_path / "cache" / HEADS).is_dir():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    prepared(cohort, tmp_path / "cache")
+    assert bytes_of(tmp_path / "cache") == bytes_of(tmp_path / "whole")
+
+
+def test_only_what_is_new_or_changed_is_made(cohort, tmp_path, maps_folder):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    add(cohort, maps_folder(), "sub-04")
+    os.utime(cohort / "sub-02" / "anat" / "sub-02_R1map.nii.gz", ns=(10, 10))
+    states = {o.name: o.state for o in prepared(cohort, cache).outcomes}
+    assert states == {"sub-01": "kept", "sub-02": "mended", "sub-03": "kept", "sub-04": "made"}
+    assert {o.state for o in prepared(cohort, cache).outcomes} == {"kept"}
+
+
+@pytest.mark.parametrize("damage", ["cut short", "altered", "missing", "head.json"])
+def test_damage_is_named_and_mended(cohort, tmp_path, damage, capsys):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    whole = bytes_of(cache)
+    file = cache / HEADS / "sub-02" / ("head.json" if damage == "head.json" else "r1.b2nd")
+    content = bytearray(file.read_bytes())
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut short":
+        file.write_bytes(content[:-7])
+    else:
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    faults = check(cache, quiet=True)
+    assert len(faults) == 1
+    assert str(file) in faults[0]
+    arguments = ["data", "prepare", str(cohort), "--out", str(cache), "--quiet"]
+    assert run([*arguments, "--check"]) == 1
+    assert str(file) in capsys.readouterr().err
+    outcome = {o.name: o for o in prepared(cohort, cache).outcomes}["sub-02"]
+    if damage != "head.json":  # a changed digit of a statistic is seen by --check alone
+        assert outcome.state == "mended"
+        assert file.name in outcome.why
+        assert bytes_of(cache) == whole
+        assert run([*arguments, "--check"]) == 0
+
+
+def test_what_cannot_be_used_is_left_out_and_the_rest_prepared(cohort, tmp_path, maps_folder, monkeypatch, capsys):
+    maps = maps_folder()
+    for name in ("sub-grid", "sub-gone", "sub-nan", "sub-short", "患者 1", "Åsa Müller"):
+        add(cohort, maps, name)
+    image = read_image(cohort / "sub-grid" / "anat" / "sub-grid_R1map.nii.gz")
+    other = image.grid.resampled(3.0)
+    write_image(cohort / "sub-grid" / "anat" / "sub-grid_R1map.nii.gz", np.ones(other.shape, np.float32), other)
+    (cohort / "sub-gone" / "anat" / "sub-gone_PDmap.nii.gz").unlink()
+    (cohort / "sub-gone" / "anat" / "sub-gone_PDmap.nii.gz").symlink_to("nowhere.nii.gz")
+    bad = image.data.copy()
+    bad[0, 0, 0] = np.nan
+    write_image(cohort / "sub-nan" / "anat" / "sub-nan_R1map.nii.gz", bad, image.grid)
+    short = cohort / "sub-short" / "anat" / "sub-short_R1map.nii.gz"
+    short.write_bytes(short.read_bytes()[:2000])
+    shutil.copytree(cohort / "sub-03", cohort / "siteB" / "sub-03")  # two subjects of one name
+    (cohort / "sub-01" / "loop").symlink_to("..", target_is_directory=True)
+    (cohort / "sub-02" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("qontrast.scans.walk.os.scandir", refuse)
+    summary = prepared(cohort, tmp_path / "cache")
+    assert set(summary.subjects) == {"sub-01", "sub-02", "sub-患者 1", "sub-Åsa Müller"} or set(summary.subjects) == {
+        "sub-01",
+        "sub-02",
+        "患者 1",
+        "Åsa Müller",
+    }
+    told = reasons(summary)
+    for name, words in {
+        "sub-grid": "grid",
+        "sub-gone": "no readable file",
+        "sub-nan": "NaN",
+        "sub-short": "sub-short_R1map.nii.gz",
+        "sub-03": "two subjects of this name",
+        str(cohort / "sub-01" / "loop"): "leads back",
+        str(cohort / "sub-02" / "closed"): "Permission denied",
+    }.items():
+        assert words in told[name], (name, told.get(name))
+    assert len(told) == 7
+    listed = read_manifest(tmp_path / "cache")["left_out"]
+    assert {entry["name"] for entry in listed} == set(told)
+    assert run(["data", "prepare", str(cohort), "--out", str(tmp_path / "cache"), "--jobs", "1"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out.replace("\n", "") for name in told)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("blosc2: write")])
+def test_a_full_disk_costs_one_subject_and_is_an_error(cohort, tmp_path, monkeypatch, capsys, error):
+    whole = tmp_path / "whole"
+    prepared(cohort, whole)
+    real, count = writing.write_chunks, {"n": 0}
+
+    def full(path, volume):
+        count["n"] += 1
+        if 6 <= count["n"] <= 10:
+            path.write_bytes(b"half a file")
+            raise error
+        real(path, volume)
+
+    with monkeypatch.context() as m:
+        m.setattr(writing, "write_chunks", full)
+        assert run(["data", "prepare", str(cohort), "--out", str(tmp_path / "cache"), "--jobs", "1"]) == 1
+    assert "Free some space" in capsys.readouterr().err
+    left = [entry["name"] for entry in read_manifest(tmp_path / "cache")["left_out"]]
+    assert left
+    assert not [p for p in (tmp_path / "cache" / HEADS).iterdir() if p.name.startswith(".")]
+    prepared(cohort, tmp_path / "cache")
+    assert bytes_of(tmp_path / "cache") == bytes_of(whole)
+
+
+def test_a_cache_of_another_cohort_or_another_folder_is_refused(cohort, tmp_path, maps_folder):
+    prepared(cohort, tmp_path / "cache")
+    with pytest.raises(InputError, match="Choose another --out"):
+        prepared(maps_folder(), tmp_path / "cache")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="something else"):
+        prepared(cohort, tmp_path / "mine")
+
+
+def test_two_at_a_time_are_refused(cohort, tmp_path):
+    cache = tmp_path / "cache"
+    with task._claimed(cache, Settings(str(cohort))), pytest.raises(InputError, match="another process"):
+        prepared(cohort, cache)
+
+
+def test_a_manifest_that_is_none_is_refused(cohort, tmp_path):
+    prepared(cohort, tmp_path / "cache")
+    (tmp_path / "cache" / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="Run it again"):
+        find_subjects(str(tmp_path / "cache"))
+
+
+def test_embedded_heads_and_tables_are_cohorts_too(cohort, tmp_path):
+    table = tmp_path / "cohort.tsv"
+    rows = [f"{n}\t{s}\tcohort/sub-{n}/anat/sub-{n}_{s}.nii.gz" for n in ("01", "02") for s in ("PDmap", "R1map")]
+    table.write_text("\n".join(["subject\tsuffix\tpath", *rows]) + "\n")
+    assert prepared(table, tmp_path / "cache").subjects == ("sub-01", "sub-02")
+
+
+def test_a_cohort_without_a_subject_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no image"):
+        prepared(tmp_path / "empty", tmp_path / "cache")
