@@ -194,12 +194,7 @@ def test_what_cannot_be_used_is_left_out_and_the_rest_prepared(cohort, tmp_path,
 
     monkeypatch.setattr("qontrast.scans.walk.os.scandir", refuse)
     summary = prepared(cohort, tmp_path / "cache")
-    assert set(summary.subjects) == {"sub-01", "sub-02", "sub-患者 1", "sub-Åsa Müller"} or set(summary.subjects) == {
-        "sub-01",
-        "sub-02",
-        "患者 1",
-        "Åsa Müller",
-    }
+    assert set(summary.subjects) == {"sub-01", "sub-02", "患者 1", "Åsa Müller"}
     told = reasons(summary)
     for name, words in {
         "sub-grid": "grid",

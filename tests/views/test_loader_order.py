@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from qontrast.basics.errors import InputError
 from qontrast.views.loader import Examples, batches, default_workers
-from qontrast.views.pair import PairMaker
+from qontrast.views.pair import PairMaker, make_pair
 
 TENSORS = ("a", "b", "clean_a", "clean_b")
 
@@ -76,8 +77,54 @@ def test_loader_processes_do_not_change_a_bit(heads, plan):
     here = list(batches(examples, 0, 3, 0))
     assert here[0].keys() == set(TENSORS)
     assert here[0]["a"].shape == (2, 1, 48, 48, 48)
-    for workers in (1, 2):
+    for workers in (1, 3):
         assert alike(list(batches(examples, 0, 3, workers)), here)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_ranks_see_together_what_one_sees(heads, plan, workers):
+    examples = Examples(PairMaker(heads, plan(), 3), 2, 4, 3)
+    alone = list(batches(examples, 1, 4, 0))
+    shares = [list(batches(examples, 1, 4, workers, rank=rank, ranks=2)) for rank in (0, 1)]
+    for step, whole in enumerate(alone):
+        for name, values in whole.items():
+            assert torch.equal(shares[0][step][name], values[0::2])
+            assert torch.equal(shares[1][step][name], values[1::2])
+
+
+def test_ranks_that_do_not_divide_a_batch_are_refused(heads, plan):
+    with pytest.raises(InputError, match="3 slots for 2 processes"):
+        batches(Examples(numbers, 5, 3, 0), 0, 1, 0, ranks=2)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_batch_is_its_examples_one_by_one(heads, plan, size):
+    examples = Examples(PairMaker(heads, plan(), 3), 2, size, 3)
+    for step, batch in enumerate(batches(examples, 0, 2, 0)):
+        for slot in range(size):
+            pair = make_pair(heads[examples.subject(step, slot)], plan(), 3, step, slot)
+            assert torch.equal(batch["a"][slot], pair.a.image[0])
+            assert torch.equal(batch["clean_b"][slot], pair.b.clean[0])
+
+
+def test_shares_are_kept_without_epochs_and_without_doubles():
+    shares = [0.25, 0.25, *[0.05] * 10]
+    examples = Examples(numbers, 12, 2, 0, shares)
+    found = [[examples.subject(step, slot) for slot in range(2)] for step in range(3000)]
+    assert all(len(set(batch)) == 2 for batch in found)
+    first = [batch[0] for batch in found]
+    for subject in (0, 1, 7):
+        expected = 3000 * shares[subject]
+        assert abs(first.count(subject) - expected) < 4 * expected**0.5
+    assert [examples.subject(7, 0), examples.subject(7, 1)] == found[7]
+
+
+def test_fewer_subjects_with_shares_than_slots_come_again():
+    examples = Examples(numbers, 3, 5, 0, [0.5, 0.5, 0.0])
+    for step in range(20):
+        batch = [examples.subject(step, slot) for slot in range(5)]
+        assert set(batch) == {0, 1}
+        assert {batch.count(0), batch.count(1)} == {2, 3}
 
 
 def test_threads_of_this_process_do_not_change_a_bit(heads, plan):
@@ -121,6 +168,13 @@ def test_a_failure_in_a_loader_process_reaches_the_caller():
 
 
 def test_one_core_is_left_to_the_network(monkeypatch):
+    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 1e12)
     for cores, expected in ((1, 0), (2, 1), (8, 7), (96, 16)):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
         assert default_workers() == expected
+
+
+def test_no_more_loaders_than_the_free_memory_holds(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 2.0e9)
+    assert default_workers() == 2
