@@ -45,7 +45,13 @@ physics: $(STAMP)  ## every sequence against its oracle, the prior's draws, real
 physics-page: $(STAMP)  ## write docs/physics.md and its pictures
 	PYTHONPATH=tests $(BIN)/python -m oracles.page
 
-bench: $(STAMP)  ## speed of the signals, of the view pipeline and of training, and memory
+build/peers: $(STAMP) benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ -r benchmarks/requirements.txt
+	@touch $@
+
+bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signals and training, and memory
+	PYTHONPATH=build/peers $(BIN)/python benchmarks/views.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/signals.py
 	$(BIN)/python benchmarks/throughput.py
 
