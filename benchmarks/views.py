@@ -4,12 +4,13 @@
     python benchmarks/views.py [--crops 96 48] [--rounds 4]
 
 Every contender makes a pair on one thread, first alone and then once per core, at the same time: seconds per pair of
-one core and of the whole machine (means; a pair's cost depends on the sequences that were drawn). Contenders take turns in
-each round, so that a machine whose speed drifts is the same to all.
+one core and of the whole machine (means: a pair's cost depends on the sequences that were drawn). Contenders take turns
+in each round, so that a machine whose speed drifts is the same to all.
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
 operation with fewer artefacts: see ``peers.py``. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
-view's points, and copying what a pair has to move in any case: the maps of its box in, two views and their clean versions out.
+view's points, and copying what a pair has to move in any case: the maps of its box in, two views and their clean
+versions out.
 """
 
 import argparse

@@ -23,6 +23,7 @@ HMRI = {
     "MT": "MTsat",
     "B1map": "TB1map",
 }
+_SUBJECT = re.compile(r"^sub-[^.]+$")
 FOLDERS = {"anat", "mri", "results", "supplementary"}  # of BIDS, FreeSurfer and the toolbox: they name no subject
 _IXI_NAME = re.compile(r"^(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)$")
 IXI = {"T1": "T1w", "T2": "T2w", "PD": "PDw", "MRA": "angio"}
@@ -45,7 +46,13 @@ class Named:
 
     @property
     def subject(self) -> str:
-        """``sub-01``, or the name of the folder (above ``Results``, ``mri`` and the like) where there is none."""
+        """``sub-01``, or the name of the folder (above ``Results``, ``mri`` and the like) where there is none.
+
+        A folder called ``sub-...`` counts more than the file's name: it may be a link to another subject's.
+        """
+        folder = next((part for part in reversed(self.path.parts[:-1]) if _SUBJECT.match(part)), None)
+        if folder is not None:
+            return folder
         sub = self.entities.get("sub")
         if sub:
             return f"sub-{sub}"
