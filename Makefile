@@ -56,7 +56,8 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 	$(BIN)/python benchmarks/throughput.py
 
 lock: $(STAMP)  ## write requirements.lock from what is installed now
-	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//' > requirements.lock
+	{ echo '# Written by make lock. torch is the pin: pip takes the build that fits the machine.'; \
+	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.lock
 
 clean:  ## remove what was built
 	rm -rf $(VENV) demo build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -3,8 +3,8 @@
     python benchmarks/memory.py [--subjects 20 200 2000] [--names 20000]
 
 The cohort is one prepared head, linked so many times. Each number of subjects is measured in a process of its own,
-which makes pairs with two loader processes. Peak memory is the proportional set size of all of them together, so that pages
-shared between them count once.
+which makes pairs with two loader processes. Peak memory is the proportional set size of all of them together, so that
+pages shared between them count once.
 """
 
 import argparse
