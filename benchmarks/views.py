@@ -40,7 +40,7 @@ from qontrast.physics.presets import PRESETS
 from qontrast.scans.chunks import Chunks
 from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks.prepare import Settings, prepare
-from qontrast.views.acquisition import Observed, Simulated
+from qontrast.views.acquisition import Acquisition, Observed
 from qontrast.views.labelled import simulate_scan
 from qontrast.views.loader import keep_memory
 from qontrast.views.pair import make_pair
@@ -204,8 +204,7 @@ def stages(source: SubjectSource, plan: ViewPlan, pairs: int) -> dict[str, float
         timed(Place, "__init__", "place"),
         timed(Place, "read", "resample"),
         timed(Observed, "render", "resample"),
-        timed(Simulated, "image", "artefacts"),
-        timed(Observed, "image", "artefacts"),
+        timed(Acquisition, "image", "artefacts"),
     ):
         make_pair(source.open(), plan, 0, 0)
         spent.update(dict.fromkeys(STAGES, 0.0))

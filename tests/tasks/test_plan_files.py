@@ -104,6 +104,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
     plan = PretrainPlan()
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
+        "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites", "others": "[{data: elsewhere}]",
         "net": "cnn", "batch": "3", "temperature": "0.6", "reconstruction": "2", "seed": "1", "views.arm": "base",
         "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",
         "views.geometry.rotation": "1", "views.geometry.scale": "[1, 2]", "views.geometry.shear": "0",

@@ -13,7 +13,7 @@ from qontrast.geometry.sample import average_blocks, reading, touched
 from qontrast.physics.sequence import Sequence
 from qontrast.views.contrast import describe, draw_contrasts
 from qontrast.views.normalise import normalise
-from qontrast.views.plan import ArtefactRanges, ViewPlan
+from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, resampled
 from qontrast.views.spoiling import Spoiling, draw_added, draw_spoiling, scanned
 
@@ -22,27 +22,29 @@ Signal = tuple[AnyVolume, Volume | None]
 
 
 class Acquisition(ABC):
-    """One contrast of one head, ready to be rendered at any place."""
+    """One contrast of one head, ready to be rendered at any place.
+
+    Args:
+        sequence: the protocol of a simulated contrast; None for a scan that was really made.
+    """
+
+    sequence: Sequence | None
 
     @abstractmethod
     def render(self, place: Place) -> Signal:
         """The signal at a view's voxels, ``[1, components, x, y, z]``."""
 
     @abstractmethod
-    def draw_spoiling(
-        self,
-        ranges: ArtefactRanges,
-        shape: tuple[int, int, int],
-        voxel: tuple[float, float, float],
-        generator: torch.Generator,
-        *,
-        field_known: bool,
-    ) -> Spoiling:
+    def draw_spoiling(self, plan: ViewPlan, generator: torch.Generator, *, field_known: bool) -> Spoiling:
         """Draw the artefacts of a view of this contrast."""
 
-    @abstractmethod
     def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
-        """The image ``[1, 1, x, y, z]``, spoilt or (None) clean, as the network sees it."""
+        """The image ``[1, 1, x, y, z]`` as the network sees it: spoilt or (None) clean, and normalised."""
+        values, b0 = signal
+        if spoiling is None:
+            return normalise(values if self.sequence is None else self.sequence.image(values))
+        image = scanned(self.sequence, values, spoiling, b0)
+        return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
 
     @abstractmethod
     def describe(self) -> str:
@@ -65,23 +67,10 @@ class Simulated(Acquisition):
         """See :class:`Acquisition`, as all of these."""
         return resampled(self.tissue, self.sequence, place)
 
-    def draw_spoiling(
-        self,
-        ranges: ArtefactRanges,
-        shape: tuple[int, int, int],
-        voxel: tuple[float, float, float],
-        generator: torch.Generator,
-        *,
-        field_known: bool,
-    ) -> Spoiling:
+    def draw_spoiling(self, plan: ViewPlan, generator: torch.Generator, *, field_known: bool) -> Spoiling:
         """As often and as strong as the sequence suffers from them."""
-        return draw_spoiling(ranges, self.sequence, shape, voxel, generator, field_known=field_known)
-
-    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
-        """As the scanner would store it, then normalised."""
-        if spoiling is None:
-            return normalise(self.sequence.image(signal[0]))
-        return _finished(scanned(self.sequence, *_both(signal, spoiling)), spoiling)
+        shape, voxel = (plan.crop,) * 3, (plan.spacing,) * 3
+        return draw_spoiling(plan.artefacts, self.sequence, shape, voxel, generator, field_known=field_known)
 
     def describe(self) -> str:
         """The protocol."""
@@ -97,6 +86,7 @@ class Observed(Acquisition):
     """
 
     scan: ObservedScan
+    sequence: None = None
 
     def render(self, place: Place) -> Signal:
         """Read on the scan's own grid: one interpolation, whatever the grids of the head's other scans are."""
@@ -107,35 +97,13 @@ class Observed(Acquisition):
         box = touched(moved, self.scan.grid.shape)
         return average_blocks(reading(box, moved)(self.scan.block(box)), place.factor), None
 
-    def draw_spoiling(
-        self,
-        ranges: ArtefactRanges,
-        shape: tuple[int, int, int],
-        voxel: tuple[float, float, float],
-        generator: torch.Generator,
-        *,
-        field_known: bool,
-    ) -> Spoiling:
+    def draw_spoiling(self, plan: ViewPlan, generator: torch.Generator, *, field_known: bool) -> Spoiling:
         """Bias, noise and erasure: the rest is in the scan already."""
-        return draw_added(ranges, shape, generator)
-
-    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
-        """The scan, with what is added, normalised."""
-        if spoiling is None:
-            return normalise(signal[0])
-        return _finished(scanned(None, *_both(signal, spoiling)), spoiling)
+        return draw_added(plan.artefacts, (plan.crop,) * 3, generator)
 
     def describe(self) -> str:
         """Which scan."""
         return f"{self.scan.contrast} (observed)"
-
-
-def _both(signal: Signal, spoiling: Spoiling) -> tuple[AnyVolume, Spoiling, Volume | None]:
-    return signal[0], spoiling, signal[1]
-
-
-def _finished(image: Volume, spoiling: Spoiling) -> Volume:
-    return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
 
 
 def draw_acquisitions(head: Head, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Acquisition, Acquisition]:

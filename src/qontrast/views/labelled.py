@@ -91,8 +91,7 @@ class SimulatedCase(Case):
         place = Place(head.grid, warp)
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
-        shape, voxel, known = (plan.crop,) * 3, (plan.spacing,) * 3, signal[1] is not None
-        spoiling = scan.draw_spoiling(plan.artefacts, shape, voxel, generator, field_known=known)
+        spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         return scan.image(signal, spoiling), classes_at(tissue, place)
 
 

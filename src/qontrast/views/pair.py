@@ -44,7 +44,7 @@ class View:
         Raises:
             TypeError: for a scan that was really made.
         """
-        if not isinstance(self.acquisition, Simulated):
+        if self.acquisition.sequence is None:
             raise TypeError(f"{self.acquisition.describe()} has no simulated sequence")
         return self.acquisition.sequence
 
@@ -107,9 +107,7 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
             place, signal = Place(subject.grid, moved), None
         if signal is None or acquisition is not acquisitions[0]:
             signal = acquisition.render(place)
-        spoiling = acquisition.draw_spoiling(
-            plan.artefacts, shape, (plan.spacing,) * 3, generator, field_known=signal[1] is not None
-        )
+        spoiling = acquisition.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         image, clean = acquisition.image(signal, spoiling), acquisition.image(signal, None)
         views.append(View(image, clean, acquisition, moved, spoiling))
     return ViewPair(subject.name, views[0], views[1])
