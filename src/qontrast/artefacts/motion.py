@@ -35,9 +35,9 @@ class Pose:
         return Pose((x, y, z), (u, v, w))
 
     def __call__(self, image: AnyVolume, voxel: tuple[float, float, float]) -> AnyVolume:
-        """The image of the head in this pose: turned by resampling, then shifted by phase ramps."""
+        """The image of the head in this pose: turned and shifted by one resampling, or only shifted by phase ramps."""
         if any(self.turn):
-            image = turned(image, self.turn, voxel)
+            return turned(image, self.turn, voxel, self.shift)
         for axis in range(3):
             if self.shift[axis]:
                 count = image.shape[axis + 2]
@@ -120,14 +120,25 @@ class RigidMotion:
         return f"motion {shift:.1f} mm {turn:.1f}° {AXES[self.axis]} {self.order}"
 
 
-def turned(image: AnyVolume, turn: tuple[float, float, float], voxel: tuple[float, float, float]) -> AnyVolume:
-    """The content of ``image`` turned by a rotation vector (degrees) about its centre; trilinear, edges repeated."""
+def turned(
+    image: AnyVolume,
+    turn: tuple[float, float, float],
+    voxel: tuple[float, float, float],
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> AnyVolume:
+    """The content of ``image`` turned by a rotation vector (degrees) about its centre, then shifted (mm).
+
+    Trilinear, edges repeated.
+    """
     u, v, w = (math.radians(t) for t in turn)
     skew = torch.tensor([[0.0, -w, v], [w, 0.0, -u], [-v, u, 0.0]], dtype=torch.float64)
     back = torch.linalg.matrix_exp(-skew)
     size = torch.tensor(voxel, dtype=torch.float64)
     to_voxels = (back * size[None, :] / size[:, None]).float().to(image.device)
-    x, y, z = (torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 for n in image.shape[-3:])
+    x, y, z = (
+        torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 - s / v
+        for n, s, v in zip(image.shape[-3:], shift, voxel, strict=True)
+    )
     planes = []
     for row, n in zip(to_voxels, image.shape[-3:], strict=True):
         plane = (row[0] * x + (n - 1) / 2)[:, None, None] + (row[1] * y)[:, None] + row[2] * z
