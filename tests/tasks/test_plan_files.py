@@ -100,7 +100,13 @@ def test_precision_32_may_be_written_as_a_number():
 
 
 def test_every_field_but_where_and_when_changes_the_digest():
-    same = {"compute.device", "compute.workers", "optimisation.checkpoint_seconds", "optimisation.checkpoint_steps"}
+    same = {
+        "compute.device",
+        "compute.workers",
+        "compute.prefetch",
+        "optimisation.checkpoint_seconds",
+        "optimisation.checkpoint_steps",
+    }
     plan = PretrainPlan()
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
@@ -118,7 +124,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "views.pathology.folder": "masks", "optimisation.steps": "4", "optimisation.learning_rate": "0.1",
         "optimisation.weight_decay": "0", "optimisation.clip": "1", "optimisation.checkpoint_seconds": "5",
         "optimisation.checkpoint_steps": "5", "compute.device": "cpu", "compute.precision": "32",
-        "compute.workers": "0",
+        "compute.workers": "0", "compute.prefetch": "1",
     }  # fmt: skip
     assert other.keys() == plan_values(plan).keys()
     unmoved = {

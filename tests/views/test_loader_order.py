@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qontrast.basics.errors import InputError
-from qontrast.views.loader import Examples, batches, default_workers
+from qontrast.views.loader import Examples, batches, default_prefetch, default_workers
 from qontrast.views.pair import PairMaker, make_pair
 
 TENSORS = ("a", "b", "clean_a", "clean_b")
@@ -172,6 +172,11 @@ def test_one_core_is_left_to_the_network(monkeypatch):
     for cores, expected in ((1, 0), (2, 1), (8, 7), (96, 16)):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
         assert default_workers() == expected
+
+
+def test_batches_ahead_fit_the_memory(monkeypatch):
+    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 1.0e9)
+    assert [default_prefetch(w, b) for w, b in ((1, 1000), (2, 20_000_000), (10, 20_000_000))] == [4, 2, 1]
 
 
 def test_no_more_loaders_than_the_free_memory_holds(monkeypatch):

@@ -104,7 +104,7 @@ class Dephasing:
 
 
 def _sinc(x: Tensor) -> Tensor:
-    """sin x / x: up to 1.5 by its series to x^10, within 1e-6 and at a third of the time, and beyond it as it stands."""
+    """sin x / x: up to 1.5 by its series to x^10, within 1e-6 at a third of the time, and beyond it as it stands."""
     square = x.square()
     out = torch.full_like(x, -1 / 39916800)
     for term in (1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1.0):

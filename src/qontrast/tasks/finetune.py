@@ -17,7 +17,7 @@ from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.views.labelled import CropMaker
-from qontrast.views.loader import Examples, batches, default_workers
+from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_encoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
@@ -66,7 +66,7 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         f"{fabric._precision.precision}",
         quiet=quiet,
     )
-    workers = default_workers() if plan.compute.workers < 0 else plan.compute.workers
+    workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
     examples = Examples(CropMaker(cases, plan.views, plan.seed), len(cases), plan.batch, plan.seed)
     steps = plan.optimisation.steps
     criterion = DiceCrossEntropy()
@@ -77,7 +77,12 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
     run = Run(out, "segment", plan.seed, digest(plan), plan.batch, unit="crops", resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
     model = fit(
-        fabric, model, losses, lambda first: batches(examples, first, steps, workers, pin=pin), plan.optimisation, run
+        fabric,
+        model,
+        losses,
+        lambda first: batches(examples, first, steps, workers, prefetch=prefetch, pin=pin),
+        plan.optimisation,
+        run,
     )
     assert isinstance(model, Segmenter)
     file = out / MODEL

@@ -20,6 +20,7 @@ P = TypeVar("P")
 NOT_IN_DIGEST = (
     "compute.device",
     "compute.workers",
+    "compute.prefetch",
     "optimisation.checkpoint_seconds",
     "optimisation.checkpoint_steps",
 )

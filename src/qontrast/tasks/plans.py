@@ -11,6 +11,7 @@ from qontrast.engine.loop import Optimisation
 from qontrast.nets.catalogue import NETS
 from qontrast.nets.encoder import STRIDE
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.views.loader import default_prefetch, default_workers
 from qontrast.views.plan import ViewPlan
 
 SMALLEST_CROP = 2 * STRIDE
@@ -52,12 +53,23 @@ class Compute:
     Args:
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
         precision: ``auto`` (bf16 autocast where the processor has it), ``32`` or ``bf16``.
-        workers: processes that make examples; -1 for one per core but one.
+        workers: processes that make examples, on one thread each; -1 for one per core but one, if they fit the memory.
+        prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "auto"
     workers: int = -1
+    prefetch: int = -1
+
+    def __post_init__(self) -> None:
+        if self.prefetch < 1 and self.prefetch != -1:
+            raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
+
+    def loading(self, batch_bytes: int) -> tuple[int, int]:
+        """Loader processes, and batches of so many bytes that each makes ahead."""
+        workers = default_workers() if self.workers < 0 else self.workers
+        return workers, default_prefetch(workers, batch_bytes) if self.prefetch < 0 else self.prefetch
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
 from qontrast.views.contrast import check_contrasts
-from qontrast.views.loader import Examples, batches, default_workers
+from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
 from qontrast.views.pair import PairMaker, make_pair
 from qontrast.weights.encoder import ENCODER, save_encoder
 
 SHOWN_PAIRS = 4
+TENSORS = 4  # of a pair: two views, and both without artefacts
 
 
 def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool = False) -> Path:
@@ -68,7 +69,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         model: nn.Module = Pretrainer(build_encoder(plan.net))
-    workers = default_workers() if plan.compute.workers < 0 else plan.compute.workers
+    workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3)
     maker = PairMaker(sources, plan.views, plan.seed)
     examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     steps = plan.optimisation.steps
@@ -78,7 +79,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         fabric,
         model,
         lambda model, batch: pretraining_losses(model, batch, plan),
-        lambda start: batches(examples, start, steps, workers, pin=pin),
+        lambda start: batches(examples, start, steps, workers, prefetch=prefetch, pin=pin),
         plan.optimisation,
         run,
     )

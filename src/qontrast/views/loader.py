@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
 
-PREFETCH = 2  # batches ahead of each process: more only cost memory, for a batch is long in the making
+MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
+SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
 Make = Callable[[int, int, int], dict[str, Any]]
@@ -77,6 +78,7 @@ def batches(
     steps: int,
     workers: int,
     *,
+    prefetch: int = 2,
     pin: bool = False,
     rank: int = 0,
     ranks: int = 1,
@@ -88,6 +90,7 @@ def batches(
         start: first step.
         steps: one past the last.
         workers: loader processes.
+        prefetch: batches that each of them makes ahead.
         pin: put batches into memory that a GPU reads fast.
         rank: which share of each batch is wanted: of ``ranks`` processes each takes every so manyth slot.
         ranks: how many processes train together; they divide the batch.
@@ -105,7 +108,7 @@ def batches(
         # Forked processes share the subjects that are already open; nothing else of the parent is used there.
         multiprocessing_context="fork" if workers and hasattr(os, "fork") else None,
         worker_init_fn=keep_memory if workers else None,
-        prefetch_factor=PREFETCH if workers else None,
+        prefetch_factor=prefetch if workers else None,
         pin_memory=pin,
         # Keeps the loader from drawing its unused base seed out of the global generator.
         generator=torch.Generator().manual_seed(0),
@@ -131,6 +134,12 @@ def default_workers() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     fitting = _free_memory() / MEMORY_OF_WORKER
     return max(0, min(16, cores - 1, int(min(fitting, 16))))
+
+
+def default_prefetch(workers: int, batch_bytes: int) -> int:
+    """Batches that each loader process makes ahead: up to 4, as long as all of them fit a tenth of the free memory."""
+    fitting = SHARE_AHEAD * _free_memory() / max(1, workers * batch_bytes)
+    return max(1, int(min(fitting, MOST_AHEAD)))
 
 
 def _free_memory() -> float:
