@@ -1,8 +1,8 @@
 """One protocol's signal as a table over R1, R2 and the transmit field: for the many voxels of measured maps.
 
-A spin echo's signal per PD depends on those three alone. A table of it is made in a few milliseconds and read in about
-15 nanoseconds a voxel, a fifth of what the sequence itself costs there. It errs by less than 0.3 % of PD, even where the
-transmit field is 60 % off; a test holds that.
+A spin echo's signal per PD depends on those three alone. A table of it is made in a few milliseconds and read in
+about 15 nanoseconds a voxel, a fifth of what the sequence itself costs there. It errs by less than 0.3 % of PD, even
+where the transmit field is 60 % off; a test holds that.
 """
 
 import math
@@ -14,7 +14,7 @@ from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import TissueMaps
 
-R1_STEP, R2_STEP = 0.05, 0.12  # of the natural logarithm
+R1_STEP, R2_STEP = 0.03, 0.12  # of the natural logarithm; where fluid ends and tissue begins, R1 decides on much
 B1_STEP = 0.02
 LOWEST, HIGHEST = 0.02, 500.0  # 1/s: rates beyond these are read as these
 SLAB = 1 << 15  # voxels at a time: temporaries stay in the second-level cache

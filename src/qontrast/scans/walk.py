@@ -76,12 +76,13 @@ def load_index(path: Path, root: Path) -> Index:
         return Index(root)
 
 
-def walk(root: Path, known: Index | None = None) -> Index:
+def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> Index:
     """Every folder and file below ``root``; links are followed, but never round in a circle.
 
     Args:
         root: where to begin.
         known: an earlier index: folders whose modification time is unchanged are not read again.
+        skip: a folder that is passed over.
     """
     index = Index(Path(root))
     before = known.folders if known is not None else {}
@@ -89,6 +90,8 @@ def walk(root: Path, known: Index | None = None) -> Index:
     while waiting:
         relative, above = waiting.pop()
         path = index.root / relative
+        if skip is not None and path == skip:
+            continue
         try:
             status = path.stat()
             own = (status.st_dev, status.st_ino)

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 
 from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects
+from qontrast.anatomy.label_table import possible_tables
 from qontrast.anatomy.prepared import FORMAT, HEAD, HEADS, MANIFEST, fingerprint, read_facts, read_manifest, write_head
 from qontrast.anatomy.qmri import TARGETS
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
@@ -42,6 +44,13 @@ class Settings:
     kind: Kind = "auto"
     labels: str | None = None
     embedded: int = 8
+
+    def __post_init__(self) -> None:
+        # A cache is gone on with from any folder.
+        if self.data != EMBEDDED:
+            object.__setattr__(self, "data", os.path.abspath(self.data))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", os.path.abspath(self.labels))
 
     def facts(self) -> dict[str, Any]:
         """As they stand in the cache."""
@@ -184,7 +193,7 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
         if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
             return group_subjects(read_table(root), settings.kind, labels), []
         return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
-    index = walk(root, load_index(out / INDEX, root))
+    index = walk(root, load_index(out / INDEX, root), skip=Path(os.path.abspath(out)))
     index.save(out / INDEX)
     sources = group_subjects(named_images(index.files()), settings.kind, labels)
     say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
@@ -196,9 +205,10 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
 def _stamps(source: SubjectSource) -> list[dict[str, Any]]:
     """The files that a subject is made from, with size and modification time."""
     images = [f.path for f in source.files if source.kind != "maps" or f.suffix in TARGETS or f.suffix == "mask"]
+    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
     if source.kind == "labels":
         images = images[:1]
-    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
+        beside += possible_tables(images[0])
     stamps = []
     for path in sorted({*images, *(b for b in beside if b.is_file())}):
         try:
