@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,9 +47,9 @@ class Settings:
     def __post_init__(self) -> None:
         # A cache is gone on with from any folder.
         if self.data != EMBEDDED:
-            object.__setattr__(self, "data", os.path.abspath(self.data))
+            object.__setattr__(self, "data", str(Path(self.data).resolve()))
         if self.labels is not None:
-            object.__setattr__(self, "labels", os.path.abspath(self.labels))
+            object.__setattr__(self, "labels", str(Path(self.labels).resolve()))
 
     def facts(self) -> dict[str, Any]:
         """As they stand in the cache."""
@@ -193,7 +192,7 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
         if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
             return group_subjects(read_table(root), settings.kind, labels), []
         return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
-    index = walk(root, load_index(out / INDEX, root), skip=Path(os.path.abspath(out)))
+    index = walk(root, load_index(out / INDEX, root), skip=out.resolve())
     index.save(out / INDEX)
     sources = group_subjects(named_images(index.files()), settings.kind, labels)
     say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
