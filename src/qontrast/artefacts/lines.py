@@ -48,6 +48,8 @@ def along(image: AnyVolume, matrix: Tensor, axis: int) -> AnyVolume:
     In the image's precision; complex if either is.
     """
     precision = image.dtype.to_real()
+    if matrix.is_complex() and not image.is_complex():  # two real products cost less than a complex one
+        return torch.complex(along(image, matrix.real, axis), along(image, matrix.imag, axis))
     if image.is_complex() and not matrix.is_complex() and axis < 2:  # real and imaginary parts are but more columns
         parts = torch.view_as_real(image.resolve_conj().contiguous()).flatten(-2)
         moved = along(parts, matrix, axis)
