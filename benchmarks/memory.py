@@ -8,7 +8,6 @@ pages shared between them count once.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from qontrast.anatomy.cohort import find_subjects, group_subjects
+from qontrast.anatomy.prepared import read_manifest, signed
 from qontrast.scans.names import named_images
 from qontrast.scans.walk import load_index, walk
 from qontrast.tasks.prepare import Settings, prepare
@@ -54,12 +54,12 @@ def linked(folder: Path, count: int) -> Path:
     """A cache of so many subjects, each a link to the one that was prepared."""
     one, many = folder / "one", folder / f"linked-{count}"
     (many / "heads").mkdir(parents=True)
-    manifest = json.loads((one / "manifest.json").read_text())
+    manifest = read_manifest(one)
     ((name, entry),) = manifest["subjects"].items()
     manifest["subjects"] = {f"sub-{i:05d}": entry for i in range(count)}
     for subject in manifest["subjects"]:
         (many / "heads" / subject).symlink_to(one / "heads" / name, target_is_directory=True)
-    (many / "manifest.json").write_text(json.dumps(manifest))
+    (many / "manifest.json").write_text(signed(manifest))
     return many
 
 

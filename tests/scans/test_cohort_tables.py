@@ -16,8 +16,8 @@ def test_a_row_for_each_image(tmp_path):
     table = write(tmp_path, "subject\tsession\tsuffix\tpath\nA 1\t2\tR1map\tx/r1.nii\nA 1\t2\tPDmap\tx/pd.nii.gz\n")
     found = read_table(table)
     assert [(f.session, f.suffix, f.path) for f in found] == [
-        ("sub-A 1_ses-2", "R1map", tmp_path / "x/r1.nii"),
-        ("sub-A 1_ses-2", "PDmap", tmp_path / "x/pd.nii.gz"),
+        ("A 1_ses-2", "R1map", tmp_path / "x/r1.nii"),
+        ("A 1_ses-2", "PDmap", tmp_path / "x/pd.nii.gz"),
     ]
 
 

@@ -9,7 +9,7 @@ from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, contrast_of, read_scans
-from qontrast.anatomy.prepared import HEADS, MANIFEST, open_head, read_manifest
+from qontrast.anatomy.prepared import HEADS, is_cache, open_head, read_manifest
 from qontrast.anatomy.qmri import SUFFIXES, TARGETS, read_maps
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
@@ -52,6 +52,11 @@ class SubjectSource:
         """Read the subject; see :func:`read_maps`, :class:`LabelSubject` and :func:`read_scans` for what is refused."""
         return _open_prepared(self) if self.kind == "prepared" else _open(self, canonical)
 
+    def read(self) -> Subject | ObservedHead:
+        """Read it anew from its files, whatever was opened before, and keep nothing."""
+        assert self.kind != "prepared"
+        return _read(self, True)
+
     def open_tissue(self, *, canonical: bool = True) -> Subject:
         """The same where only a subject whose tissue is known will do.
 
@@ -83,7 +88,7 @@ def find_subjects(
     if data == EMBEDDED:
         return [SubjectSource(f"sub-mni{i:03d}", "embedded", index=i, seed=seed) for i in range(1, embedded + 1)]
     folder = Path(data)
-    if (folder / MANIFEST).is_file():
+    if is_cache(folder):
         return prepared_subjects(folder)
     files = read_table(folder) if folder.suffix in TABLES and folder.is_file() else find_images(folder)
     found = group_subjects(files, kind, labels, whatever=folder.is_file() and folder.suffix not in TABLES)
@@ -113,13 +118,23 @@ def group_subjects(
         site = next((f.entities["site"] for f in own if f.entities.get("site")), "")
         # A stray map (a B1 map of another scan) does not make a label map a set of tissue maps.
         mapped = {"pd", "r1"} <= targets or (targets != {None} and not segmentations)
+        masks = [f for f in own if f.suffix == "mask"]
         if kind in ("auto", "maps") and mapped:
-            found.append(SubjectSource(name, "maps", tuple(own), site=site))
+            maps = [f for f in own if f.suffix in TARGETS]
+            found.append(SubjectSource(name, "maps", _once(maps + masks), site=site))
         elif kind in ("auto", "labels") and segmentations:
-            found.append(SubjectSource(name, "labels", tuple(segmentations), table=labels, site=site))
+            found.append(SubjectSource(name, "labels", _once(segmentations), table=labels, site=site))
         elif (kind == "scans" and scans) or (kind == "auto" and len({contrast_of(f) for f in scans}) > 1):
-            found.append(SubjectSource(name, "scans", tuple(own), site=site))
+            found.append(SubjectSource(name, "scans", _once(scans + masks), site=site))
     return found
+
+
+def _once(files: list[Named]) -> tuple[Named, ...]:
+    """Each file once, though links may lead to it by several ways; by path."""
+    found: dict[Path, Named] = {}
+    for file in sorted(files, key=lambda f: f.path):
+        found.setdefault(file.path.resolve(), file)
+    return tuple(found.values())
 
 
 def prepared_subjects(cache: Path) -> list[SubjectSource]:
@@ -142,7 +157,7 @@ def refuse_namesakes(source: SubjectSource) -> None:
     seen: dict[str, Path] = {}
     for file in source.files:
         other = seen.setdefault(file.path.name, file.path)
-        if other != file.path:
+        if other.resolve() != file.path.resolve():  # links may lead to one file by two ways
             raise InputError(
                 source.name,
                 f"two subjects of this name: {other} and {file.path}",
@@ -159,6 +174,10 @@ def _open_prepared(source: SubjectSource) -> Subject | ObservedHead:
 
 @lru_cache(maxsize=KEPT_IN_MEMORY)
 def _open(source: SubjectSource, canonical: bool) -> Subject | ObservedHead:
+    return _read(source, canonical)
+
+
+def _read(source: SubjectSource, canonical: bool) -> Subject | ObservedHead:
     if source.kind == EMBEDDED:
         return mni_head(source.index, source.seed)
     refuse_namesakes(source)

@@ -73,6 +73,11 @@ def contrast_of(file: Named) -> str:
     return "_".join([file.suffix, *told])
 
 
+def _derived(file: Named) -> bool:
+    """Whether a scan was made of another one: moved into a space, or worked on."""
+    return "desc" in file.entities or "space" in file.entities
+
+
 def read_scans(files: list[Named]) -> ObservedHead:
     """Read one session's scans. They have to be co-registered: voxels with one world coordinate are one tissue.
 
@@ -84,10 +89,12 @@ def read_scans(files: list[Named]) -> ObservedHead:
     """
     name = files[0].session
     chosen: dict[str, Named] = {}
-    for file in files:
-        if file.suffix not in IMAGE_SUFFIXES:
-            continue
+    found = [f for f in files if f.suffix in IMAGE_SUFFIXES]
+    plain = {contrast_of(f) for f in found if not _derived(f)}
+    for file in found:
         contrast = contrast_of(file)
+        if _derived(file) and contrast in plain:
+            continue
         if contrast in chosen:
             other = chosen[contrast].path
             raise InputError(name, f"two scans called {contrast}: {other} and {file.path}", "one", "Move one away.")

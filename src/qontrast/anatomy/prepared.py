@@ -19,13 +19,14 @@ from qontrast.anatomy.priors import Prior
 from qontrast.anatomy.qmri import QuantitativeSubject, StoredMaps
 from qontrast.anatomy.sketches import sketches_of, stored_sketches
 from qontrast.anatomy.subject import Head, Subject
+from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import Box, box_slices, whole
 from qontrast.scans.chunks import ENDING, Chunks, write_chunks
 
 FORMAT = 1
-MANIFEST, HEADS, HEAD = "manifest.json", "heads", "head.json"
+MANIFEST, SETTINGS, HEADS, HEAD = "manifest.json", "settings.json", "heads", "head.json"
 PERCENTILES = (0.5, 1.0, 25.0, 50.0, 75.0, 99.0, 99.5)
 LARGEST_HALF = 65504.0
 
@@ -50,7 +51,7 @@ def write_head(head: Head, folder: Path, origin: dict[str, Any]) -> dict[str, An
         arrays["mask"] = head.brain.astype(np.uint8)
         maps = {name: values[0, 0].numpy() for name, values in tissue.present().items()}
         facts["maps"] = {name: _statistics(values, head.brain) for name, values in maps.items()}
-        arrays |= {name: values.astype(np.float16) for name, values in maps.items()}
+        arrays |= {n: values.clip(-LARGEST_HALF, LARGEST_HALF).astype(np.float16) for n, values in maps.items()}
     elif isinstance(head, LabelSubject):
         facts |= {"kind": "labels", "notes": [], "table": _table_facts(head)}
         arrays["labels"] = np.asarray(head.dense[box_slices(whole(head.grid.shape))])
@@ -73,16 +74,25 @@ def write_head(head: Head, folder: Path, origin: dict[str, Any]) -> dict[str, An
         files[name] = {"shape": array.shape, "dtype": str(array.dtype), **fingerprint(path)}
     facts["files"] = files
     facts |= origin
-    (folder / HEAD).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_atomic(folder / HEAD, signed(facts))
     return facts
+
+
+def signed(facts: dict[str, Any]) -> str:
+    """Facts as JSON, with a digest of their own: so a digit that was altered is noticed."""
+    return json.dumps(facts | {"digest": _digest(facts)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    # As they will be read: tuples are lists there.
+    text = json.dumps(json.loads(json.dumps(facts)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of a file."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+        digest = hashlib.file_digest(stream, "sha256")
     return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
@@ -95,7 +105,10 @@ def open_head(folder: Path) -> Subject | ObservedHead:
     facts = read_facts(folder)
     grid = _grid(facts["grid"])
     name, region = facts["name"], _box(facts["region"])
-    chunks = {n: Chunks(folder / f"{n}{ENDING}", tuple(f["shape"]), f["dtype"]) for n, f in facts["files"].items()}
+    chunks = {
+        n: Chunks(folder / f"{n}{ENDING}", tuple(f["shape"]), f["dtype"], f["sha256"])
+        for n, f in facts["files"].items()
+    }
     for part, told in facts["files"].items():
         path = chunks[part].path
         size = path.stat().st_size if path.is_file() else -1
@@ -126,32 +139,49 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """What ``head.json`` says.
 
     Raises:
-        InputError: if it is absent, broken or of another version.
+        InputError: if it is absent, broken, altered or of another version.
     """
-    facts = _json(folder / HEAD)
-    if facts.get("format") != FORMAT:
-        raise InputError(folder / HEAD, f"format {facts.get('format')}", f"format {FORMAT}", "Prepare the cache anew.")
-    return facts
+    return _own(folder / HEAD)
 
 
 def read_manifest(cache: Path) -> dict[str, Any]:
     """What a cache's manifest says.
 
     Raises:
-        InputError: if it is absent, broken or of another version.
+        InputError: if it is absent, broken, altered or of another version.
     """
-    manifest = _json(cache / MANIFEST)
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("subjects"), dict):
+    return _own(cache / MANIFEST)
+
+
+def is_cache(folder: Path) -> bool:
+    """Whether a folder is a cache.
+
+    Raises:
+        InputError: if it is one that was never finished.
+    """
+    if (folder / HEADS).is_dir() and (folder / SETTINGS).is_file() and not (folder / MANIFEST).is_file():
+        raise InputError(folder, "a cache that was never finished", "a whole one", "Run `qontrast data prepare` again.")
+    return (folder / MANIFEST).is_file() and (folder / HEADS).is_dir()
+
+
+def _own(path: Path) -> dict[str, Any]:
+    content = _json(path)
+    if content.get("format") != FORMAT:
+        raise InputError(path, f"format {content.get('format')}", f"format {FORMAT}", "Prepare the cache anew.")
+    if content.pop("digest", None) != _digest(content):
         raise InputError(
-            cache / MANIFEST, f"format {manifest.get('format')}", f"format {FORMAT}", "Prepare the cache anew."
+            path,
+            "a file that was altered since it was written",
+            "the file as it was",
+            "Run `qontrast data prepare` again.",
         )
-    return manifest
+    return content
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             path, f"no readable JSON ({error})", "what `qontrast data prepare` wrote", "Run it again."
         ) from error

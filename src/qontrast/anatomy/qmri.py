@@ -36,7 +36,7 @@ TARGETS = {
 }
 SUFFIXES = tuple(TARGETS)
 ASSUMED_FIELD = 3.0  # tesla
-CEILINGS = {"pd": 1.6, "r1": 20.0, "r2": 500.0, "r2star": 500.0, "mt": 0.3, "b1_transmit": 3.0}
+CEILINGS = {"pd": 1.6, "r1": 20.0, "r2": 500.0, "r2star": 500.0, "mt": 0.3, "b1_transmit": 3.0, "b1_receive": 20.0}
 """Beyond these a voxel is a failed fit, not tissue: it is clamped, and the number of such voxels is said."""
 SLOWEST_DECAY = 0.3  # 1/s, R2 of pure water at body temperature: no tissue decays more slowly
 

@@ -18,7 +18,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     Raises:
         WriteError: if the disk is full or the folder cannot be written; the previous file stays as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
 
     def fill(part: Path) -> None:
         with part.open("wb") as stream:
@@ -60,8 +60,8 @@ def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     Raises:
         WriteError: if writing fails; what stood there before stays.
     """
-    part = folder.with_name(f"{PART}{folder.name}")
-    old = folder.with_name(f"{PART}old-{folder.name}")
+    part = folder.with_name(f"{PART}{os.getpid()}-{folder.name}")
+    old = folder.with_name(f"{PART}old-{os.getpid()}-{folder.name}")
     try:
         for left in (part, old):
             shutil.rmtree(left, ignore_errors=True)

@@ -46,11 +46,14 @@ def run(arguments: list[str]) -> int:
     except QontrastError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; a training run goes on with --resume", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 1
     return 0
 
 

@@ -60,7 +60,7 @@ def prepare(
     summary = task(Settings(cohort, kind, labels, embedded), out, jobs=jobs, quiet=quiet)
     stuck = [o for o in summary.outcomes if o.stuck]
     if stuck or not summary.subjects:
-        first = stuck[0].why if stuck else summary.left_out[0].why
+        first = (stuck or summary.left_out)[0].why if stuck or summary.left_out else "No subject was found."
         raise QontrastError(
             f"{len(summary.left_out)} subjects were left out, {len(summary.subjects)} are there. {first}"
         )

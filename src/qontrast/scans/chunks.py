@@ -1,5 +1,6 @@
 """Volumes in compressed chunks (blosc2 ``.b2nd``): a crop reads and unpacks only the chunks that it touches."""
 
+import hashlib
 from pathlib import Path
 
 import blosc2
@@ -28,19 +29,25 @@ def write_chunks(path: Path, volume: np.ndarray) -> None:
     )
 
 
+_verified: set[Path] = set()
+"""Files whose digest this process has checked."""
+
+
 class Chunks:
     """A volume on disk.
 
-    Nothing is kept open, so it may be handed to other processes.
+    Nothing is kept open, so it may be handed to other processes. A file's digest is checked when a process first reads
+    of it: chunks carry none, and most altered bytes would unpack to wrong voxels without a word.
 
     Args:
         path: of the file.
         shape: that it should have.
         dtype: that it should have.
+        sha256: that it should have; empty if that is not known.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str) -> None:
-        self.path, self.shape, self.dtype = path, tuple(shape), np.dtype(dtype)
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str, sha256: str = "") -> None:
+        self.path, self.shape, self.dtype, self.sha256 = path, tuple(shape), np.dtype(dtype), sha256
 
     def __getitem__(self, where: tuple[slice, ...]) -> np.ndarray:
         """The voxels in three slices.
@@ -49,6 +56,7 @@ class Chunks:
             InputError: if the file is absent, damaged or another than expected.
         """
         try:
+            self._verify()
             array = blosc2.open(str(self.path), mode="r", dparams=blosc2.DParams(nthreads=1))
             if tuple(array.shape) != self.shape or array.dtype != self.dtype:
                 raise ValueError(f"{array.dtype} of {array.shape}")
@@ -60,6 +68,14 @@ class Chunks:
                 f"{self.dtype} voxels of {' x '.join(map(str, self.shape))}",
                 "Run the same `qontrast data prepare` again: it makes anew what is damaged.",
             ) from error
+
+    def _verify(self) -> None:
+        if self.sha256 and self.path not in _verified:
+            with self.path.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            if found != self.sha256:
+                raise ValueError("altered since it was written")
+            _verified.add(self.path)
 
     def whole(self) -> np.ndarray:
         """All of it."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -38,19 +38,27 @@ class Named:
         path: the file.
         suffix: BIDS suffix (``R1map``, ``dseg``, ``T1w``).
         entities: BIDS entities of the name (``sub``, ``ses``, ``label``, ...).
+        named: the subject's name where something else than the path says it.
+        root: of the cohort.
     """
 
     path: Path
     suffix: str
     entities: dict[str, str] = field(hash=False)
+    named: str = ""
+    root: Path | None = field(default=None, compare=False)
 
     @property
     def subject(self) -> str:
         """``sub-01``, or the name of the folder (above ``Results``, ``mri`` and the like) where there is none.
 
-        A folder called ``sub-...`` counts more than the file's name: it may be a link to another subject's.
+        A folder called ``sub-...``, from the root on, counts more than the file's name: it may be a link to another
+        subject's. A name in a table counts more than both.
         """
-        folder = next((part for part in reversed(self.path.parts[:-1]) if _SUBJECT.match(part)), None)
+        if self.named:
+            return self.named
+        outside = len(self.root.parent.parts) if self.root is not None else 0
+        folder = next((part for part in reversed(self.path.parts[outside:-1]) if _SUBJECT.match(part)), None)
         if folder is not None:
             return folder
         sub = self.entities.get("sub")
@@ -86,15 +94,16 @@ def find_images(folder: Path) -> list[Named]:
     if not folder.exists():
         raise InputError(folder, "no such folder", "a BIDS folder, a subject's folder or an image", "Check the path.")
     files = [folder] if folder.is_file() else walk(folder).files()
-    found = named_images(files)
+    found = named_images(files, folder if folder.is_dir() else folder.parent)
     if not found:
         raise InputError(folder, f"no image ({', '.join(ENDINGS)})", "at least one image", "Is this the right folder?")
     return found
 
 
-def named_images(files: Iterable[Path]) -> list[Named]:
-    """Those of the files that are images, by what their names say, sorted by path."""
-    return [_named(path) for path in sorted(files) if stem(path) and not path.name.startswith(".")]
+def named_images(files: Iterable[Path], root: Path | None = None) -> list[Named]:
+    """Those of the files that are images, by what their names say, sorted by path; ``root`` is the cohort's."""
+    named = (_named(path) for path in sorted(files) if stem(path) and not path.name.startswith("."))
+    return [replace(file, root=root) for file in named]
 
 
 def _named(path: Path) -> Named:

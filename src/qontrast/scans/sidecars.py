@@ -20,7 +20,7 @@ def read_json(file: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
     if not isinstance(content, dict):
         raise InputError(file, f"a JSON {type(content).__name__}", "a JSON object", "Mend or remove the sidecar.")

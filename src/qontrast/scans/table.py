@@ -50,12 +50,10 @@ def read_table(path: Path) -> list[Named]:
                 if long:
                     raise InputError(f"{path}, line {line}", f"the path {cell!r}", "the path of an image")
                 continue  # a column of something else, such as age
-            entities = {
-                "sub": subject.removeprefix("sub-"),
-                "ses": (row.get("session") or row.get("ses") or "").strip(),
-            }
-            entities["site"] = (row.get("site") or "").strip()
-            found.append(Named(image, suffix.strip(), {k: v.removeprefix(f"{k}-") for k, v in entities.items() if v}))
+            session, site = (row.get("session") or row.get("ses") or "").strip(), (row.get("site") or "").strip()
+            entities = {"ses": session, "site": site}
+            told = {k: v.removeprefix(f"{k}-") for k, v in entities.items() if v}
+            found.append(Named(image, suffix.strip(), told, named=subject))
     if not found:
         raise InputError(path, "no image in any row", "at least one path of an image")
     return found

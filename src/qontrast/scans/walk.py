@@ -9,6 +9,8 @@ from pathlib import Path
 from qontrast.basics.atomic import write_atomic
 
 FORMAT = 1
+UNSETTLED = -1
+"""Stamp of a folder that has to be read again."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class Index:
 def load_index(path: Path, root: Path) -> Index:
     """The kept index of ``root``; an empty one if there is none that can be used."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         if content["format"] != FORMAT or content["root"] != str(root):
             return Index(root)
-        return Index(root, {n: Folder(s, tuple(d), tuple(f)) for n, (s, d, f) in content["folders"].items()})
-    except (OSError, ValueError, KeyError, TypeError):
+        folders = {n: Folder(int(s), tuple(d), tuple(f)) for n, (s, d, f) in content["folders"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Index(root)
+    whole = all(isinstance(name, str) for f in folders.values() for name in (*f.folders, *f.files))
+    return Index(root, folders if whole else {})
 
 
 def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> Index:
@@ -116,8 +120,13 @@ def _read(path: Path, stamp: int) -> Folder:
     with os.scandir(path) as entries:
         for entry in entries:
             try:
-                inside = entry.is_dir()
+                inside, plain = entry.is_dir(), entry.is_file()
             except OSError:  # a link that leads round in a circle by itself
-                inside = False
-            (folders if inside else files).append(entry.name)
+                inside, plain = False, False
+            if inside:
+                folders.append(entry.name)
+            elif plain or entry.is_symlink():  # no pipes or devices
+                files.append(entry.name)
+            if entry.is_symlink() and not inside and not plain:
+                stamp = UNSETTLED  # it may lead somewhere the next time
     return Folder(stamp, tuple(sorted(folders)), tuple(sorted(files)))

@@ -1,9 +1,14 @@
 """A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
+import ctypes
 import fcntl
 import json
+import os
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +20,18 @@ from joblib import Parallel, cpu_count, delayed
 
 from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects
 from qontrast.anatomy.label_table import possible_tables
-from qontrast.anatomy.prepared import FORMAT, HEAD, HEADS, MANIFEST, fingerprint, read_facts, read_manifest, write_head
+from qontrast.anatomy.prepared import (
+    FORMAT,
+    HEAD,
+    HEADS,
+    MANIFEST,
+    SETTINGS,
+    fingerprint,
+    read_facts,
+    read_manifest,
+    signed,
+    write_head,
+)
 from qontrast.anatomy.qmri import TARGETS
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
@@ -25,7 +41,7 @@ from qontrast.scans.table import read_table
 from qontrast.scans.walk import Trouble, load_index, walk
 from qontrast.tasks.speaking import bar, say
 
-INDEX, SETTINGS, LOCK = "index.json", "settings.json", ".lock"
+INDEX, LOCK = "index.json", ".lock"
 
 
 @dataclass(frozen=True)
@@ -112,17 +128,19 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
     with _claimed(out, settings):
         sources, troubles = _sources(settings, out, quiet)
         (out / HEADS).mkdir(exist_ok=True)
-        for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        work = partial(prepare_one, cache=out, settings=settings.facts())
+        work = partial(prepare_one, cache=out, settings=settings.facts(), parent=os.getpid())
         outcomes = [Outcome(str(t.path), "left out", t.why) for t in troubles]
         workers = min(jobs or cpu_count(), len(sources)) or 1
         for outcome in bar(_each(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
             outcomes.append(outcome)
         outcomes.sort(key=lambda o: o.name)
-        kept = _manifest(out, settings, outcomes)
+        there = {o.name for o in outcomes if o.state != "left out"}
+        kept = _manifest(out, settings, outcomes, there)
     summary = Summary(out, kept, tuple(outcomes))
     _tell(summary, quiet)
+    aside = sum(p.name not in there for p in (out / HEADS).iterdir())
+    if aside:
+        say(f"{aside} heads whose subjects are gone or left out stay in the folder, but are not listed", quiet=quiet)
     return summary
 
 
@@ -141,8 +159,16 @@ def check(cache: Path, *, quiet: bool = False) -> list[str]:
     return found
 
 
-def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any]) -> Outcome:
-    """Prepare one subject, unless it is there, whole and unchanged. Whatever goes wrong concerns this subject alone."""
+def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], parent: int) -> Outcome:
+    """Prepare one subject, unless it is there, whole and unchanged. Whatever goes wrong concerns this subject alone.
+
+    Args:
+        source: where it comes from.
+        cache: the cache's folder.
+        settings: of the cache.
+        parent: process that all is done for: its workers end with it.
+    """
+    _end_with(parent)
     folder = cache / HEADS / source.name
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as many processes as cores
@@ -150,10 +176,10 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any]) ->
         if not source.name or source.name.startswith(".") or "/" in source.name:
             raise InputError(source.name or "(no name)", "a name that no folder can have", "another name")
         stamps = _stamps(source)
-        why = _outdated(folder, stamps, settings)
+        why = _outdated(folder, stamps, settings, source.site)
         if why is None:
             return Outcome(source.name, "kept")
-        head = source.open()
+        head = source.read()
         told = {
             "sources": [s | fingerprint(Path(s["path"])) for s in stamps],
             "settings": settings,
@@ -165,8 +191,10 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any]) ->
         return Outcome(source.name, "mended" if why else "made", why)
     except WriteError as error:
         return Outcome(source.name, "left out", str(error), stuck=True)
-    except (QontrastError, OSError, MemoryError, ValueError, ArithmeticError) as error:
-        return Outcome(source.name, "left out", str(error) or type(error).__name__)
+    except QontrastError as error:
+        return Outcome(source.name, "left out", str(error))
+    except Exception as error:  # nothing that one subject's files hold may cost the others
+        return Outcome(source.name, "left out", f"{type(error).__name__}: {error}")
     finally:
         torch.set_num_threads(threads)
 
@@ -182,7 +210,23 @@ def _each(work: Any, sources: list[SubjectSource], workers: int) -> Iterator[Out
     if workers == 1:
         yield from map(work, sources)
         return
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(map(delayed(work), sources))
+    try:
+        yield from Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(map(delayed(work), sources))
+    except (BrokenExecutor, RuntimeError) as error:
+        raise QontrastError(
+            f"a process that prepared heads was killed ({error}), perhaps for want of memory. What is prepared is "
+            "kept: run again with fewer --jobs."
+        ) from error
+
+
+def _end_with(parent: int) -> None:
+    """Let a worker process (on Linux) end with its parent: an orphan would write on into the next run's cache."""
+    if os.getppid() != parent or not sys.platform.startswith("linux"):
+        return
+    set_death_signal = 1  # PR_SET_PDEATHSIG of sys/prctl.h
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if os.getppid() != parent:  # killed in between
+        os._exit(1)
 
 
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Trouble]]:
@@ -196,7 +240,7 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
     index.save(out / INDEX)
     sources = group_subjects(named_images(index.files()), settings.kind, labels)
     say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
-    if not sources:
+    if not sources and not index.troubles:
         find_subjects(settings.data, labels=labels, kind=settings.kind)  # says what is wrong
     return sources, index.troubles
 
@@ -216,11 +260,11 @@ def _stamps(source: SubjectSource) -> list[dict[str, Any]]:
             raise InputError(
                 path, f"no readable file ({error.strerror})", "the file that was there", "Copy it again."
             ) from error
-        stamps.append({"path": str(path), "mtime_ns": status.st_mtime_ns})
+        stamps.append({"path": str(path), "mtime_ns": status.st_mtime_ns, "size": status.st_size})
     return stamps
 
 
-def _outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, Any]) -> str | None:
+def _outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, Any], site: str) -> str | None:
     """Why a head has to be made anew; empty if there is none, None if it is as it should be."""
     if not folder.is_dir():
         return ""
@@ -230,8 +274,8 @@ def _outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, An
         return str(error)
     if facts.get("settings") != settings:
         return "other settings"
-    then = [{"path": s["path"], "mtime_ns": s["mtime_ns"]} for s in facts.get("sources", [])]
-    if then != stamps:
+    then = [{key: s[key] for key in ("path", "mtime_ns", "size")} for s in facts["sources"]]
+    if then != stamps or facts["site"] != site:
         return "its sources changed"
     faults = _faults(folder, None)
     return faults[0] if faults else None
@@ -257,18 +301,16 @@ def _faults(folder: Path, head: dict[str, Any] | None) -> list[str]:
         return [str(error)]
 
 
-def _manifest(out: Path, settings: Settings, outcomes: list[Outcome]) -> tuple[str, ...]:
-    """Write the manifest of all heads that are there; return their names."""
+def _manifest(out: Path, settings: Settings, outcomes: list[Outcome], there: set[str]) -> tuple[str, ...]:
+    """Write the manifest of the cohort's heads; return their names."""
     entries = {}
-    for folder in sorted((out / HEADS).iterdir()):
-        if folder.name.startswith(PART) or not (folder / HEAD).is_file():
-            continue
+    for folder in (out / HEADS / name for name in sorted(there)):
         facts = read_facts(folder)
         entry = {"kind": facts["kind"], "shape": facts["grid"]["shape"], "head": fingerprint(folder / HEAD)}
         entries[folder.name] = entry | ({"site": facts["site"]} if facts.get("site") else {})
     left = [{"name": o.name, "why": o.why} for o in outcomes if o.state == "left out"]
     content = {"format": FORMAT, "settings": settings.facts(), "subjects": entries, "left_out": left}
-    write_atomic(out / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(out / MANIFEST, signed(content))
     return tuple(entries)
 
 
@@ -298,16 +340,14 @@ def _claimed(out: Path, settings: Settings) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.") from error
-        wanted = json.dumps(settings.facts(), indent=1, ensure_ascii=False) + "\n"
+        for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+        wanted = json.dumps(settings.facts(), ensure_ascii=False) + "\n"
         known = out / SETTINGS
-        if known.is_file() and known.read_text(encoding="utf-8") != wanted:
-            raise InputError(
-                out,
-                f"a cache made with {known.read_text(encoding='utf-8').split()}",
-                "the same settings",
-                "Choose another --out, or remove that cache.",
-            )
-        if not known.is_file() and any(p.name != LOCK for p in out.iterdir()):
+        before = known.read_text(encoding="utf-8") if known.is_file() else ""
+        if before and before != wanted:
+            raise InputError(out, f"a cache made with {before.strip()}", wanted.strip(), "Choose another --out.")
+        if not known.is_file() and any(p.name not in (LOCK, HEADS, MANIFEST, INDEX) for p in out.iterdir()):
             raise InputError(out, "a folder of something else", "a new or empty folder, or a cache", "Choose another.")
         write_atomic(known, wanted)
         yield

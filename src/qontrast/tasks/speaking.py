@@ -14,7 +14,7 @@ CONSOLE = Console(highlight=False, soft_wrap=True)
 def say(text: str, *, quiet: bool = False) -> None:
     """Print a line."""
     if not quiet:
-        CONSOLE.print(text, markup=False)
+        CONSOLE.print(text.encode("utf-8", "backslashreplace").decode(), markup=False)
 
 
 def track(items: Sequence[T], what: str, *, quiet: bool = False) -> Iterable[T]:
