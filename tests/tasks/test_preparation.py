@@ -351,3 +351,12 @@ def test_a_cache_that_was_never_finished_says_so(cohort, tmp_path, monkeypatch):
             prepared(cohort, tmp_path / "cache")
     with pytest.raises(InputError, match="never finished"):
         find_subjects(str(tmp_path / "cache"))
+
+
+def test_a_cache_is_no_cohort_and_has_the_kind_that_it_has(cohort, tmp_path):
+    prepared(cohort, tmp_path / "cache")
+    with pytest.raises(InputError, match="given to --data"):
+        prepared(tmp_path / "cache", tmp_path / "other")
+    assert len(find_subjects(str(tmp_path / "cache"), kind="maps")) == 3
+    with pytest.raises(InputError, match="a cache of maps"):
+        find_subjects(str(tmp_path / "cache"), kind="scans")

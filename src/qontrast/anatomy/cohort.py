@@ -89,7 +89,7 @@ def find_subjects(
         return [SubjectSource(f"sub-mni{i:03d}", "embedded", index=i, seed=seed) for i in range(1, embedded + 1)]
     folder = Path(data)
     if is_cache(folder):
-        return prepared_subjects(folder)
+        return prepared_subjects(folder, kind)
     files = read_table(folder) if folder.suffix in TABLES and folder.is_file() else find_images(folder)
     found = group_subjects(files, kind, labels, whatever=folder.is_file() and folder.suffix not in TABLES)
     if not found:
@@ -137,15 +137,22 @@ def _once(files: list[Named]) -> tuple[Named, ...]:
     return tuple(found.values())
 
 
-def prepared_subjects(cache: Path) -> list[SubjectSource]:
-    """The subjects of a cache that ``qontrast data prepare`` made.
+def prepared_subjects(cache: Path, kind: Kind = "auto") -> list[SubjectSource]:
+    """The subjects of a cache that ``qontrast data prepare`` made, all or those of one kind.
 
     Raises:
-        InputError: if its manifest is damaged.
+        InputError: if its manifest is damaged, or none is of that kind.
     """
-    subjects = read_manifest(cache)["subjects"]
-    folders = [(name, cache / HEADS / name, entry.get("site", "")) for name, entry in sorted(subjects.items())]
-    return [SubjectSource(name, "prepared", folder=folder, site=site) for name, folder, site in folders]
+    entries = sorted(read_manifest(cache)["subjects"].items())
+    found = [
+        SubjectSource(name, "prepared", folder=cache / HEADS / name, site=entry.get("site", ""))
+        for name, entry in entries
+        if kind in ("auto", entry["kind"])
+    ]
+    if not found:
+        there = ", ".join(sorted({entry["kind"] for _, entry in entries})) or "no head"
+        raise InputError(cache, f"a cache of {there}", f"heads of the kind {kind}", "Prepare a cache with that --kind.")
+    return found
 
 
 def refuse_namesakes(source: SubjectSource) -> None:

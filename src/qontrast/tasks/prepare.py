@@ -27,6 +27,7 @@ from qontrast.anatomy.prepared import (
     MANIFEST,
     SETTINGS,
     fingerprint,
+    is_cache,
     read_facts,
     read_manifest,
     signed,
@@ -232,6 +233,8 @@ def _end_with(parent: int) -> None:
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Trouble]]:
     labels = Path(settings.labels) if settings.labels else None
     root = Path(settings.data)
+    if is_cache(root):
+        raise InputError(root, "a cache", "the cohort that it was made of", "A cache is given to --data.")
     if settings.data == EMBEDDED or not root.is_dir():
         if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
             return group_subjects(read_table(root), settings.kind, labels), []
