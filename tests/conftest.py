@@ -1,11 +1,12 @@
 """Tiny subjects on disk for every room's tests: measured maps of one head, label maps of two."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 MAPS = {
     # suffix: white matter, grey matter, fluid, as the hMRI toolbox writes them (p.u., 1/s, 1/s, p.u.)
@@ -98,3 +99,12 @@ def new_labels_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], 
 def labels_folder(new_labels_folder: Callable[[], Path]) -> Path:
     """A folder of two subjects' FreeSurfer label maps, ``sub-XX/anat/sub-XX_dseg.nii.gz``; each test has its own."""
     return new_labels_folder()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For thousands of tiny draws: on a busy machine threads would wait for one another most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

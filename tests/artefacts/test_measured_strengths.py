@@ -25,13 +25,7 @@ AXES = (0, 1, 2)
 WITHIN = 0.05
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Thousands of tiny draws: on a busy machine threads would wait for one another most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def noise_image(shape=(48, 40, 44), seed=1):

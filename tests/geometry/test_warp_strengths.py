@@ -17,13 +17,7 @@ NOTHING = {"rotation": 0.0, "scale": (1.0, 1.0), "shear": 0.0, "elastic": 0.0, "
 WITHIN = 0.05
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Thousands of tiny draws: on a busy machine threads would wait for one another most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def draw(seed, shape=(4, 4, 4), spacing=2.0, **ranges):

@@ -22,13 +22,7 @@ KNOBS = ("motion", "thick_slices", "gibbs", "partial_fourier", "dropout", "sum_o
 DRAWN = 2000
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Thousands of tiny draws: on a busy machine threads would wait for one another most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def spoilt(count, **ranges):
