@@ -33,7 +33,6 @@ from qontrast.anatomy.prepared import (
     signed,
     write_head,
 )
-from qontrast.anatomy.qmri import TARGETS
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.scans.chunks import ENDING
@@ -250,7 +249,7 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
 
 def _stamps(source: SubjectSource) -> list[dict[str, Any]]:
     """The files that a subject is made from, with size and modification time."""
-    images = [f.path for f in source.files if source.kind != "maps" or f.suffix in TARGETS or f.suffix == "mask"]
+    images = [f.path for f in source.files]
     beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
     if source.kind == "labels":
         images = images[:1]
