@@ -21,7 +21,8 @@ from qontrast.basics.errors import InputError
 from qontrast.cli.app import run
 from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks import prepare as task
-from qontrast.tasks.prepare import Settings, check, prepare
+from qontrast.tasks.cache_state import check
+from qontrast.tasks.prepare import Settings, prepare
 
 
 @pytest.fixture

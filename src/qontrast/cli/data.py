@@ -45,8 +45,8 @@ def prepare(
     quiet
         Print nothing but errors.
     """
+    from qontrast.tasks.cache_state import check as check_task
     from qontrast.tasks.prepare import Settings
-    from qontrast.tasks.prepare import check as check_task
     from qontrast.tasks.prepare import prepare as task
 
     if check:

@@ -19,7 +19,6 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 
 from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects
-from qontrast.anatomy.label_table import possible_tables
 from qontrast.anatomy.prepared import (
     FORMAT,
     HEAD,
@@ -29,16 +28,15 @@ from qontrast.anatomy.prepared import (
     fingerprint,
     is_cache,
     read_facts,
-    read_manifest,
     signed,
     write_head,
 )
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
-from qontrast.scans.chunks import ENDING
-from qontrast.scans.names import named_images, sidecar
+from qontrast.scans.names import named_images
 from qontrast.scans.table import read_table
 from qontrast.scans.walk import Trouble, load_index, walk
+from qontrast.tasks.cache_state import outdated, stamps_of
 from qontrast.tasks.speaking import bar, say
 
 INDEX, LOCK = "index.json", ".lock"
@@ -144,21 +142,6 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
     return summary
 
 
-def check(cache: Path, *, quiet: bool = False) -> list[str]:
-    """What is wrong with a cache's files, one sentence each; empty if every byte is as it was written.
-
-    Raises:
-        InputError: if there is no manifest.
-    """
-    entries = sorted(read_manifest(cache)["subjects"].items())
-    work = [delayed(_faults)(cache / HEADS / name, entry["head"]) for name, entry in entries]
-    found: list[str] = []
-    done = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work)
-    for faults in bar(done, len(entries), "checking heads", quiet=quiet):
-        found += faults
-    return found
-
-
 def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], parent: int) -> Outcome:
     """Prepare one subject, unless it is there, whole and unchanged. Whatever goes wrong concerns this subject alone.
 
@@ -175,8 +158,8 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
     try:
         if not source.name or source.name.startswith(".") or "/" in source.name:
             raise InputError(source.name or "(no name)", "a name that no folder can have", "another name")
-        stamps = _stamps(source)
-        why = _outdated(folder, stamps, settings, source.site)
+        stamps = stamps_of(source)
+        why = outdated(folder, stamps, settings, source.site)
         if why is None:
             return Outcome(source.name, "kept")
         head = source.read()
@@ -185,7 +168,7 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
             "settings": settings,
             "site": source.site,
         }
-        if stamps != _stamps(source):
+        if stamps != stamps_of(source):
             raise InputError(source.name, "files that changed while they were read", "files at rest", "Run again.")
         publish_folder(folder, lambda part: _fill(part, head, told))
         return Outcome(source.name, "mended" if why else "made", why)
@@ -245,62 +228,6 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
     if not sources and not index.troubles:
         find_subjects(settings.data, labels=labels, kind=settings.kind)  # says what is wrong
     return sources, index.troubles
-
-
-def _stamps(source: SubjectSource) -> list[dict[str, Any]]:
-    """The files that a subject is made from, with size and modification time."""
-    images = [f.path for f in source.files]
-    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
-    if source.kind == "labels":
-        images = images[:1]
-        beside += possible_tables(images[0])
-    stamps = []
-    for path in sorted({*images, *(b for b in beside if b.is_file())}):
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InputError(
-                path, f"no readable file ({error.strerror})", "the file that was there", "Copy it again."
-            ) from error
-        stamps.append({"path": str(path), "mtime_ns": status.st_mtime_ns, "size": status.st_size})
-    return stamps
-
-
-def _outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, Any], site: str) -> str | None:
-    """Why a head has to be made anew; empty if there is none, None if it is as it should be."""
-    if not folder.is_dir():
-        return ""
-    try:
-        facts = read_facts(folder)
-    except InputError as error:
-        return str(error)
-    if facts.get("settings") != settings:
-        return "other settings"
-    then = [{key: s[key] for key in ("path", "mtime_ns", "size")} for s in facts["sources"]]
-    if then != stamps or facts["site"] != site:
-        return "its sources changed"
-    faults = _faults(folder, None)
-    return faults[0] if faults else None
-
-
-def _faults(folder: Path, head: dict[str, Any] | None) -> list[str]:
-    """The files of a prepared head that are not as they were written. ``head`` is the fingerprint of ``head.json``."""
-    try:
-        facts = read_facts(folder)
-        if head is not None and fingerprint(folder / HEAD) != head:
-            return [f"{folder / HEAD}: altered since it was written"]
-        faults = []
-        for name, told in facts["files"].items():
-            path = folder / f"{name}{ENDING}"
-            if not path.is_file():
-                faults.append(f"{path}: missing")
-            elif path.stat().st_size != told["size"]:
-                faults.append(f"{path}: {path.stat().st_size} bytes instead of {told['size']}")
-            elif fingerprint(path)["sha256"] != told["sha256"]:
-                faults.append(f"{path}: altered since it was written (its SHA-256 differs)")
-        return faults
-    except InputError as error:
-        return [str(error)]
 
 
 def _manifest(out: Path, settings: Settings, outcomes: list[Outcome], there: set[str]) -> tuple[str, ...]:

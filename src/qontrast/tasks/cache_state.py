@@ -1,0 +1,85 @@
+"""What a cache holds beside what it should: heads that are outdated, files that are missing, cut short or altered."""
+
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+
+from qontrast.anatomy.cohort import SubjectSource
+from qontrast.anatomy.label_table import possible_tables
+from qontrast.anatomy.prepared import HEAD, HEADS, fingerprint, read_facts, read_manifest
+from qontrast.basics.errors import InputError
+from qontrast.scans.chunks import ENDING
+from qontrast.scans.names import sidecar
+from qontrast.tasks.speaking import bar
+
+
+def check(cache: Path, *, quiet: bool = False) -> list[str]:
+    """What is wrong with a cache's files, one sentence each; empty if every byte is as it was written.
+
+    Raises:
+        InputError: if there is no manifest.
+    """
+    entries = sorted(read_manifest(cache)["subjects"].items())
+    work = [delayed(_faults)(cache / HEADS / name, entry["head"]) for name, entry in entries]
+    found: list[str] = []
+    done = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work)
+    for faults in bar(done, len(entries), "checking heads", quiet=quiet):
+        found += faults
+    return found
+
+
+def stamps_of(source: SubjectSource) -> list[dict[str, Any]]:
+    """The files that a subject is made from, with size and modification time."""
+    images = [f.path for f in source.files]
+    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
+    if source.kind == "labels":
+        images = images[:1]
+        beside += possible_tables(images[0])
+    stamps = []
+    for path in sorted({*images, *(b for b in beside if b.is_file())}):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(
+                path, f"no readable file ({error.strerror})", "the file that was there", "Copy it again."
+            ) from error
+        stamps.append({"path": str(path), "mtime_ns": status.st_mtime_ns, "size": status.st_size})
+    return stamps
+
+
+def outdated(folder: Path, stamps: list[dict[str, Any]], settings: dict[str, Any], site: str) -> str | None:
+    """Why a head has to be made anew; empty if there is none, None if it is as it should be."""
+    if not folder.is_dir():
+        return ""
+    try:
+        facts = read_facts(folder)
+    except InputError as error:
+        return str(error)
+    if facts.get("settings") != settings:
+        return "other settings"
+    then = [{key: s[key] for key in ("path", "mtime_ns", "size")} for s in facts["sources"]]
+    if then != stamps or facts["site"] != site:
+        return "its sources changed"
+    faults = _faults(folder, None)
+    return faults[0] if faults else None
+
+
+def _faults(folder: Path, head: dict[str, Any] | None) -> list[str]:
+    """The files of a prepared head that are not as they were written. ``head`` is the fingerprint of ``head.json``."""
+    try:
+        facts = read_facts(folder)
+        if head is not None and fingerprint(folder / HEAD) != head:
+            return [f"{folder / HEAD}: altered since it was written"]
+        faults = []
+        for name, told in facts["files"].items():
+            path = folder / f"{name}{ENDING}"
+            if not path.is_file():
+                faults.append(f"{path}: missing")
+            elif path.stat().st_size != told["size"]:
+                faults.append(f"{path}: {path.stat().st_size} bytes instead of {told['size']}")
+            elif fingerprint(path)["sha256"] != told["sha256"]:
+                faults.append(f"{path}: altered since it was written (its SHA-256 differs)")
+        return faults
+    except InputError as error:
+        return [str(error)]
