@@ -5,7 +5,7 @@ import torch
 
 from qontrast.basics.randomness import derive
 from qontrast.physics.field import at_field
-from qontrast.physics.lookup import WORTH_IT, Cells, tabulated
+from qontrast.physics.lookup import WORTH_IT, Lookup, tabulated
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import acquire
@@ -29,11 +29,11 @@ def tissue(voxels=WORTH_IT, **more):
 def test_a_table_errs_by_less_than_three_thousandths_of_pd(name, field, transmit):
     b1 = 0.4 + 1.2 * torch.rand((1, 1, WORTH_IT, 1, 1), generator=derive(1)) if transmit else None
     maps = tissue(b1_transmit=b1)
-    cells = Cells(maps)
+    lookup = Lookup(maps)
     for seed in range(3):
         sequence = draw_protocol(name, field, derive(seed, name))
         assert tabulated(sequence, maps)
-        found = cells.signal(sequence, maps.pd.flatten())
+        found = lookup.signal(sequence, maps.pd.flatten())
         expected = acquire(sequence, at_field(maps, field)).flatten()
         assert float((found - expected).abs().max()) < 3e-3
 
@@ -48,5 +48,5 @@ def test_only_what_depends_on_three_numbers_is_tabulated():
 def test_one_kind_of_tissue_has_a_table_too():
     even = torch.ones(1, 1, WORTH_IT, 1, 1)
     maps = TissueMaps(pd=0.8 * even, r1=1.1 * even, r2=13.0 * even)
-    found = Cells(maps).signal(PRESETS["flair"], maps.pd.flatten())
+    found = Lookup(maps).signal(PRESETS["flair"], maps.pd.flatten())
     torch.testing.assert_close(found, acquire(PRESETS["flair"], maps).flatten(), rtol=1e-3, atol=1e-5)

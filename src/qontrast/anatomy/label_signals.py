@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.basics.shapes import AnyVolume
+from qontrast.geometry.cells import Cells, even_nodes
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence, acquire
@@ -26,7 +27,6 @@ TEXTURE_STEP = 0.5  # standard deviations, as the next
 TRANSMIT_STEP = 0.1  # at 7 T 2 % of the nominal transmit field, below it less
 LEAST_TRANSMIT = 0.3
 PRIOR_FIELD = 3.0  # tesla: the field of the priors
-SLAB = 1 << 15  # voxels at a time: temporaries stay in the second-level cache
 
 
 class LabelRow:
@@ -52,20 +52,10 @@ class LabelRow:
         self.labels = labels.index_select(0, self.where)
         texture, transmit = (v.flatten().index_select(0, self.where) for v in tissue.variation(box))
         self.texture, self.transmit = texture, transmit
-        self.textures, self.transmits = _nodes(texture, TEXTURE_STEP), _nodes(transmit, TRANSMIT_STEP)
-        self._cells()
+        self.textures, along = even_nodes(texture, TEXTURE_STEP)
+        self.transmits, across = even_nodes(transmit, TRANSMIT_STEP)
+        self.cells = Cells([along, across], [len(self.textures), len(self.transmits)], plane=self.labels)
         self._damage(anatomy.damage, there)
-
-    def _cells(self) -> None:
-        """Each voxel's cell in a table ``[label, texture, transmit]``: its first node, and the way beyond it."""
-        self.corner = torch.empty_like(self.labels)
-        self.along, self.across = torch.empty_like(self.texture), torch.empty_like(self.transmit)
-        for start in range(0, len(self.labels), SLAB):
-            part = slice(start, start + SLAB)
-            row = _cell(self.texture[part], self.textures, self.along[part])
-            column = _cell(self.transmit[part], self.transmits, self.across[part])
-            corner = torch.mul(self.labels[part], len(self.textures), out=self.corner[part])
-            corner.add_(row).mul_(len(self.transmits)).add_(column)
 
     def _damage(self, damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...], there: Tensor) -> None:
         """Which places of the row lesions have changed, and how."""
@@ -98,26 +88,12 @@ class LabelRow:
             everywhere = torch.arange(len(self.where))
             signal = self._exactly(sequence, everywhere, b0.flatten().index_select(0, self.where))
         else:
-            signal = self._by_table(sequence)
+            signal = torch.stack([self.cells.read(component) for component in self._table(sequence)])
             if self.changed is not None and len(self.changed):
                 signal[:, self.changed] = self._exactly(sequence, self.changed)
         out = signal.new_zeros(len(signal), self.shape[0] * self.shape[1] * self.shape[2])
         out.index_copy_(1, self.where, signal)
         return out.reshape(1, len(signal), *self.shape)
-
-    def _by_table(self, sequence: Sequence) -> Tensor:
-        table = self._table(sequence)
-        out = table.new_empty(len(table), len(self.corner))
-        width = len(self.transmits)
-        for start in range(0, len(self.corner), SLAB):
-            part = slice(start, start + SLAB)
-            corner = self.corner[part]
-            neighbours = (corner, corner + 1, corner + width, corner + (width + 1))
-            for line, signal in zip(out, table, strict=True):
-                a, b, c, d = (signal.index_select(0, n) for n in neighbours)
-                across = self.across[part]
-                torch.lerp(a.lerp_(b, across), c.lerp_(d, across), self.along[part], out=line[part])
-        return out
 
     def _table(self, sequence: Sequence) -> Tensor:
         """The signal of each label at each node, ``[component, label * texture * transmit]``."""
@@ -154,18 +130,3 @@ class LabelRow:
     def _by_label(self, field_strength: float) -> TissueMaps:
         column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.tissue.rates.items()}
         return at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), field_strength)
-
-
-def _nodes(values: Tensor, step: float) -> Tensor:
-    """Evenly spaced nodes that enclose the values, at most ``step`` apart."""
-    low, high = (float(v) for v in torch.aminmax(values))
-    count = 2 + int((high - low) / step)
-    return torch.linspace(low, max(high, low + 1e-3), count)
-
-
-def _cell(values: Tensor, nodes: Tensor, beyond: Tensor) -> Tensor:
-    """The number of the node below each value; how far the value lies beyond it, 0 to 1, goes into ``beyond``."""
-    place = (values - nodes[0]) * (1.0 / (nodes[1] - nodes[0]))
-    lower = place.floor().clamp_(0, len(nodes) - 2)
-    torch.sub(place, lower, out=beyond)
-    return lower.to(torch.int32)

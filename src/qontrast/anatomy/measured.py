@@ -9,7 +9,7 @@ from qontrast.anatomy.subject import Tissue
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
-from qontrast.physics.lookup import Cells, tabulated
+from qontrast.physics.lookup import Lookup, tabulated
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import TissueMaps
 
@@ -33,7 +33,7 @@ class MeasuredTissue(Tissue):
         self._rows: dict[str, Tensor] = {}
         self._where: Tensor | None = None
         self._needed: Callable[[], Tensor] | None = None
-        self._cells: Cells | None = None
+        self._lookup: Lookup | None = None
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
@@ -50,9 +50,9 @@ class MeasuredTissue(Tissue):
         names = [n for n in self.names if n in wanted]
         rows = TissueMaps(**{n: self._row(n, box, needed) for n in names}, field_strength=self.field_strength)
         if tabulated(sequence, rows):
-            if self._cells is None:
-                self._cells = Cells(rows)
-            signal = self._cells.signal(sequence, rows.pd.flatten())
+            if self._lookup is None:
+                self._lookup = Lookup(rows)
+            signal = self._lookup.signal(sequence, rows.pd.flatten())
         else:
             signal = acquire(sequence, at_field(rows, sequence.field_strength))
         shape = tuple(b - a for a, b in box)
@@ -81,7 +81,7 @@ class MeasuredTissue(Tissue):
             where = there.flatten().nonzero().flatten()
             # A list of one voxel of air stands for none: sequences want something to work on.
             self._where = where if len(where) else torch.zeros(1, dtype=torch.int64)
-            self._needed, self._rows, self._cells = needed, {}, None
+            self._needed, self._rows, self._lookup = needed, {}, None
         return self._where
 
     def _row(self, name: str, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:

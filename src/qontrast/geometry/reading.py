@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
+from qontrast.geometry.cells import Cells
 
-SLAB = 1 << 15
-"""Points at a time: what is made of them then stays in the second-level cache."""
 ALMOST = 1e-3
 """Voxels by which points beyond the block are moved inwards, to a place where it is zero anyway."""
 
@@ -34,24 +33,9 @@ class Reading:
             for (low, high), n in zip((torch.aminmax(p) for p in planes), shape, strict=True)
         )
         self._sizes = shape if self.inside else (shape[0] + 3, shape[1] + 3, shape[2] + 3)
-        points = len(planes[0])
-        self._corner = torch.empty(points, dtype=torch.int32, device=coordinates.device)
-        """Index of the lowest of each point's neighbours."""
-        self._beyond = coordinates.new_empty(3, points)
-        """How far the point lies beyond it along each axis, in voxels."""
-        for start in range(0, points, SLAB):
-            where = slice(start, start + SLAB)
-            corner = self._corner[where]
-            for axis, (plane, n, size) in enumerate(zip(planes, shape, self._sizes, strict=True)):
-                place = plane[where]
-                place = place if self.inside else place.clamp(-1, n + 1 - ALMOST).add_(1)
-                # The last voxel has no neighbour above it: it is the upper one of its own pair.
-                floor = place.floor().clamp_(max=size - 2)
-                torch.sub(place, floor, out=self._beyond[axis, where])
-                if axis == 0:
-                    corner.copy_(floor)
-                else:
-                    corner.mul_(size).add_(floor.to(torch.int32))
+        if not self.inside:
+            planes = [plane.clamp(-1, n + 1 - ALMOST).add_(1) for plane, n in zip(planes, shape, strict=True)]
+        self._cells = Cells(planes, self._sizes)
 
     def __call__(self, block: AnyVolume) -> Resampled:
         """``block`` ``[batch, channel, x, y, z]``, real or complex, at the points: ``[batch, channel, u, v, w]``."""
@@ -64,43 +48,22 @@ class Reading:
         if not self.inside:
             block = torch.nn.functional.pad(block, (1, 2) * 3)
         images = block.reshape(batch * channels, -1)
-        beyond = self._beyond.to(block.dtype)
-        out = images.new_empty(len(images), len(self._corner))
-        for start in range(0, len(self._corner), SLAB):
-            where = slice(start, start + SLAB)
-            x, y, z = beyond[:, where]
-            for image, line in zip(images, out, strict=True):
-                line[where] = self._blend(image, self._corner[where], x, y, z)
+        out = torch.stack([self._cells.read(image) for image in images])
         return out.reshape(batch, channels, *self.view)
-
-    def _blend(self, image: Tensor, corner: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        _, ny, nz = self._sizes
-
-        def pair(offset: int) -> Tensor:
-            index = corner + offset
-            low = image.index_select(0, index)
-            return low.lerp_(image.index_select(0, index.add_(1)), z)
-
-        front = pair(0).lerp_(pair(nz), y)
-        back = pair(ny * nz).lerp_(pair(ny * nz + nz), y)
-        return front.lerp_(back, x)
 
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""
         batch, channels, *_ = block.shape
         if not self.inside:
             block = torch.nn.functional.pad(block, (1, 2) * 3)
-        _, ny, nz = self._sizes
-        x, y, z = (self._beyond > 0.5).to(torch.int32)
-        index = self._corner + x * (ny * nz) + y * nz + z
-        read = block.reshape(batch * channels, -1).index_select(1, index)
+        read = block.reshape(batch * channels, -1).index_select(1, self._cells.nearest())
         return read.reshape(batch, channels, *self.view)
 
     def touched(self) -> Tensor:
         """Which voxels of the block the points read, booleans ``[x, y, z]``."""
         sizes = self._sizes
-        mask = torch.zeros(sizes[0] * sizes[1] * sizes[2], dtype=torch.bool, device=self._corner.device)
-        mask.index_fill_(0, self._corner.long(), True)
+        mask = torch.zeros(sizes[0] * sizes[1] * sizes[2], dtype=torch.bool, device=self._cells.corner.device)
+        mask.index_fill_(0, self._cells.corner.long(), True)
         cube = mask.reshape(sizes)
         for axis in range(3):
             n = sizes[axis]
