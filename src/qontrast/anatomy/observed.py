@@ -16,7 +16,9 @@ from qontrast.scans.names import Named
 from qontrast.scans.nifti import Image, read_image
 
 IMAGE_SUFFIXES = ("T1w", "T2w", "PDw", "FLAIR", "T2starw", "UNIT1", "inplaneT1", "inplaneT2", "MTw", "angio")
-HEAD_SHARE = 0.12  # of the 98th percentile: what is brighter is head, in any contrast and with any coil
+HEAD_SHARE = (
+    0.12  # of the 98th percentile: what is brighter is head, in any contrast and with any coil (our guess, as the next)
+)
 LEAST_SHARED = 0.25  # of a scan's field of view that has to lie in the reference's
 
 

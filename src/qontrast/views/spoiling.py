@@ -24,7 +24,7 @@ from qontrast.views.plan import ArtefactRanges
 
 Size = tuple[float, float, float]
 ADDED_SNR = (15.0, 150.0)
-"""Of the noise that is added to real scans, which have noise of their own."""
+"""Of the noise that is added to real scans, which have noise of their own (a guess)."""
 
 
 @dataclass(frozen=True)
