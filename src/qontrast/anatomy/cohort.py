@@ -131,6 +131,8 @@ def group_subjects(
 
 def _once(files: list[Named]) -> tuple[Named, ...]:
     """Each file once, though links may lead to it by several ways; by path."""
+    if len({f.path.name for f in files}) == len(files):  # to resolve every path of a cohort takes longer than all else
+        return tuple(sorted(files, key=lambda f: f.path))
     found: dict[Path, Named] = {}
     for file in sorted(files, key=lambda f: f.path):
         found.setdefault(file.path.resolve(), file)
