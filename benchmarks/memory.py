@@ -21,7 +21,7 @@ from qontrast.scans.names import named_images
 from qontrast.scans.walk import load_index, walk
 from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.loader import Examples, batches
-from qontrast.views.pair import PairMaker
+from qontrast.views.maker import PairMaker
 from qontrast.views.plan import ViewPlan
 
 WORKERS, BATCH = 2, 4

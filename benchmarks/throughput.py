@@ -26,7 +26,7 @@ import torch
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.engine.device import make_fabric
 from qontrast.engine.journal import JOURNAL
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.pretrainer import Pretrainer
 from qontrast.results.ledger import read_rows

@@ -11,7 +11,9 @@ from torch import nn
 
 from qontrast.basics.randomness import derive
 from qontrast.engine.device import make_fabric
-from qontrast.engine.loop import Optimisation, Run, fit
+from qontrast.engine.loop import Run, Watch, fit
+from qontrast.engine.optimisation import Optimisation
+from qontrast.engine.passes import in_one_pass
 
 STEPS = 8
 
@@ -43,6 +45,7 @@ def train(tmp_path: Path, toy: Callable[..., nn.Module]) -> Callable[..., nn.Mod
         seed: int = 0,
         model: nn.Module | None = None,
         spoil: Callable[[int, torch.Tensor], torch.Tensor] | None = None,
+        watch: Watch | None = None,
         **optimisation: Any,
     ) -> nn.Module:
         folder = tmp_path / name
@@ -62,7 +65,7 @@ def train(tmp_path: Path, toy: Callable[..., nn.Module]) -> Callable[..., nn.Mod
 
         how = Optimisation(**{"steps": STEPS, "learning_rate": 0.05, "checkpoint_steps": 3, **optimisation})
         whose = Run(folder, "toy", seed, plan, 16, resume=resume, quiet=True)
-        return fit(make_fabric("cpu", "32"), toy() if model is None else model, losses, batches, how, whose)
+        return fit(make_fabric("cpu", "32"), toy() if model is None else model, in_one_pass(losses), batches, how, whose, watch)
 
     return run
 

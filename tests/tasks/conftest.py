@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.tasks.finetune import finetune_segment
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
 from qontrast.tasks.pretrain import pretrain

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.geometry.warp import WarpRanges
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan

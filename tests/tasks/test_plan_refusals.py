@@ -3,7 +3,7 @@
 import pytest
 
 from qontrast.basics.errors import PlanError
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan
 

@@ -18,7 +18,7 @@ import qontrast
 from qontrast.basics.errors import InputError, WriteError
 from qontrast.cli.app import run
 from qontrast.engine.checkpoint import load_checkpoint
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.tasks import finetune as finetune_module
 from qontrast.tasks import pretrain as pretrain_module
 from qontrast.tasks.finetune import finetune_segment

@@ -5,7 +5,8 @@ import torch
 
 from qontrast.basics.errors import InputError
 from qontrast.views.loader import Examples, batches, default_prefetch, default_workers
-from qontrast.views.pair import PairMaker, make_pair
+from qontrast.views.maker import PairMaker
+from qontrast.views.pair import make_pair
 
 TENSORS = ("a", "b", "clean_a", "clean_b")
 

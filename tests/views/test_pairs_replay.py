@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from qontrast.geometry.warp import WarpRanges
-from qontrast.views.pair import PairMaker, make_pair
+from qontrast.views.maker import PairMaker
+from qontrast.views.pair import make_pair
 
 IMAGES = ("a", "b", "clean_a", "clean_b")
 

@@ -5,7 +5,7 @@ are larger, as in a scanner. Averaged parameters would make rims at borders that
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -188,28 +188,41 @@ class LabelTissue(Tissue):
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
         strength = PRIOR_FIELD if field_strength is None else field_strength
+        shape = (1, 1, *(b - a for a, b in box))
+        maps = self._in(box, None, strength).apply(lambda m: m.reshape(shape))
+        return replace(maps, b0=self.subject.static_field.hertz(box, strength)) if with_b0 else maps
+
+    def at(self, box: Box, voxels: Tensor) -> TissueMaps:
+        """See :class:`Tissue`; at the field of the priors."""
+        return self._in(box, voxels, PRIOR_FIELD)
+
+    def _in(self, box: Box, voxels: Tensor | None, strength: float) -> TissueMaps:
+        """The maps in voxels of ``box`` (flat indices; None for all), ``[1, 1, voxel, 1, 1]``."""
         column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.rates.items()}
         table = at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), strength)
         anatomy = self.anatomy(box)
-        index = anatomy.index.flatten().long()
-        shape = (1, 1, *(b - a for a, b in box))
-        b0 = self.subject.static_field.hertz(box, strength) if with_b0 else None
+
+        def chosen(values: Tensor) -> Tensor:
+            return (values.flatten() if voxels is None else torch.take(values, voxels)).reshape(1, 1, -1, 1, 1)
+
+        index = chosen(anatomy.index).long()
+        maps = {n: torch.take(getattr(table, n).flatten(), index) for n in MAP_NAMES}
         if self.fields is None:
-            maps = {n: getattr(table, n).flatten()[index].reshape(shape) for n in MAP_NAMES}
-            return TissueMaps(**maps, b0=b0, field_strength=strength)
-        texture, transmit = self.variation(box)
-        solid = self.solid.to(texture)
-        texture = texture * torch.take(solid, index).reshape(shape)
-        transmit = 1.0 + transmit_spread(strength) * transmit
-        maps = {n: torch.take(getattr(table, n).flatten(), index).reshape(shape) for n in MAP_NAMES}
-        varied = vary(maps, texture)
+            return TissueMaps(**maps, field_strength=strength)
+        texture, transmit = (chosen(field) for field in self.variation(box))
+        varied = vary(maps, texture * torch.take(self.solid.to(texture), index))
         for where, severity, change in anatomy.damage:
+            if voxels is not None:
+                everywhere = severity.new_zeros(anatomy.index.numel())
+                everywhere[where] = severity
+                severity, where = torch.take(everywhere, voxels), torch.arange(len(voxels))
             for name, factor in change.items():
                 flat = varied[name].view(-1)
                 flat[where] = flat[where] * factor**severity
         # Where the field is low R2* comes close to R2, and their variations must not turn them round.
         varied["r2star"] = torch.maximum(varied["r2star"], varied["r2"])
-        return TissueMaps(**varied, b1_transmit=transmit.clamp(min=0.3), b0=b0, field_strength=strength)
+        transmit = (1.0 + transmit_spread(strength) * transmit).clamp(min=0.3)
+        return TissueMaps(**varied, b1_transmit=transmit, field_strength=strength)
 
     @property
     def solid(self) -> Tensor:

@@ -63,6 +63,11 @@ class MeasuredTissue(Tissue):
             b0 = self._map("b0", box) * (sequence.field_strength / self.field_strength)
         return out.reshape(1, sequence.components, *shape), b0
 
+    def at(self, box: Box, voxels: Tensor) -> TissueMaps:
+        """See :class:`Tissue`."""
+        maps = {n: self._map(n, box).flatten()[voxels].reshape(1, 1, -1, 1, 1) for n in self.names}
+        return TissueMaps(**maps, field_strength=self.field_strength)
+
     def _map(self, name: str, box: Box) -> Tensor:
         """Each map is read once for the contrasts of a pair, which ask for one box in turn."""
         if box != self._box:

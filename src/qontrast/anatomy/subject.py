@@ -40,6 +40,10 @@ class Tissue(ABC):
         maps = self.block(box, sequence.field_strength, with_b0=with_b0 or sequence.uses_b0)
         return acquire(sequence, maps), maps.b0
 
+    def at(self, box: Box, voxels: Tensor) -> TissueMaps:
+        """The maps ``[1, 1, voxel, 1, 1]`` in some voxels of ``box`` (flat indices), where the subject's maps hold."""
+        return self.block(box).apply(lambda m: m.flatten()[voxels].reshape(1, 1, -1, 1, 1))
+
     def lesion(self, box: Box) -> Labels | None:
         """The code of the lesion in each voxel of ``box``, ``[x, y, z]``, 0 for none; None where none are known."""
         return None

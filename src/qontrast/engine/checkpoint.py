@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
+from qontrast.engine.average import Average
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -21,14 +22,22 @@ class Progress:
     Args:
         step: number of steps done; data, dropout and learning rate of the next one depend on it and the seed alone.
         plan: digest of the plan, so that a run is not resumed with another.
+        ranks: processes that trained together.
     """
 
     step: int
     plan: str
+    ranks: int = 1
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write model, optimiser and progress atomically.
+def save_checkpoint(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    averaged: Average | None = None,
+) -> None:
+    """Write model, optimiser, averaged weights and progress atomically.
 
     Raises:
         WriteError: if the disk is full; the last good checkpoint remains.
@@ -36,13 +45,17 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+    if averaged is not None:
+        tensors |= {f"average.{k}": v for k, v in averaged.state().items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    meta = {"step": str(progress.step), "plan": progress.plan}
+    meta = {"step": str(progress.step), "plan": progress.plan, "ranks": str(progress.ranks)}
     write_atomic(folder / CHECKPOINT, safetensors.torch.save(tensors, metadata=meta))
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
-    """Restore model and optimiser in place; None if there is no checkpoint yet.
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, averaged: Average | None = None
+) -> Progress | None:
+    """Restore model, optimiser and averaged weights in place; None if there is no checkpoint yet.
 
     Raises:
         InputError: if the file is damaged or belongs to another network.
@@ -54,7 +67,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         with safetensors.safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        progress = Progress(int(meta["step"]), meta["plan"])
+        progress = Progress(int(meta["step"]), meta["plan"], int(meta.get("ranks", "1")))
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise InputError(
             path, f"a damaged checkpoint ({error})", "a whole one", "Start again in a new --out."
@@ -69,5 +82,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = value
+    if averaged is not None:
+        averaged.restore({k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")})
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return progress

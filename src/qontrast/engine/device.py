@@ -1,14 +1,18 @@
 """Where and in which precision to compute, through Lightning Fabric."""
 
 import logging
+from datetime import timedelta
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 from qontrast.basics.errors import PlanError
+from qontrast.engine.ranks import processes
 
 Precision = Literal["auto", "32", "bf16"]
+SILENCE = timedelta(minutes=10)  # after which a process that answers nothing counts as gone
 
 
 def has_fast_bf16(device: str) -> bool:
@@ -43,7 +47,9 @@ def autocast_for(device: str) -> torch.autocast:
 
 
 def make_fabric(device: str = "auto", precision: Precision = "auto") -> Fabric:
-    """One device and its precision: bf16 autocast where the processor has it, else single precision.
+    """Devices and their precision: bf16 autocast where the processor has it, else single precision.
+
+    One device, or one for each process that ``torchrun`` or ``srun`` started; these are connected when it returns.
 
     Raises:
         PlanError: if the device is not there.
@@ -52,4 +58,24 @@ def make_fabric(device: str = "auto", precision: Precision = "auto") -> Fabric:
     fast = has_fast_bf16(accelerator)
     chosen = "bf16-mixed" if precision == "bf16" or (precision == "auto" and fast) else "32-true"
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
-    return Fabric(accelerator=accelerator, devices=1, precision=chosen)  # type: ignore[arg-type]
+    own, machines = processes()
+    if own * machines == 1:
+        return Fabric(accelerator=accelerator, devices=1, precision=chosen)  # type: ignore[arg-type]
+    # Heads and levels that an objective leaves out have no gradient, which the processes have to find out.
+    backend = "nccl" if accelerator == "cuda" else "gloo"
+    strategy = DDPStrategy(process_group_backend=backend, timeout=SILENCE, find_unused_parameters=True)
+    fabric = Fabric(
+        accelerator=accelerator,
+        strategy=strategy,
+        devices=own,
+        num_nodes=machines,
+        precision=chosen,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def described(fabric: Fabric) -> str:
+    """Device, precision and processes, for a line of text."""
+    alone = f"{fabric.device.type}, {fabric._precision.precision}"
+    return alone if fabric.world_size == 1 else f"{fabric.world_size} x {alone}"

@@ -1,60 +1,33 @@
-"""One training loop for every task: steps, progress bar, journal, checkpoints, exact resume."""
+"""One training loop for every task: steps, progress bar, journal, checkpoints, exact resume, on any number of ranks."""
 
-import math
+import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from torch import Tensor, nn
+from rich.progress import TaskID
+from torch import nn
 
-from qontrast.basics.errors import InputError, PlanError, QontrastError
-from qontrast.basics.randomness import derive_seed
+from qontrast.basics.errors import InputError, QontrastError, WriteError
+from qontrast.engine.average import Average
+from qontrast.engine.bar import training_bar
 from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
 from qontrast.engine.journal import Journal
-from qontrast.engine.schedule import polynomial
+from qontrast.engine.optimisation import Optimisation
+from qontrast.engine.passes import Learn, Part
+from qontrast.engine.ranks import agree, average
+from qontrast.engine.schedule import polynomial, rising
+from qontrast.engine.stopping import Stopped, StopRequest
 
 SMOOTHED = 20  # steps over which the bar's speed is averaged
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How to optimise.
-
-    Args:
-        steps: optimiser steps.
-        learning_rate: of AdamW at the start; it decays polynomially with power 0.9.
-        weight_decay: of AdamW.
-        clip: largest norm of the gradient.
-        checkpoint_seconds: at most so long between checkpoints.
-        checkpoint_steps: at most so many steps between checkpoints.
-    """
-
-    steps: int = 300
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    clip: float = 12.0
-    checkpoint_seconds: float = 30.0
-    checkpoint_steps: int = 100
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "checkpoint_steps"):
-            if getattr(self, name) < 1:
-                raise PlanError(f"optimisation.{name}", f"{getattr(self, name)}", "1 or more")
-        for name in ("learning_rate", "clip"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise PlanError(f"optimisation.{name}", f"{value:g}", "a finite number above 0")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise PlanError("optimisation.weight_decay", f"{self.weight_decay:g}", "a finite number, 0 or more")
-        if not self.checkpoint_seconds > 0:
-            raise PlanError("optimisation.checkpoint_seconds", f"{self.checkpoint_seconds:g}", "seconds above 0")
+GONE = re.compile(r"gloo|nccl|peer|connection|timed? ?out|store", re.IGNORECASE)
+"""What errors say when another process has gone."""
 
 
 @dataclass(frozen=True)
@@ -82,94 +55,227 @@ class Run:
     quiet: bool = False
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What is measured of the model now and then; the first rank does, while the others wait.
+
+    Args:
+        every: so many steps, beginning before the first, and after the last.
+        measure: of the model and the number of steps done; numbers by name, for the journal.
+    """
+
+    every: int
+    measure: Callable[[nn.Module, int], dict[str, float]]
+
+
 def fit(
     fabric: Fabric,
     model: nn.Module,
-    losses: Callable[[nn.Module, Any], dict[str, Tensor]],
+    learn: Learn,
     batches: Callable[[int], Iterable[Any]],
     optimisation: Optimisation,
     run: Run,
+    watch: Watch | None = None,
 ) -> nn.Module:
-    """Train ``model`` and return it.
+    """Train ``model`` and return it, with its averaged weights where the plan asks for them.
 
     Args:
-        fabric: device and precision.
+        fabric: device, precision and processes.
         model: whose parameters that require gradients are optimised.
-        losses: batch to named losses; ``loss`` is minimised, the others are written down.
-        batches: from a step to the batches of that and all later steps.
+        learn: from a batch to gradients.
+        batches: from a number of batches that are left out to all those that follow.
         optimisation: how.
         run: where, and from which seed.
+        watch: what is measured on the way.
 
     Raises:
         InputError: if the run is to be resumed with another plan.
-        QontrastError: if the loss or its gradient is not finite.
+        Stopped: if it was asked to stop by a signal; a checkpoint is written.
+        QontrastError: if the loss or its gradient is not finite too often, or another process has gone.
     """
     model.to(fabric.device)  # before the moments are restored: they go where the parameters are
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
-    start = _resume(model, optimizer, run) if run.resume else 0
-    inner = model
-    model, wrapped = fabric.setup(model, optimizer)
-    journal = Journal(run.folder, keep_below=start)
-    saved = time.monotonic()
-    try:
-        with _bar(run.quiet) as bar:
-            task = bar.add_task(run.title, total=optimisation.steps, completed=start, said="")
-            source = iter(batches(start)) if start < optimisation.steps else iter(())
-            recent: deque[float] = deque(maxlen=SMOOTHED)
-            end = time.monotonic()
-            for step in range(start, optimisation.steps):
-                begin = end
-                batch = fabric.to_device(next(source))
-                waited = time.monotonic() - begin
-                for group in wrapped.param_groups:
-                    group["lr"] = optimisation.learning_rate * polynomial(step, optimisation.steps)
-                # Dropout reads the global generator: it is set from the step, so that a resumed run drops the same.
-                torch.manual_seed(derive_seed(run.seed, "dropout", step))
-                found = losses(model, batch)
-                loss = found["loss"]
-                if not bool(torch.isfinite(loss)):
-                    raise _diverged(run, f"the loss of step {step} is {float(loss.detach())}")
-                fabric.backward(loss)
-                norm = fabric.clip_gradients(model, wrapped, max_norm=optimisation.clip, error_if_nonfinite=False)
-                if norm is not None and not bool(torch.isfinite(norm)):  # a step would spoil the weights
-                    raise _diverged(run, f"the gradient of step {step} is {float(norm)}")
-                wrapped.step()
-                wrapped.zero_grad(set_to_none=True)
-                end = time.monotonic()
-                seconds = end - begin
-                recent.append(seconds)
-                values = {name: float(value.detach()) for name, value in found.items()}
-                journal.write(
-                    step=step,
-                    **values,
-                    learning_rate=wrapped.param_groups[0]["lr"],
-                    gradient_norm=float(norm) if norm is not None else None,
-                    examples_per_second=run.examples / seconds,
-                    waiting=waited / seconds,
-                    time=time.time(),
-                )
-                rate = run.examples * len(recent) / sum(recent)
-                said = f"loss {values['loss']:.3f}  {rate:.1f} {run.unit}/s  {waited / seconds:.0%} waiting"
-                bar.update(task, advance=1, said=said)
-                due = time.monotonic() - saved > optimisation.checkpoint_seconds
-                if due or (step + 1) % optimisation.checkpoint_steps == 0 or step + 1 == optimisation.steps:
-                    save_checkpoint(run.folder, inner, optimizer, Progress(step + 1, run.plan))
-                    saved = time.monotonic()
-    finally:
-        journal.close()
-    return inner
+    averaged = Average(model, optimisation.average) if optimisation.average else None
+    start = _resume(fabric, model, optimizer, averaged, run) if run.resume else 0
+    fabric.barrier()  # nobody writes while another still reads
+    training = _Training(fabric, model, optimizer, averaged, learn, optimisation, run, watch, start)
+    training.go(batches)
+    if averaged is not None:
+        model.load_state_dict(averaged.weights)
+    return model
 
 
-def _diverged(run: Run, what: str) -> QontrastError:
-    return QontrastError(
-        f"{run.folder}: {what}. The last checkpoint is kept. Start anew in another --out with a lower "
-        "--optimisation.learning_rate or with --precision 32."
-    )
+class _Training:
+    """The state of a training between two steps."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        averaged: Average | None,
+        learn: Learn,
+        optimisation: Optimisation,
+        run: Run,
+        watch: Watch | None,
+        start: int,
+    ) -> None:
+        self.fabric, self.inner, self.averaged, self.learn = fabric, model, averaged, learn
+        self.optimisation, self.run, self.watch = optimisation, run, watch
+        self.optimizer = optimizer
+        self.model, self.wrapped = fabric.setup(model, optimizer)
+        self.done = self.saved = start
+        self.saved_at = time.monotonic()
+        self.bad = 0  # steps in a row that were left out
+        self.whole = True  # whether weights, moments and average belong to one step
+        self.recent: deque[float] = deque(maxlen=SMOOTHED)
+
+    def go(self, batches: Callable[[int], Iterable[Any]]) -> None:
+        steps, first = self.optimisation.steps, self.fabric.global_rank == 0
+        journal = Journal(self.run.folder, keep_below=self.done) if first else None
+        try:
+            with StopRequest() as request, training_bar(self.run.quiet or not first) as bar:
+                task = bar.add_task(self.run.title, total=steps, completed=self.done, said="")
+                # Loader processes are forked in here, so that a signal to all of them does not kill them.
+                source = iter(batches(self.done * self.optimisation.accumulate)) if self.done < steps else iter(())
+                while self.done < steps:
+                    line = self._step(source, request)
+                    if journal is not None:
+                        journal.write(**line)
+                        self._show(bar, task, line)
+                    self._keep(request)
+        except BaseException as error:
+            self._rescue(error)
+            raise self._explained(error) from error
+        finally:
+            if journal is not None:
+                journal.close()
+
+    def _step(self, source: Iterator[Any], request: StopRequest) -> dict[str, Any]:
+        """One step; returns its line of the journal."""
+        step, how = self.done, self.optimisation
+        measured = self._measured(step)
+        begin = time.monotonic()
+        rate = how.learning_rate * polynomial(step, how.steps) * rising(step, how.warmup)
+        for group in self.wrapped.param_groups:
+            group["lr"] = rate
+        waited, losses = 0.0, []
+        for number in range(how.accumulate):
+            asked = time.monotonic()
+            batch = self.fabric.to_device(next(source))
+            waited += time.monotonic() - asked
+            keys = (self.run.seed, step, number, self.fabric.global_rank)
+            part = Part(keys, 1 / how.accumulate, last=number == how.accumulate - 1)
+            losses.append(self.learn(self.fabric, self.model, batch, part))
+        # Not finite in one process is so in all: gradients are averaged. Still they agree on it in so many words.
+        norm = self.fabric.clip_gradients(self.model, self.wrapped, max_norm=how.clip, error_if_nonfinite=False)
+        means = {name: torch.stack([one[name].detach() for one in losses]).mean() for name in losses[0]}
+        fine = bool(torch.isfinite(means["loss"])) and (norm is None or bool(torch.isfinite(norm)))
+        spoilt, stop = agree(float(not fine), float(bool(request.asked)))
+        if stop:
+            request.asked = request.asked or "a signal to another process"
+        self.whole = False
+        if not spoilt:
+            self.wrapped.step()
+            if self.averaged is not None:
+                self.averaged.update(self.inner)
+        self.wrapped.zero_grad(set_to_none=True)
+        self.done, self.whole = step + 1, True
+        self.bad = self.bad + 1 if spoilt else 0
+        if self.bad >= how.patience:
+            raise self._diverged(step, float(means["loss"]), norm)
+        seconds = time.monotonic() - begin
+        self.recent.append(seconds)
+        return {
+            "step": step,
+            **{name: float(value) for name, value in average(means).items()},
+            **({"left_out": True} if spoilt else {}),
+            "learning_rate": rate,
+            "gradient_norm": float(norm) if norm is not None else None,
+            "examples_per_second": self.run.examples / seconds,
+            "waiting": waited / seconds,
+            "time": time.time(),
+            **measured,
+            **(self._measured(self.done) if self.done == how.steps else {}),
+        }
+
+    def _measured(self, steps: int) -> dict[str, float]:
+        watch = self.watch
+        if watch is None or self.fabric.global_rank != 0:
+            return {}
+        if steps % watch.every and steps != self.optimisation.steps:
+            return {}
+        return watch.measure(self.inner, steps)
+
+    def _show(self, bar: Bar, task: TaskID, line: dict[str, Any]) -> None:
+        rate = self.run.examples * len(self.recent) / sum(self.recent)
+        said = f"loss {line['loss']:.3f}  {rate:.1f} {self.run.unit}/s  {line['waiting']:.0%} waiting"
+        bar.update(task, advance=1, said=said)
+
+    def _keep(self, request: StopRequest) -> None:
+        """Write a checkpoint when one is due; end where that was asked for."""
+        how = self.optimisation
+        due = time.monotonic() - self.saved_at > how.checkpoint_seconds
+        if due or self.done % how.checkpoint_steps == 0 or self.done == how.steps or request.asked:
+            self._save()
+        if request.asked and self.done < how.steps:
+            self.fabric.barrier()  # no process goes before the checkpoint is there
+            raise Stopped(
+                f"{self.run.folder}: stopped by {request.asked} after {self.done} of {how.steps} steps. "
+                "A checkpoint is written; run again with --resume."
+            )
+
+    def _save(self) -> None:
+        if self.fabric.global_rank == 0:
+            progress = Progress(self.done, self.run.plan, self.fabric.world_size)
+            save_checkpoint(self.run.folder, self.inner, self.optimizer, progress, self.averaged)
+        self.saved, self.saved_at = self.done, time.monotonic()
+
+    def _rescue(self, error: BaseException) -> None:
+        """Keep what was learned since the last checkpoint, whatever went wrong beside it."""
+        alone = self.fabric.world_size == 1 or self.fabric.global_rank == 0
+        if isinstance(error, (Stopped, WriteError)) or not self.whole or self.done == self.saved or self.bad:
+            return
+        # Weights are the same in all processes: where the first has gone, any other may write them.
+        if alone or isinstance(error, RuntimeError):
+            progress = Progress(self.done, self.run.plan, self.fabric.world_size)
+            try:
+                save_checkpoint(self.run.folder, self.inner, self.optimizer, progress, self.averaged)
+            except QontrastError:
+                pass
+
+    def _explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, RuntimeError):
+            return error
+        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "DataLoader worker" in text:
+            return QontrastError(
+                f"{self.run.folder}: a loader process died after {self.done} steps ({text}). Mostly the memory was "
+                "full: run again with --resume and fewer --workers or a smaller prefetch."
+            )
+        if self.fabric.world_size > 1 and GONE.search(str(error)):
+            return QontrastError(
+                f"{self.run.folder}: another of the {self.fabric.world_size} processes has gone after {self.done} "
+                f"steps ({text}). What was learned is kept; run again with --resume."
+            )
+        return error
+
+    def _diverged(self, step: int, loss: float, norm: Any) -> QontrastError:
+        what = f"the loss of step {step} is {loss:g}"
+        if norm is not None:
+            what += f", the norm of its gradient {float(norm):g}"
+        return QontrastError(
+            f"{self.run.folder}: {what}, as in the {self.bad - 1} steps before: none of them was taken. The last "
+            "checkpoint is kept. Start anew in another --out with a lower --optimisation.learning_rate, with "
+            "--optimisation.warmup, or with --precision 32."
+        )
 
 
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int:
-    progress = load_checkpoint(run.folder, model, optimizer)
+def _resume(
+    fabric: Fabric, model: nn.Module, optimizer: torch.optim.Optimizer, averaged: Average | None, run: Run
+) -> int:
+    progress = load_checkpoint(run.folder, model, optimizer, averaged)
     if progress is None:
         return 0
     if progress.plan != run.plan:
@@ -179,17 +285,10 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> int
             "the plan of plan.yaml in that folder",
             "Resume with the same plan and flags, or start anew with another --out.",
         )
+    if progress.ranks != fabric.world_size and fabric.global_rank == 0:
+        print(
+            f"note: {run.folder} was trained by {progress.ranks} processes and goes on with {fabric.world_size}: the "
+            "same views in the same order, but sums and dropout differ, so the result is alike and not equal",
+            flush=True,
+        )
     return progress.step
-
-
-def _bar(quiet: bool) -> Bar:
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[said]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        refresh_per_second=2,
-        disable=quiet,
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from qontrast.basics.atomic import claim_folder, write_atomic
 from qontrast.basics.errors import InputError
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.report.page import write_report
 from qontrast.results.compare import FEWEST_PAIRS, paired
 from qontrast.results.intervals import Interval

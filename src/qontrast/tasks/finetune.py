@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from qontrast.basics.randomness import derive_seed
-from qontrast.engine.device import make_fabric
+from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
+from qontrast.engine.passes import in_one_pass
 from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.unet import UNet
@@ -62,8 +63,7 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
     arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
     start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
     say(
-        f"segment {', '.join(classes[1:])}: from {start}, {len(heads)} labelled heads, {fabric.device.type}, "
-        f"{fabric._precision.precision}",
+        f"segment {', '.join(classes[1:])}: from {start}, {len(heads)} labelled heads, {described(fabric)}",
         quiet=quiet,
     )
     workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
@@ -79,7 +79,7 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
     model = fit(
         fabric,
         model,
-        losses,
+        in_one_pass(losses),
         lambda first: batches(examples, first, steps, workers, prefetch=prefetch, pin=pin),
         plan.optimisation,
         run,

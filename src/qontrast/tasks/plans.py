@@ -7,9 +7,10 @@ from typing import Literal
 from qontrast.anatomy.cohort import Kind
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.device import Precision
-from qontrast.engine.loop import Optimisation
+from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.catalogue import NETS
 from qontrast.nets.encoder import STRIDE
+from qontrast.objectives.catalogue import Objectives
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.views.loader import default_prefetch, default_workers
 from qontrast.views.plan import ViewPlan
@@ -55,14 +56,19 @@ class Compute:
         precision: ``auto`` (bf16 autocast where the processor has it), ``32`` or ``bf16``.
         workers: processes that make examples, on one thread each; -1 for one per core but one, if they fit the memory.
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
+        micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
+            and half as much time again; the gradient is that of the whole batch (cached gradients).
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "auto"
     workers: int = -1
     prefetch: int = -1
+    micro: int = 0
 
     def __post_init__(self) -> None:
+        if self.micro < 0:
+            raise PlanError("compute.micro", f"{self.micro}", "pairs, or 0 for the whole batch")
         if self.prefetch < 1 and self.prefetch != -1:
             raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
 
@@ -81,8 +87,7 @@ class PretrainPlan:
         others: further cohorts that are mixed in by their weights: of other kinds, too (maps, labels, scans).
         net: ``cnn`` (the method's, 64 to 768 channels) or ``cnn-nano`` (16 to 192, for a CPU).
         batch: subjects per step; each gives two views.
-        temperature: of NT-Xent.
-        reconstruction: weight of the L1 loss of the reconstruction, beside 1 for NT-Xent.
+        objectives: what is asked of the networks.
         seed: all randomness of the run comes from it.
         views: how two views are made of one subject.
         optimisation: how the weights are found.
@@ -93,8 +98,7 @@ class PretrainPlan:
     others: tuple[Cohort, ...] = ()
     net: str = "cnn-nano"
     batch: int = 8
-    temperature: float = 0.5
-    reconstruction: float = 1.0
+    objectives: Objectives = field(default_factory=Objectives)
     seed: int = 0
     views: ViewPlan = field(default_factory=ViewPlan)
     optimisation: Optimisation = field(default_factory=Optimisation)
@@ -104,13 +108,7 @@ class PretrainPlan:
         known_net(self.net)
         trainable_crop(self.views)
         if self.batch < 2:
-            raise PlanError("batch", f"{self.batch}", "2 or more", "NT-Xent needs other subjects to tell apart.")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise PlanError("temperature", f"{self.temperature:g}", "a finite number above 0", "The method's is 0.5.")
-        if not (math.isfinite(self.reconstruction) and self.reconstruction >= 0):
-            raise PlanError(
-                "reconstruction", f"{self.reconstruction:g}", "a finite number, 0 or more", "0 leaves it out."
-            )
+            raise PlanError("batch", f"{self.batch}", "2 or more", "Subjects are told from the others of the batch.")
 
 
 @dataclass(frozen=True)

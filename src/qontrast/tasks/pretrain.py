@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
 from qontrast.basics.randomness import derive_seed
-from qontrast.engine.device import make_fabric
+from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
-from qontrast.losses.nt_xent import nt_xent
+from qontrast.engine.passes import in_two_passes
+from qontrast.engine.ranks import gather_rows
 from qontrast.nets.catalogue import build_encoder
-from qontrast.nets.pretrainer import Pretrainer
+from qontrast.objectives.catalogue import Objectives
+from qontrast.objectives.objective import Across
+from qontrast.objectives.pretrainer import Pretrainer, losses_of
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
@@ -23,8 +26,10 @@ from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
 from qontrast.views.contrast import check_contrasts
 from qontrast.views.loader import Examples, batches
+from qontrast.views.maker import PairMaker
 from qontrast.views.normalise import NORMALISATION
-from qontrast.views.pair import PairMaker, make_pair
+from qontrast.views.pair import make_pair
+from qontrast.views.targets import Wanted
 from qontrast.weights.encoder import ENCODER, save_encoder
 
 SHOWN_PAIRS = 4
@@ -52,39 +57,48 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     cohorts = [plan.cohort, *plan.others]
     found = [sources_of(cohort) for cohort in cohorts]
     sources = [source for cohort in found for source in cohort]
-    open_run(out, plan, resume=resume)
-    say_if_unprepared(sources, quiet=quiet)
-    check_subjects(sources, plan, quiet=quiet)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
-    keep_plan(out, plan)
-    say(
-        f"{plan.views.arm}: {plan.net} on {len(sources)} subjects, crops of {plan.views.crop}³ at "
-        f"{plan.views.spacing:g} mm, {fabric.device.type}, {fabric._precision.precision}",
-        quiet=quiet,
-    )
-    if len(sources) < plan.batch:
-        say(f"note: {len(sources)} subjects for {plan.batch} slots: a batch sees some of them twice", quiet=quiet)
-    if not (out / "pairs.npz").is_file():
-        save_pairs(out / "pairs.npz", [source.open() for source in sources[:SHOWN_PAIRS]], plan)
+    quiet = quiet or fabric.global_rank > 0
+    if fabric.global_rank == 0:
+        open_run(out, plan, resume=resume)
+        say_if_unprepared(sources, quiet=quiet)
+        check_subjects(sources, plan, quiet=quiet)
+        keep_plan(out, plan)
+        say(
+            f"{plan.views.arm}: {plan.net} on {len(sources)} subjects, crops of {plan.views.crop}³ at "
+            f"{plan.views.spacing:g} mm, {described(fabric)}",
+            quiet=quiet,
+        )
+        if len(sources) < plan.batch:
+            say(f"note: {len(sources)} subjects for {plan.batch} slots: a batch sees some of them twice", quiet=quiet)
+        if not (out / "pairs.npz").is_file():
+            save_pairs(out / "pairs.npz", [source.open() for source in sources[:SHOWN_PAIRS]], plan)
+    fabric.barrier()
+    objectives = plan.objectives.chosen()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
-        model: nn.Module = Pretrainer(build_encoder(plan.net))
+        model: nn.Module = Pretrainer(build_encoder(plan.net), objectives)
+    across = Across(fabric.global_rank, fabric.world_size, gather_rows)
     workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3)
-    maker = PairMaker(sources, plan.views, plan.seed)
+    maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
     examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
-    steps = plan.optimisation.steps
+    count = plan.optimisation.steps * plan.optimisation.accumulate
     run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), plan.batch, resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
+    ranks = {"rank": fabric.global_rank, "ranks": fabric.world_size}
     model = fit(
         fabric,
         model,
-        lambda model, batch: pretraining_losses(model, batch, plan),
-        lambda start: batches(examples, start, steps, workers, prefetch=prefetch, pin=pin),
+        in_two_passes(lambda rows: losses_of(rows, objectives, across), plan.compute.micro),
+        lambda start: batches(examples, start, count, workers, prefetch=prefetch, pin=pin, **ranks),
         plan.optimisation,
         run,
     )
-    assert isinstance(model, Pretrainer)
     file = out / ENCODER
+    if fabric.global_rank > 0:
+        fabric.barrier()
+        return file
+    assert isinstance(model, Pretrainer)
     save_encoder(
         file,
         model.encoder,
@@ -93,21 +107,22 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         normalisation=NORMALISATION,
         plan=plan_values(plan),
     )
+    fabric.barrier()
     say(f"encoder: {file}", quiet=quiet)
     return file
 
 
-def pretraining_losses(model: nn.Module, batch: dict[str, Tensor], plan: PretrainPlan) -> dict[str, Tensor]:
-    """NT-Xent on the projected features plus the weighted L1 distance to the views without artefacts."""
-    embeddings, images = model(torch.cat((batch["a"], batch["b"])))
-    a, b = embeddings.chunk(2)
-    contrastive = nt_xent(a, b, plan.temperature)
-    reconstruction = (images - torch.cat((batch["clean_a"], batch["clean_b"]))).abs().mean()
-    return {
-        "loss": contrastive + plan.reconstruction * reconstruction,
-        "loss_contrastive": contrastive,
-        "loss_reconstruction": reconstruction,
-    }
+def wanted_of(objectives: Objectives) -> Wanted:
+    """What the objectives ask for beside the views."""
+    chosen = objectives.chosen().values()
+    masked = objectives.masked if objectives.masked.weight > 0 else None
+    return Wanted(
+        points=objectives.points if any(o.needs_points for o in chosen) else 0,
+        maps=any(o.needs_tissue for o in chosen),
+        protocol=any(o.needs_protocol for o in chosen),
+        hidden=masked.block if masked else 0,
+        share=masked.share if masked else 0.0,
+    )
 
 
 def check_subjects(sources: list[SubjectSource], plan: PretrainPlan, *, quiet: bool = False) -> None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from qontrast.anatomy.observed import ObservedHead, ObservedScan
 from qontrast.anatomy.subject import Head, Subject, Tissue
@@ -16,6 +17,9 @@ from qontrast.views.normalise import normalise
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, resampled
 from qontrast.views.spoiling import Spoiling, draw_added, draw_spoiling, scanned
+
+EMPTY = 1e-3
+"""Share of the strongest signal below which there is none: air is zero in simulations and in masked scans."""
 
 Signal = tuple[AnyVolume, Volume | None]
 """What a place gives before anything is spoilt, and the off-resonance there (Hz) where it is known."""
@@ -45,6 +49,11 @@ class Acquisition(ABC):
             return normalise(values if self.sequence is None else self.sequence.image(values))
         image = scanned(self.sequence, values, spoiling, b0)
         return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
+
+    def there(self, signal: Signal) -> Tensor:
+        """Where there is any signal, booleans ``[x, y, z]``: nowhere else can two views be compared."""
+        magnitude = signal[0][0].abs().amax(dim=0)
+        return magnitude > EMPTY * magnitude.max()
 
     @abstractmethod
     def describe(self) -> str:

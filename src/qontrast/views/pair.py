@@ -1,8 +1,6 @@
 """Two views of one subject that ought to embed alike."""
 
-from collections.abc import Sequence as Several
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,6 +27,8 @@ class View:
         acquisition: its contrast.
         warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
         spoiling: its artefacts.
+        there: where there is any signal, booleans ``[x, y, z]``.
+        place: where its voxels lie in the head.
     """
 
     image: Volume
@@ -36,6 +36,8 @@ class View:
     acquisition: Acquisition
     warp: Warp
     spoiling: Spoiling
+    there: Tensor
+    place: Place
 
     @property
     def sequence(self) -> Sequence:
@@ -109,39 +111,9 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
             signal = acquisition.render(place)
         spoiling = acquisition.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         image, clean = acquisition.image(signal, spoiling), acquisition.image(signal, None)
-        views.append(View(image, clean, acquisition, moved, spoiling))
+        there = acquisition.there(signal)
+        views.append(View(image, clean, acquisition, moved, spoiling, there, place))
     return ViewPair(subject.name, views[0], views[1])
-
-
-@runtime_checkable
-class Opens(Protocol):
-    """Where a head comes from: opened when it is needed, in the process that needs it."""
-
-    def open(self) -> Head: ...
-
-
-@dataclass(frozen=True)
-class PairMaker:
-    """Pairs as a loader wants them: tensors ``[1, x, y, z]`` named ``a``, ``b``, ``clean_a``, ``clean_b``.
-
-    Args:
-        subjects: where each one's head comes from.
-        plan: how.
-        seed: the plan's.
-    """
-
-    subjects: Several[Opens]
-    plan: ViewPlan
-    seed: int
-
-    def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
-        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot)
-        return {
-            "a": pair.a.image[0],
-            "b": pair.b.image[0],
-            "clean_a": pair.a.clean[0],
-            "clean_b": pair.b.clean[0],
-        }
 
 
 def draw_centre(region: Box, spacing: tuple[float, float, float], edge: float, generator: torch.Generator) -> Tensor:

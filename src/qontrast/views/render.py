@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from qontrast.anatomy.subject import Tissue
@@ -43,6 +45,12 @@ class Place:
     def needed(self) -> Tensor:
         """Which voxels of the box are read, booleans ``[x, y, z]``."""
         return self._needed
+
+    def inside(self, voxels: Int[Tensor, "point 3"]) -> Float[Tensor, "point some 3"]:
+        """Where in the head the points lie that some of the view's voxels are averaged over."""
+        steps = torch.arange(self.factor)
+        x, y, z = (voxels[:, None] * self.factor + torch.cartesian_prod(*[steps] * 3).reshape(-1, 3)).unbind(dim=2)
+        return self.coordinates[x, y, z]
 
     def read(self, block: AnyVolume) -> Resampled:
         """A block of the box at the view's voxels, averaged over the points of each."""
