@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from qontrast.basics.errors import InputError
-from qontrast.nets.catalogue import NETS, build_encoder
-from qontrast.nets.encoder import CNNEncoder, pool
+from qontrast.nets.catalogue import NETS, build_encoder, rebuild
+from qontrast.nets.encoder import CNNEncoder
+from qontrast.nets.padding import pool
+from qontrast.nets.residual import ResidualEncoder
 
 TINY = (2, 2, 4, 4, 6)
 
@@ -13,7 +15,7 @@ TINY = (2, 2, 4, 4, 6)
 @pytest.mark.parametrize("shape", [(31, 32, 32), (32, 40, 32), (32, 32, 8), (1, 1, 1), (33, 33, 33)])
 def test_edges_that_do_not_halve_four_times_are_refused(shape):
     with pytest.raises(InputError, match=r"multiples of 16") as caught:
-        CNNEncoder(TINY)(torch.zeros(1, 1, *shape))
+        CNNEncoder(TINY).features(torch.zeros(1, 1, *shape))
     assert str(shape) in str(caught.value)
 
 
@@ -47,7 +49,11 @@ def convolutions(features):
 
 @pytest.mark.parametrize(
     ("name", "features", "millions"),
-    [("cnn", (64, 128, 256, 512, 768), 40.6), ("cnn-nano", (16, 32, 64, 128, 192), 2.5)],
+    [
+        ("cnn", (64, 128, 256, 512, 768), 40.6),
+        ("cnn-small", (24, 48, 96, 160, 240), 4.2),
+        ("cnn-nano", (16, 32, 64, 128, 192), 2.5),
+    ],
 )
 def test_the_networks_are_as_large_as_stated(name, features, millions):
     encoder = build_encoder(name)
@@ -55,6 +61,36 @@ def test_the_networks_are_as_large_as_stated(name, features, millions):
     count = sum(p.numel() for p in encoder.parameters())
     assert count == convolutions(features)
     assert count / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_the_residual_encoder_is_as_large_as_stated():
+    widths, blocks = (32, 64, 128, 192, 224), (1, 2, 3, 3, 4)
+    expected, before = 0, 1
+    for width, count in zip(widths, blocks, strict=True):
+        expected += 27 * width * (before + (2 * count - 1) * width)  # convolutions of 3³, without biases
+        expected += before * width  # of 1³, past the block that changes channels and grid
+        expected += 2 * width * (2 * count + 1)  # instance norms
+        before = width
+    encoder = build_encoder("residual")
+    assert encoder.features_per_level == widths
+    count = sum(p.numel() for p in encoder.parameters())
+    assert count == expected
+    assert 18e6 < count < 20e6
+
+
+@pytest.mark.parametrize(("features", "blocks"), [((8,), (1,)), ((8, 16), (1,)), ((8, 16), (1, 0)), ((), ())])
+def test_residual_encoders_without_levels_or_blocks_are_refused(features, blocks):
+    with pytest.raises(InputError, match="two levels or more, each with its channels"):
+        ResidualEncoder(features, blocks)
+
+
+def test_an_unknown_family_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match=r"family: found 'residul'.* Did you mean 'residual'\?"):
+        rebuild((8, 16), {"family": "residul"})
+
+
+def test_settings_without_a_family_are_those_of_a_cnn():
+    assert isinstance(rebuild(TINY, {"dropout": 0.0}), CNNEncoder)
 
 
 @pytest.mark.parametrize(("name", "near"), [("cnn-nan", "cnn-nano"), ("CNN-nano", "cnn-nano"), ("cn", "cnn")])
@@ -65,7 +101,7 @@ def test_an_unknown_network_is_refused_with_the_nearest(name, near):
 
 def test_a_network_like_no_other_is_refused_with_all_of_them():
     with pytest.raises(InputError, match=f"Known: {', '.join(NETS)}"):
-        build_encoder("transformer")
+        build_encoder("swin")
 
 
 def test_pooling_is_the_mean_in_single_precision():

@@ -53,7 +53,8 @@ def test_the_files_ending_does_not_matter(checkpoint, basic_unet, scan, name):
 def test_settings_that_are_not_stated_are_the_methods(checkpoint, basic_unet, scan):
     stated = dict.fromkeys(("spatial_dims", "in_channels", "act", "norm", "bias", "dropout"))
     encoder = same_features(checkpoint(**stated), basic_unet, scan)
-    assert encoder.settings == {"in_channels": 1, "act": "GELU", "norm": "instance", "bias": True, "dropout": 0.2}
+    expected = {"in_channels": 1, "act": "GELU", "norm": "instance", "bias": True, "dropout": 0.2}
+    assert encoder.settings == {"family": "cnn"} | expected
 
 
 def test_settings_that_are_stated_are_kept(checkpoint, basic_unet, scan):

@@ -90,7 +90,7 @@ def test_the_contract_lies_in_the_file_itself(tmp_path):
         1.5,
         48,
         "words",
-        encoder={"in_channels": 1, "act": "GELU", "norm": "instance", "bias": True, "dropout": 0.2},
+        encoder={"family": "cnn", "in_channels": 1, "act": "GELU", "norm": "instance", "bias": True, "dropout": 0.2},
         plan={"views.arm": "seqinv", "seed": 7},
     )
 

@@ -7,18 +7,18 @@ Chalcroft et al. 2025 (arXiv:2501.12057); the blocks: Falk et al. 2019 (doi:10.1
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from monai.networks.nets.basic_unet import Down, TwoConv
-from torch import Tensor, nn
+from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.shapes import Embeddings, Volume
+from qontrast.basics.shapes import Volume
+from qontrast.nets.contract import Encoder
 
 LEVELS = 5
 STRIDE = 2 ** (LEVELS - 1)
 
 
-class CNNEncoder(nn.Module):
+class CNNEncoder(Encoder):
     """Image to a pyramid of features.
 
     Args:
@@ -33,6 +33,8 @@ class CNNEncoder(nn.Module):
         InputError: if there are not five levels.
     """
 
+    family = "cnn"
+
     def __init__(
         self,
         features: Sequence[int],
@@ -46,7 +48,15 @@ class CNNEncoder(nn.Module):
         if len(features) != LEVELS:
             raise InputError("encoder", f"{len(features)} levels", f"channels for {LEVELS} levels")
         self.features_per_level = tuple(int(f) for f in features)
-        self.settings = {"in_channels": in_channels, "act": act, "norm": norm, "bias": bias, "dropout": dropout}
+        self.strides = tuple(2**level for level in range(LEVELS))
+        self.settings = {
+            "family": self.family,
+            "in_channels": in_channels,
+            "act": act,
+            "norm": norm,
+            "bias": bias,
+            "dropout": dropout,
+        }
         f = self.features_per_level
         self.conv_0 = TwoConv(3, in_channels, f[0], act, norm, bias, dropout)
         self.down_1 = Down(3, f[0], f[1], act, norm, bias, dropout)
@@ -54,34 +64,9 @@ class CNNEncoder(nn.Module):
         self.down_3 = Down(3, f[2], f[3], act, norm, bias, dropout)
         self.down_4 = Down(3, f[3], f[4], act, norm, bias, dropout)
 
-    def features(self, image: Volume) -> tuple[Tensor, ...]:
-        """The five feature maps, finest first; each edge is half of the one before.
-
-        Raises:
-            InputError: if an edge of the image is not a multiple of 16, or none is longer than 16.
-        """
-        if any(n % STRIDE for n in image.shape[2:]):
-            raise InputError(
-                "image", f"a shape of {tuple(image.shape[2:])}", f"edges that are multiples of {STRIDE}", "Pad it."
-            )
-        if max(image.shape[2:]) <= STRIDE:  # a single voxel is left at the deepest level: no variance to divide by
-            raise InputError(
-                "image", f"a shape of {tuple(image.shape[2:])}", f"an edge of {2 * STRIDE} or more", "Enlarge the crop."
-            )
+    def pyramid(self, image: Volume) -> tuple[Tensor, ...]:
+        """The five feature maps, finest first; each edge is half of the one before."""
         levels = [self.conv_0(image)]
         for down in (self.down_1, self.down_2, self.down_3, self.down_4):
             levels.append(down(levels[-1]))
         return tuple(levels)
-
-    def forward(self, image: Volume) -> Tensor:
-        """The deepest feature map ``[batch, channel, x/16, y/16, z/16]``."""
-        return self.features(image)[-1]
-
-    def embed(self, image: Volume) -> Embeddings:
-        """One vector per image: the mean of the deepest features."""
-        return pool(self(image))
-
-
-def pool(deepest: Tensor) -> Embeddings:
-    """Mean over space, in single precision."""
-    return torch.mean(deepest.float(), dim=(2, 3, 4))

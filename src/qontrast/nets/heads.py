@@ -28,20 +28,21 @@ class Projector(nn.Module):
 
 
 class Reconstructor(nn.Module):
-    """Deepest features to an image of the input's size: four transposed convolutions that each double the grid.
+    """Deepest features to an image of the input's size: transposed convolutions that each double the grid.
 
     Args:
         features: of the encoder's deepest level.
+        stride: of that level, a power of two.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, stride: int = 16) -> None:
         super().__init__()
-        widths = [features, *(max(8, features // 2**i) for i in range(1, 5))]
+        widths = [features, *(max(8, features // 2**i) for i in range(1, stride.bit_length()))]
         ups: list[nn.Module] = []
         for wide, narrow in pairwise(widths):
             ups += [nn.ConvTranspose3d(wide, narrow, 2, stride=2), nn.GELU()]
         self.layers = nn.Sequential(*ups[:-1], nn.Conv3d(widths[-1], 1, 1))
 
     def forward(self, deepest: Tensor) -> Volume:
-        """``[batch, features, x, y, z]`` to ``[batch, 1, 16x, 16y, 16z]``."""
+        """``[batch, features, x, y, z]`` to ``[batch, 1, stride x, stride y, stride z]``."""
         return self.layers(deepest).to(torch.float32)

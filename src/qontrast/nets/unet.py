@@ -1,14 +1,25 @@
-"""A U-Net on the encoder: MONAI's decoder blocks with skips, so that the whole is MONAI's BasicUNet by its names."""
+"""A U-Net on any encoder: MONAI's decoder blocks with skips, so that on the CNN it is MONAI's BasicUNet by name."""
 
-from monai.networks.nets.basic_unet import UpCat
+from collections.abc import Mapping, Sequence
+
 from torch import Tensor, nn
 
+from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import Volume
-from qontrast.nets.encoder import CNNEncoder
+from qontrast.nets.contract import Encoder
+from qontrast.nets.decoder import Decoder, climb, light_widths
+from qontrast.nets.padding import check_shape, pad_saying
+
+
+def unet_widths(encoder: Encoder) -> tuple[int, ...]:
+    """Channels of the decoded maps by default: the encoder's own for a CNN, as in BasicUNet, else light ones."""
+    if encoder.family == "cnn":
+        return encoder.features_per_level[:-1]
+    return light_widths(encoder.features_per_level, encoder.strides)
 
 
 class UNet(nn.Module):
-    """Encoder, four decoder levels with skip connections, and a 1³ convolution to the classes.
+    """Encoder, a decoder with skip connections up to the image's grid, and a 1³ convolution to the classes.
 
     Ronneberger et al. 2015 (doi:10.1007/978-3-319-24574-4_28); Falk et al. 2019 (doi:10.1038/s41592-018-0261-2).
 
@@ -16,23 +27,55 @@ class UNet(nn.Module):
         encoder: whose features are decoded.
         classes: number of output channels.
         dropout: share of activations dropped in the decoder in training.
+        widths: channels of the decoded maps, finest first; by default :func:`unet_widths`.
     """
 
-    def __init__(self, encoder: CNNEncoder, classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, encoder: Encoder, classes: int, dropout: float = 0.0, widths: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
-        f = encoder.features_per_level
+        widths = unet_widths(encoder) if widths is None else tuple(widths)
         self.encoder = encoder
-        shared = ("GELU", "instance", True, dropout)
-        self.upcat_4 = UpCat(3, f[4], f[3], f[3], *shared)
-        self.upcat_3 = UpCat(3, f[3], f[2], f[2], *shared)
-        self.upcat_2 = UpCat(3, f[2], f[1], f[1], *shared)
-        self.upcat_1 = UpCat(3, f[1], f[0], f[0], *shared, halves=False)
-        self.final_conv = nn.Conv3d(f[0], classes, kernel_size=1)
+        decoder = Decoder(encoder.features_per_level, encoder.strides, widths, dropout)
+        self.skips = decoder.skips
+        for name, block in decoder.named_children():  # under their own names, as BasicUNet's files have them
+            self.add_module(name, block)
+        self.final_conv = nn.Conv3d(widths[0], classes, kernel_size=1)
+
+    def decode(self, image: Volume) -> tuple[Tensor, ...]:
+        """The decoded maps ``[batch, width, x / 2**i, ...]``, finest first, before the classes are told apart.
+
+        Raises:
+            InputError: if an edge of the image is no multiple of the deepest stride, or none is longer than it.
+        """
+        return climb(self, self.skips, self.encoder.features(image))
 
     def forward(self, image: Volume) -> Tensor:
-        """Logits ``[batch, classes, x, y, z]``."""
-        x0, x1, x2, x3, x4 = self.encoder.features(image)
-        up = self.upcat_4(x4, x3)
-        up = self.upcat_3(up, x2)
-        up = self.upcat_2(up, x1)
-        return self.final_conv(self.upcat_1(up, x0))
+        """Logits ``[batch, classes, x, y, z]``.
+
+        An image whose edges the deepest stride does not divide is continued by its mirror image, a warning says so, and
+        the logits are cropped back.
+
+        Raises:
+            InputError: if no edge of the image is longer than the deepest stride.
+        """
+        padded, slices = pad_saying(image, self.encoder.strides[-1])
+        check_shape(padded, self.encoder.strides[-1])
+        logits = self.final_conv(self.decode(padded)[0])
+        return logits if padded is image else logits[(..., *slices)]
+
+    def load_decoder(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of a pretrained :class:`~qontrast.nets.decoder.Decoder` of the same widths.
+
+        Args:
+            state: its state dict.
+
+        Raises:
+            InputError: naming the first weight that is missing, unknown or of another shape.
+        """
+        own = {name: value for name, value in self.state_dict().items() if name.startswith("upcat_")}
+        for name in [*own, *state]:
+            found, wanted = (tuple(s[name].shape) if name in s else "none" for s in (state, own))
+            if found != wanted:
+                raise InputError("decoder", f"{name!r} of shape {found}", f"shape {wanted}", "Other widths?")
+        self.load_state_dict(dict(state), strict=False)

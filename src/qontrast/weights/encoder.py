@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
-from qontrast.nets.encoder import LEVELS, CNNEncoder
+from qontrast.nets.catalogue import rebuild
+from qontrast.nets.contract import Encoder
+from qontrast.nets.encoder import LEVELS
 from qontrast.weights.contract import Contract, read_weights, save_weights
 
 ENCODER = "encoder.safetensors"
@@ -20,7 +22,7 @@ PREFIXES = ("_orig_mod.", "module.")
 
 
 def save_encoder(
-    path: Path, encoder: CNNEncoder, *, spacing: float, crop: int, normalisation: str, plan: dict[str, Any]
+    path: Path, encoder: Encoder, *, spacing: float, crop: int, normalisation: str, plan: dict[str, Any]
 ) -> None:
     """Write an encoder with the contract of its input.
 
@@ -39,7 +41,7 @@ def save_encoder(
     save_weights(path, encoder, contract)
 
 
-def load_encoder(path: str | Path) -> CNNEncoder:
+def load_encoder(path: str | Path) -> Encoder:
     """Load an encoder, ready for inference (``eval``).
 
     Args:
@@ -113,14 +115,14 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     model.load_state_dict(dict(tensors))
 
 
-def build(path: Path, features: Sequence[Any], settings: Mapping[str, Any]) -> CNNEncoder:
+def build(path: Path, features: Sequence[Any], settings: Mapping[str, Any]) -> Encoder:
     """The encoder that a file describes, with fresh weights.
 
     Raises:
         InputError: naming the file, if there is no such network.
     """
     try:
-        return CNNEncoder(tuple(int(f) for f in features), **settings)
+        return rebuild(tuple(int(f) for f in features), settings)
     except (InputError, TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         raise InputError(path, f"a config that makes no network ({error})", "the config of a BasicUNet") from error
 
@@ -153,7 +155,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, tensors
 
 
-def _build(path: Path, config: Mapping[str, Any]) -> CNNEncoder:
+def _build(path: Path, config: Mapping[str, Any]) -> Encoder:
     features = config.get("features")
     if not isinstance(features, (tuple, list)) or len(features) not in (LEVELS, LEVELS + 1):
         raise InputError(path, f"config with features = {features!r}", f"the channels of {LEVELS} levels")

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from qontrast.basics.errors import InputError
-from qontrast.nets.unet import UNet
+from qontrast.nets.decoder import widths_of
+from qontrast.nets.unet import UNet, unet_widths
 from qontrast.weights.contract import Contract, read_weights, save_weights
 from qontrast.weights.encoder import build, fill
 
@@ -57,6 +58,9 @@ def load_segmenter(path: str | Path) -> tuple[UNet, Contract]:
             path, "no such file", "a segmenter", "Has the fine-tuning finished? (--resume goes on with it)"
         )
     tensors, contract = read_weights(path, "segmenter")
-    model = UNet(build(path, contract.features, contract.encoder), len(contract.classes))
+    encoder = build(path, contract.features, contract.encoder)
+    widths = widths_of(tensors)  # of a decoder that was pretrained, perhaps: not always the encoder's
+    fits = len(widths) == len(unet_widths(encoder))
+    model = UNet(encoder, len(contract.classes), widths=widths if fits else None)
     fill(model, tensors, path)
     return model.eval(), contract
