@@ -22,13 +22,13 @@ from statistics import median
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
+from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.engine.device import make_fabric
 from qontrast.engine.journal import JOURNAL
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.catalogue import build_encoder
-from qontrast.nets.pretrainer import Pretrainer
 from qontrast.results.ledger import read_rows
 from qontrast.tasks.plans import Cohort, Compute, PretrainPlan
 from qontrast.tasks.pretrain import pretrain, pretraining_losses

@@ -5,12 +5,12 @@ import math
 
 import pytest
 import torch
+from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.basics.errors import InputError
 from qontrast.nets.catalogue import FAMILIES, NETS, build_encoder, rebuild
 from qontrast.nets.contract import Encoder
 from qontrast.nets.decoder import Decoder
-from qontrast.nets.pretrainer import Pretrainer
 from qontrast.nets.unet import UNet
 
 SHAPE = (32, 16, 16)

@@ -65,7 +65,9 @@ def train(tmp_path: Path, toy: Callable[..., nn.Module]) -> Callable[..., nn.Mod
 
         how = Optimisation(**{"steps": STEPS, "learning_rate": 0.05, "checkpoint_steps": 3, **optimisation})
         whose = Run(folder, "toy", seed, plan, 16, resume=resume, quiet=True)
-        return fit(make_fabric("cpu", "32"), toy() if model is None else model, in_one_pass(losses), batches, how, whose, watch)
+        return fit(
+            make_fabric("cpu", "32"), toy() if model is None else model, in_one_pass(losses), batches, how, whose, watch
+        )
 
     return run
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.basics.errors import InputError
 from qontrast.nets.encoder import CNNEncoder
 from qontrast.nets.padding import pad_to_stride, pool
-from qontrast.nets.pretrainer import Pretrainer
 from qontrast.nets.unet import UNet
 
 TINY = (2, 2, 4, 4, 6)

@@ -69,12 +69,9 @@ def test_losses_and_every_gradient_are_those_of_one_process(found, way, name):
     names = [n for n in one if n.startswith("gradient")]
     assert sum(float(one[n].norm()) > 0 for n in names) > 10
     whole = float(torch.cat([one[n].flatten() for n in names]).norm())
-    for n in names:
+    for n in names:  # the gradient of a bias before a norm is nothing but rounding
         apart = float((other.get(n, torch.zeros_like(one[n])) - one[n]).norm())
-        if one[n].ndim > 1:
-            assert apart < 1e-5 * max(float(one[n].norm()), 0.01 * whole), n
-        else:  # the gradient of a bias before a norm, and of one that signs add up to, is mostly rounding
-            assert apart < 1e-4 * whole, n
+        assert apart < 1e-5 * max(float(one[n].norm()), 1e-6 * whole), n
 
 
 @pytest.mark.parametrize("way", ["two", "cached", "two cached"])
@@ -86,7 +83,7 @@ def test_training_is_that_of_one_process(found, way):
     assert [len(c) for c in curves] == [STEPS, STEPS]
     for one, other in zip(*curves, strict=True):
         for name in [n for n in one if n.startswith("loss") or n == "gradient_norm"]:
-            assert other[name] == pytest.approx(one[name], rel=1e-4 if name == "gradient_norm" else 1e-5), name
+            assert other[name] == pytest.approx(one[name], rel=1e-5), name
     assert curves[0][-1]["loss"] < curves[0][0]["loss"]
 
 

@@ -1,5 +1,6 @@
 """Names of tensor shapes, checked while tests run (jaxtyping with beartype) and free otherwise."""
 
+import torch
 from jaxtyping import Complex, Float, Int, Shaped
 from torch import Tensor
 
@@ -26,3 +27,8 @@ Embeddings = Float[Tensor, "batch feature"]
 
 PerBatch = Float[Tensor, " batch"]
 """One number per subject of a batch."""
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """In single precision, or in double where it is that already."""
+    return values if values.dtype == torch.float64 else values.float()

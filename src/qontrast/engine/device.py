@@ -11,7 +11,7 @@ from lightning_fabric.strategies import DDPStrategy
 from qontrast.basics.errors import PlanError
 from qontrast.engine.ranks import processes
 
-Precision = Literal["auto", "32", "bf16"]
+Precision = Literal["auto", "32", "64", "bf16"]
 SILENCE = timedelta(minutes=10)  # after which a process that answers nothing counts as gone
 
 
@@ -56,7 +56,8 @@ def make_fabric(device: str = "auto", precision: Precision = "auto") -> Fabric:
     """
     accelerator = pick_device(device)
     fast = has_fast_bf16(accelerator)
-    chosen = "bf16-mixed" if precision == "bf16" or (precision == "auto" and fast) else "32-true"
+    named = {"auto": "bf16-mixed" if fast else "32-true", "32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
+    chosen = named[precision]
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
     own, machines = processes()
     if own * machines == 1:

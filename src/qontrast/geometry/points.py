@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from qontrast.basics.shapes import full_precision
+
 Points = Float[Tensor, "crop point 3"]
 """Voxel coordinates in each image of a batch."""
 
@@ -18,9 +20,9 @@ def read_points(
         points: voxel coordinates in the image. Beyond the outermost centres the border's value goes on.
         stride: of the features relative to the image.
     """
-    edges = torch.tensor(features.shape[2:], dtype=torch.float32, device=features.device)
-    place = (points.float() + 0.5) / stride - 0.5
+    edges = torch.tensor(features.shape[2:], dtype=points.dtype, device=features.device)
+    place = (full_precision(points) + 0.5) / stride - 0.5
     scaled = 2 * place / (edges - 1).clamp(min=1) - 1
     grid = scaled.flip(-1)[:, None, None]  # PyTorch names the last axis first
-    read = torch.nn.functional.grid_sample(features.float(), grid, padding_mode="border", align_corners=True)
+    read = torch.nn.functional.grid_sample(full_precision(features), grid, padding_mode="border", align_corners=True)
     return read[:, :, 0, 0].transpose(1, 2)

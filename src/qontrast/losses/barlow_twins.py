@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import Embeddings
+from qontrast.basics.shapes import Embeddings, full_precision
 from qontrast.losses.moments import off_diagonal, paired
 
 
@@ -22,7 +22,7 @@ def barlow_twins(a: Embeddings, b: Embeddings, redundancy: float = 5e-3) -> Tens
     """
     paired("Barlow Twins", a, b)
     with torch.autocast(a.device.type, enabled=False):
-        one, other = (_standard(z.float()) for z in (a, b))
+        one, other = (_standard(full_precision(z)) for z in (a, b))
         correlation = one.T @ other / len(one)
         return (1 - correlation.diagonal()).square().sum() + redundancy * off_diagonal(correlation).square().sum()
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import full_precision
 
 PointFeatures = Float[Tensor, "crop point feature"]
 Places = Float[Tensor, "crop point 3"]
@@ -46,8 +47,8 @@ def dense_info_nce(
     if not temperature > 0:
         raise InputError("dense InfoNCE", f"a temperature of {temperature:g}", "one above 0")
     with torch.autocast(a.device.type, enabled=False):
-        one, other, bank_a, bank_b = (torch.nn.functional.normalize(z.float(), dim=-1) for z in (a, b, *others))
-        near = (torch.cdist(places.float(), places.float()) < apart).logical_and_(
+        one, other, bank_a, bank_b = (torch.nn.functional.normalize(full_precision(z), dim=-1) for z in (a, b, *others))
+        near = (torch.cdist(places, places) < apart).logical_and_(
             ~torch.eye(a.shape[1], dtype=torch.bool, device=a.device)
         )
         forth = _one_way(one, other, near, bank_b, first, temperature)

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import full_precision
 from qontrast.losses.vicreg import redundancy, spread
 
 PointFeatures = Float[Tensor, "crop point feature"]
@@ -35,8 +36,8 @@ def dense_vicreg(
         found = f"points of {tuple(a.shape)} and {tuple(b.shape)}"
         raise InputError("dense VICReg", found, "as many in both, 2 or more")
     with torch.autocast(a.device.type, enabled=False):
-        loss = invariance * torch.nn.functional.mse_loss(a.float(), b.float())
+        loss = invariance * torch.nn.functional.mse_loss(full_precision(a), full_precision(b))
         for bank in everywhere:
-            rows = bank.float().flatten(0, 1)
+            rows = full_precision(bank).flatten(0, 1)
             loss = loss + 0.5 * variance * spread(rows) + covariance * redundancy(rows)
         return loss

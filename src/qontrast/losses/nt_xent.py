@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.shapes import Embeddings
+from qontrast.basics.shapes import Embeddings, full_precision
 
 
 def nt_xent(a: Embeddings, b: Embeddings, temperature: float = 0.5) -> Tensor:
@@ -27,7 +27,7 @@ def nt_xent(a: Embeddings, b: Embeddings, temperature: float = 0.5) -> Tensor:
     if not temperature > 0:
         raise InputError("NT-Xent", f"a temperature of {temperature:g}", "one above 0")
     with torch.autocast(a.device.type, enabled=False):
-        z = torch.nn.functional.normalize(torch.cat((a, b)).float(), dim=1)
+        z = torch.nn.functional.normalize(full_precision(torch.cat((a, b))), dim=1)
         similarity = z @ z.T / temperature
         similarity = similarity.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), float("-inf"))
         partner = torch.arange(len(z), device=z.device).roll(len(a))

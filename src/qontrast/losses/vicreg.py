@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import Embeddings
+from qontrast.basics.shapes import Embeddings, full_precision
 from qontrast.losses.moments import off_diagonal, paired
 
 
@@ -23,7 +23,7 @@ def vicreg(
     """
     paired("VICReg", a, b)
     with torch.autocast(a.device.type, enabled=False):
-        one, other = a.float(), b.float()
+        one, other = full_precision(a), full_precision(b)
         return (
             invariance * torch.nn.functional.mse_loss(one, other)
             + variance * 0.5 * (spread(one) + spread(other))

@@ -2,11 +2,10 @@
 
 from itertools import pairwise
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from qontrast.basics.shapes import Embeddings, Volume
+from qontrast.basics.shapes import Embeddings, Volume, full_precision
 
 
 class Projector(nn.Module):
@@ -45,4 +44,4 @@ class Reconstructor(nn.Module):
 
     def forward(self, deepest: Tensor) -> Volume:
         """``[batch, features, x, y, z]`` to ``[batch, 1, stride x, stride y, stride z]``."""
-        return self.layers(deepest).to(torch.float32)
+        return full_precision(self.layers(deepest))

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from qontrast.basics.shapes import full_precision
 from qontrast.geometry.points import read_points
 from qontrast.objectives.objective import Across, Objective, Rows, Seen, Widths, above_zero, not_negative
 from qontrast.physics.protocol_code import PROTOCOL
@@ -57,7 +58,7 @@ class CrossContrast(Objective):
 
 def _foretold(head: nn.Module, features: Tensor, protocol: Tensor) -> Tensor:
     stated = protocol[:, None].expand(-1, features.shape[1], -1)
-    return head(torch.cat((features, stated), dim=2))[..., 0].float()
+    return full_precision(head(torch.cat((features, stated), dim=2))[..., 0])
 
 
 def mean_of_known(values: Tensor, known: Tensor, across: Across) -> Tensor:

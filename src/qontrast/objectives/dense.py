@@ -29,6 +29,7 @@ class DenseObjective(Objective):
     out: int
     bank: int
     needs_points: ClassVar[bool] = True
+    needs_pyramid: ClassVar[bool] = True
 
     @property
     def needs_decoder(self) -> bool:  # type: ignore[override]

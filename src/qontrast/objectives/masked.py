@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from qontrast.basics.errors import PlanError
+from qontrast.basics.shapes import full_precision
 from qontrast.objectives.objective import Across, Objective, Rows, Seen, Widths, above_zero, not_negative
 
 
@@ -45,8 +46,8 @@ class Masked(Objective):
         hidden = torch.cat((seen.batch["hidden_a"], seen.batch["hidden_b"]))
         hidden = grown(hidden, self.block, tuple(seen.images.shape[2:]))
         # Views have mean 0, which is what a hidden voxel shows.
-        levels = tuple(seen.encoder.features(seen.images.masked_fill(hidden, 0.0)))
-        images = head(seen.decode(levels)[0]).float()
+        levels = seen.encoder.features(seen.images.masked_fill(hidden, 0.0))
+        images = full_precision(head(seen.decode(levels)[0]))
         names = ("clean_a", "clean_b") if self.clean else ("a", "b")
         wanted = torch.cat([seen.batch[name] for name in names])
         distance = ((images - wanted).square() * hidden).sum(dim=(1, 2, 3, 4)) / hidden.sum(dim=(1, 2, 3, 4))

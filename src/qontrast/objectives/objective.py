@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from qontrast.basics.errors import PlanError
-from qontrast.basics.shapes import Embeddings
+from qontrast.basics.shapes import Embeddings, full_precision
 from qontrast.nets.contract import Encoder
 from qontrast.nets.decoder import Decoder
 
@@ -62,10 +62,11 @@ class Seen:
         batch: what the views' maker made, ``[sample, ...]`` each.
         encoder: sees the images.
         decoder: None where no objective asks for one.
+        pyramid: whether any objective asks for more than the deepest level.
     """
 
-    def __init__(self, batch: dict[str, Tensor], encoder: Encoder, decoder: Decoder | None) -> None:
-        self.batch, self.encoder, self.decoder = batch, encoder, decoder
+    def __init__(self, batch: dict[str, Tensor], encoder: Encoder, decoder: Decoder | None, pyramid: bool) -> None:
+        self.batch, self.encoder, self.decoder, self.pyramid = batch, encoder, decoder, pyramid
 
     @cached_property
     def images(self) -> Tensor:
@@ -75,7 +76,12 @@ class Seen:
     @cached_property
     def encoded(self) -> tuple[Tensor, ...]:
         """The encoder's levels, finest first."""
-        return tuple(self.encoder.features(self.images))
+        return self.encoder.features(self.images)
+
+    @cached_property
+    def deepest(self) -> Tensor:
+        """The encoder's last level; some have a shorter way to it than to all of them."""
+        return self.encoded[-1] if self.pyramid else self.encoder.deepest(self.images)
 
     @cached_property
     def decoded(self) -> tuple[Tensor, ...]:
@@ -85,12 +91,12 @@ class Seen:
     @cached_property
     def pooled(self) -> Embeddings:
         """One vector per image, ``[2 sample, feature]``."""
-        return self.encoded[-1].float().mean(dim=(2, 3, 4))
+        return full_precision(self.deepest).mean(dim=(2, 3, 4))
 
     def decode(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What the decoder makes of the encoder's levels."""
         assert self.decoder is not None
-        return tuple(self.decoder(levels))
+        return self.decoder(levels)
 
 
 class Objective(ABC):
@@ -102,6 +108,7 @@ class Objective(ABC):
 
     weight: float
     needs_decoder: ClassVar[bool] = False
+    needs_pyramid: ClassVar[bool] = False
     needs_points: ClassVar[bool] = False
     needs_tissue: ClassVar[bool] = False
     needs_protocol: ClassVar[bool] = False

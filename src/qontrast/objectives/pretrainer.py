@@ -22,6 +22,7 @@ class Pretrainer(nn.Module):
         self.objectives = dict(objectives)
         self.encoder = encoder
         self.decoder: Decoder | None = None
+        self.pyramid = any(o.needs_decoder or o.needs_pyramid for o in self.objectives.values())
         if any(o.needs_decoder for o in self.objectives.values()):
             self.decoder = Decoder(encoder.features_per_level, encoder.strides)
         decoded, strides = ((), ()) if self.decoder is None else (self.decoder.widths, self.decoder.strides)
@@ -30,7 +31,7 @@ class Pretrainer(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Rows:
         """The objectives' rows, named ``objective.row``."""
-        seen = Seen(batch, self.encoder, self.decoder)
+        seen = Seen(batch, self.encoder, self.decoder, self.pyramid)
         return {
             f"{name}.{row}": values
             for name, objective in self.objectives.items()

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from qontrast.basics.shapes import full_precision
 from qontrast.geometry.points import read_points
 from qontrast.objectives.cross_contrast import mean_of_known
 from qontrast.objectives.objective import Across, Objective, Rows, Seen, Widths, above_zero, not_negative
@@ -45,7 +46,7 @@ class Quantitative(Objective):
         a, b = seen.decoded[0].chunk(2)
         found = []
         for features, points in ((a, batch["points_a"]), (b, batch["points_b"])):
-            foretold = head(read_points(features, points)).float()
+            foretold = full_precision(head(read_points(features, points)))
             apart = torch.nn.functional.smooth_l1_loss(foretold, batch["tissue"], reduction="none")
             found.append(apart.mean(dim=1))
         return {"distance": torch.stack(found).mean(dim=0), "known": batch["tissue_known"]}

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from qontrast.basics.shapes import full_precision
 from qontrast.nets.heads import Reconstructor
 from qontrast.objectives.objective import Across, Objective, Rows, Seen, Widths, not_negative
 
@@ -34,11 +35,11 @@ class Reconstruction(Objective):
         """To one channel."""
         if self.of == "decoder":
             return nn.Conv3d(widths.decoded[0], 1, 1)
-        return Reconstructor(widths.encoded[-1])
+        return Reconstructor(widths.encoded[-1], widths.encoded_strides[-1])
 
     def rows(self, head: nn.Module, seen: Seen) -> Rows:
         """Each pair's distance, ``[sample]``."""
-        images = head(seen.decoded[0] if self.of == "decoder" else seen.encoded[-1]).float()
+        images = full_precision(head(seen.decoded[0] if self.of == "decoder" else seen.deepest))
         clean = torch.cat((seen.batch["clean_a"], seen.batch["clean_b"]))
         distance = (images - clean).abs().mean(dim=(1, 2, 3, 4))
         return {"distance": torch.stack(distance.chunk(2)).mean(dim=0)}

@@ -53,7 +53,8 @@ class Compute:
 
     Args:
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (bf16 autocast where the processor has it), ``32`` or ``bf16``.
+        precision: ``auto`` (bf16 autocast where the processor has it), ``32``, ``bf16``, or ``64`` to check the
+            arithmetic.
         workers: processes that make examples, on one thread each; -1 for one per core but one, if they fit the memory.
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
         micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
@@ -85,7 +86,9 @@ class PretrainPlan:
     Args:
         cohort: whose heads.
         others: further cohorts that are mixed in by their weights: of other kinds, too (maps, labels, scans).
-        net: ``cnn`` (the method's, 64 to 768 channels) or ``cnn-nano`` (16 to 192, for a CPU).
+        net: ``cnn`` (the method's, 64 to 768 channels), ``cnn-small``, ``cnn-nano`` (16 to 192, for a CPU),
+            ``residual`` (19 million weights) or ``vit``.
+        dropout: share of the encoder's activations dropped in training; null for the network's own.
         batch: subjects per step; each gives two views.
         objectives: what is asked of the networks.
         seed: all randomness of the run comes from it.
@@ -97,6 +100,7 @@ class PretrainPlan:
     cohort: Cohort = field(default_factory=Cohort)
     others: tuple[Cohort, ...] = ()
     net: str = "cnn-nano"
+    dropout: float | None = None
     batch: int = 8
     objectives: Objectives = field(default_factory=Objectives)
     seed: int = 0
@@ -107,6 +111,8 @@ class PretrainPlan:
     def __post_init__(self) -> None:
         known_net(self.net)
         trainable_crop(self.views)
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise PlanError("dropout", f"{self.dropout:g}", "0 or more, and below 1")
         if self.batch < 2:
             raise PlanError("batch", f"{self.batch}", "2 or more", "Subjects are told from the others of the batch.")
 

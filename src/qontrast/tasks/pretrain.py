@@ -10,12 +10,14 @@ from torch import nn
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
+from qontrast.basics.errors import PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.passes import in_two_passes
 from qontrast.engine.ranks import gather_rows
-from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.catalogue import build_encoder, rebuild
+from qontrast.nets.contract import Encoder
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
@@ -77,7 +79,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     objectives = plan.objectives.chosen()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
-        model: nn.Module = Pretrainer(build_encoder(plan.net), objectives)
+        model: nn.Module = Pretrainer(fresh_encoder(plan), objectives)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
     workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3)
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
@@ -110,6 +112,16 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     fabric.barrier()
     say(f"encoder: {file}", quiet=quiet)
     return file
+
+
+def fresh_encoder(plan: PretrainPlan) -> Encoder:
+    """The plan's network with new weights."""
+    encoder = build_encoder(plan.net)
+    if plan.dropout is None or "dropout" not in encoder.settings:
+        if plan.dropout:
+            raise PlanError("dropout", f"{plan.dropout:g}", f"null or 0: {plan.net} drops nothing")
+        return encoder
+    return rebuild(encoder.features_per_level, {**encoder.settings, "dropout": plan.dropout})
 
 
 def wanted_of(objectives: Objectives) -> Wanted:
