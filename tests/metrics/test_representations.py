@@ -101,7 +101,15 @@ def test_a_contrast_that_is_merely_added_to_every_anatomy_hides_none():
     assert retrieval(noise(6, 1, 16) + 0.2 * noise(1, 4, 16, seed=1)).accuracy == 1
 
 
-@pytest.mark.parametrize("measure", [effective_rank, uniformity, lambda x: alignment(x, x), lambda x: retrieval(x[:, None].expand(-1, 2, -1))])  # fmt: skip
+MEASURES = (
+    effective_rank,
+    uniformity,
+    lambda x: alignment(x, x),
+    lambda x: retrieval(x[:, None].expand(-1, 2, -1)),
+)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 def test_what_is_not_finite_or_not_there_is_refused(measure):
     bad = noise(5, 3)
     bad[2, 1] = math.nan

@@ -101,7 +101,7 @@ def test_the_penalty_is_the_one_that_a_search_by_training_anew_finds():
     def error(penalty):
         total = 0.0
         for group in groups.unique():
-            left = train & (ANATOMY == group)
+            left = train & (group == ANATOMY)
             total += float((y[left] - fitted(train & ~left, left, penalty)).square().sum())
         return total
 
