@@ -134,5 +134,6 @@ def test_every_part_is_put_back_as_it_was():
             assert not any(part.training for part in model.modules())
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     assert [part.training for part in model.modules()] == before

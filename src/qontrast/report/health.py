@@ -14,7 +14,7 @@ from qontrast.report.paint import DARK, LIGHT, Ink, Picture, dress, literal, ser
 from qontrast.results.health import Verdict, judge, probed
 
 COLUMNS = 3
-PANEL = (3.1, 2.35)  # inches
+PANEL = (3.1, 2.6)  # inches
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Health:
 
 
 PANELS = (
-    Panel("Directions used (RankMe)", [("probe_rank", "effective rank")], [("probe_rank_most", "most possible")], 1.0),
+    Panel("Directions used (RankMe)", [("probe_rank", "effective rank")], bottom=1.0),
     Panel(
         "Squared distance on the sphere",
-        [("probe_spread", "different anatomies"), ("probe_alignment", "one anatomy, two contrasts")],
+        [("probe_spread", "of anatomies"), ("probe_alignment", "of one's contrasts")],
     ),
     Panel("Uniformity", [("probe_uniformity", "uniformity")]),
     Panel(
@@ -121,11 +121,12 @@ def _fill(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, float]], ink: In
             axes.axhline(values[-1], color=ink.text, linewidth=1.0, linestyle=dashes, alpha=0.7, label=label)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, panel.bottom), max(high, panel.bottom))
-    axes.set_title(literal(panel.title), color=ink.text, size=10.5, loc="left")
+    axes.set_title(literal(panel.title), color=ink.text, size=10, loc="left")
     axes.set_xlabel("step")
     axes.grid(axis="y", color=ink.faint, alpha=0.25, linewidth=0.6)
     if len(panel.lines) + len(panel.guides) > 1:
-        axes.legend(frameon=False, fontsize=8, labelcolor=ink.text, loc="best")
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.24), "ncols": 2, "columnspacing": 1.2}
+        axes.legend(frameon=False, fontsize=8, labelcolor=ink.text, handlelength=1.6, **place)
 
 
 def _series(key: str, rows: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray]:
