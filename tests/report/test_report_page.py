@@ -225,12 +225,12 @@ def probe_line(step, spread, found):
 
 def test_a_run_that_was_probed_shows_its_curves_and_the_verdict(tmp_path, run):
     with (run / "journal.jsonl").open("a") as stream:
-        for step, spread in ((0, 0.01), (20, 1e-5), (40, 1e-5)):
+        for step, spread in ((0, 0.01), (40, 1e-5), (80, 1e-5)):
             stream.write(json.dumps(probe_line(step, spread, 0.13)) + "\n")
     page = read(write_report(tmp_path / "page.html", title="t", runs=[run]))
-    assert "Collapsed at step 40: all embeddings are nearly the same (rank 1.1 of 48" in page.text
+    assert "Collapsed at step 80: all embeddings are nearly the same (rank 1.1 of 48" in page.text
     (health,) = (image for image in page.images if "Small line plots" in image["alt"])
-    assert "At step 40: Directions used (RankMe): effective rank 1.1" in health["alt"]
+    assert "At step 80: Directions used (RankMe): effective rank 1.1" in health["alt"]
     assert "stride 1 0.1, Voxel found in another contrast: stride 16 0.2" in health["alt"]
     assert health["src"].startswith("data:image/svg+xml;base64,")
 

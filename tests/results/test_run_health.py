@@ -33,6 +33,10 @@ SCATTERED = [
     row(60, 4.1e-5, 4.3e-5, 0.188, 1.1), row(140, 5.5e-4, 6.3e-4, 0.179, 1.2), row(160, 1.8e-2, 1.27e-2, 0.229, 1.9),
     row(180, 3.9e-2, 3.0e-2, 0.279, 2.1), row(200, 2.7e-2, 2.9e-2, 0.254, 2.0),
 ]  # fmt: skip
+# without negatives: what little is left finds anatomies: measured
+PULLED = [
+    row(0, 7.05e-3, 6.5e-3, 0.221, 4.34), row(25, 8.1e-5, 5.1e-5, 0.396, 1.18), row(50, 6.5e-5, 4.2e-5, 0.404, 1.17),
+]  # fmt: skip
 # temperature 0.1 with dropout 0.2: embeddings draw together, yet anatomies are found: measured
 CLOSE = [UNTRAINED, *(row(step, 7e-4, 2.9e-4, 0.56, 1.5) for step in range(20, 220, 20))]
 
@@ -42,10 +46,10 @@ def states(rows):
     return {int(rows[n]["step"]): judge(rows[: n + 1]).state for n in range(len(rows))}
 
 
-def test_a_run_without_contrast_is_called_collapsed_at_its_second_measure_and_stays_so():
+def test_a_run_without_contrast_is_called_collapsed_after_50_steps_and_stays_so():
     found = states(HOT)
-    assert (found[0], found[20]) == ("untrained", "learning")
-    assert {found[step] for step in range(40, 160, 20)} == {"collapsed"}
+    assert (found[0], found[20], found[40]) == ("untrained", "learning", "learning")
+    assert {found[step] for step in range(60, 160, 20)} == {"collapsed"}
     said = judge(HOT).sentence
     assert said.startswith(
         "Collapsed at step 140: all embeddings are nearly the same (rank 1.1 of 48; 30% of anatomies"
@@ -77,6 +81,10 @@ def test_close_embeddings_in_which_anatomies_are_found_are_not_called_collapsed(
     assert "closer together than before training" in judge(CLOSE).sentence
 
 
+def test_a_spread_that_is_gone_is_a_collapse_whatever_the_rest_finds():
+    assert states(PULLED)[50] == "collapsed"
+
+
 def test_an_encoder_that_stays_as_it_was_made_has_not_learned_and_not_collapsed():
     still = [row(step, 7e-3, 6.5e-3, 0.2, 4.3) for step in range(0, 400, 20)]
     assert set(states(still).values()) == {"untrained", "learning"}
@@ -92,6 +100,7 @@ def test_embeddings_that_scatter_are_given_100_steps():
 def test_a_single_bad_measure_is_not_enough_and_a_recovered_run_is_no_longer_flagged():
     dip = row(60, 1e-5, 1e-5, 0.125, 1.0)
     assert judge([*LEARNED[:3], dip]).state == "learning"
+    assert judge([*LEARNED[:3], dip, {**dip, "step": 80}]).state == "collapsed"
     assert judge([*HOT, *LEARNED[-3:]]).state == "healthy"
 
 

@@ -13,12 +13,14 @@ from typing import Any, Literal
 
 PREFIX = "probe_"
 SHRUNK = 0.05  # of the first spread: runs that learned stayed above 1, collapsed ones fell to 0.003 to 0.02
+TINY = 0.02  # likewise: however well what is left finds anatomies
 CLOSE = 0.3  # of the first spread: still nearly the same
 FOUND = 0.3  # of the way from chance to always: collapsed runs reached 0.22
 LOST = 0.25  # likewise, where embeddings do differ: 0.1 to 0.2
 MIXED = 0.7  # contrasts' distance over anatomies': untrained 0.9, learned 0.2 to 0.4, differing at random 0.7 to 1.2
 TOLD = 0.8  # of the sequence's name
 TWICE = 2  # measures in a row before a run is called collapsed
+EARLY = 50  # steps in which no run is called collapsed: one that learns may dip (to a tenth of the spread was seen)
 PATIENCE = 100  # steps before a run whose embeddings differ, but not by anatomy, is
 STILL = 2.0  # times the first spread, or a part of it: an encoder that has hardly moved, as in a long warm-up
 
@@ -62,9 +64,10 @@ def probed(journal: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
 def judge(measures: Sequence[Mapping[str, float]]) -> Verdict:
     """Judge a run by its measures so far, the first of them taken before any training.
 
-    Collapsed, two measures in a row: the spread is below a twentieth of the first and anatomies are hardly found; or,
-    after 100 steps, they have moved, but as much between one anatomy's contrasts as between anatomies. Healthy: the
-    spread has not shrunk, anatomies are found, and they lie farther apart than contrasts.
+    Collapsed, two measures in a row and not in the first 50 steps: the spread is below a fiftieth of the first, or
+    below a twentieth and anatomies are hardly found; or, after 100 steps, embeddings have moved, but as much between
+    one anatomy's contrasts as between anatomies. Healthy: the spread is at least 0.3 of the first, anatomies are found,
+    and they lie farther apart than contrasts.
 
     Args:
         measures: ``step`` and the numbers of :func:`qontrast.tasks.probe_measures.measure`, by step, as
@@ -80,10 +83,10 @@ def judge(measures: Sequence[Mapping[str, float]]) -> Verdict:
             "untrained", step, f"Measured once, at step {step}: {_numbers(last)}. Later measures are judged."
         )
     first, recent = known[0], known[1:][-TWICE:]
-    if len(recent) == TWICE and all(_same(m, first) for m in recent):
+    age = step - first["step"]
+    if age >= EARLY and len(recent) == TWICE and all(_same(m, first) for m in recent):
         return Verdict("collapsed", step, _collapsed("all embeddings are nearly the same", last, step))
-    late = step - first["step"] >= PATIENCE
-    if late and len(recent) == TWICE and all(_mixed(m, first) for m in recent):
+    if age >= PATIENCE and len(recent) == TWICE and all(_mixed(m, first) for m in recent):
         told = last.get("probe_leak_sequence", 0.0) >= TOLD
         what = "embeddings tell the contrast, not the anatomy" if told else "embeddings differ, but not by anatomy"
         return Verdict("collapsed", step, _collapsed(what, last, step))
@@ -101,7 +104,8 @@ def _not_collapsed(first: Mapping[str, float], last: Mapping[str, float], step: 
 
 
 def _same(measures: Mapping[str, float], first: Mapping[str, float]) -> bool:
-    return measures["probe_spread"] < SHRUNK * first["probe_spread"] and _found(measures) < FOUND
+    shrunk = measures["probe_spread"] / max(first["probe_spread"], 1e-300)
+    return shrunk < TINY or (shrunk < SHRUNK and _found(measures) < FOUND)
 
 
 def _mixed(measures: Mapping[str, float], first: Mapping[str, float]) -> bool:
