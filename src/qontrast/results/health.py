@@ -2,8 +2,8 @@
 
 Untrained encoders already give every image nearly the same embedding, so a small spread alone says nothing. What is
 judged is the spread against that of the first, untrained measure, whether an anatomy is found in another contrast more
-often than by chance, and whether anatomies lie farther apart than one anatomy's contrasts. The thresholds lie between
-what was measured in runs that learned and in runs that were made to collapse (``docs/health.md``).
+often than by chance, and whether anatomies lie farther apart than one anatomy's contrasts. The thresholds were set
+between a few short runs that learned and a few that did not (``docs/health.md``), and were tried on no others.
 """
 
 import math
@@ -20,7 +20,7 @@ LOST = 0.25  # likewise, where embeddings do differ: 0.1 to 0.2
 MIXED = 0.7  # contrasts' distance over anatomies': untrained 0.9, learned 0.2 to 0.4, differing at random 0.7 to 1.2
 TOLD = 0.8  # of the sequence's name
 TWICE = 2  # measures in a row before a run is called collapsed
-EARLY = 50  # steps in which no run is called collapsed: one that learns may dip (to a tenth of the spread was seen)
+EARLY = 50  # steps in which no run is called collapsed (a guess: a run that is yet to learn may dip first)
 PATIENCE = 100  # steps before a run whose embeddings differ, but not by anatomy, is
 STILL = 2.0  # times the first spread, or a part of it: an encoder that has hardly moved, as in a long warm-up
 
