@@ -212,3 +212,29 @@ def test_the_report_starts_without_torch_and_without_pyplot():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def probe_line(step, spread, found):
+    return {
+        "step": step, "probe_rank": 1.1, "probe_rank_most": 48.0, "probe_spread": spread, "probe_alignment": spread,
+        "probe_uniformity": -0.01, "probe_retrieval": found, "probe_retrieval_chance": 0.125,
+        "probe_leak_sequence": -0.05, "probe_correspondence_1": 0.1, "probe_correspondence_16": 0.2,
+        "probe_correspondence_near_16": 0.3, "probe_correspondence_chance": 0.01, "probe_correspondence_place": 0.3,
+    }  # fmt: skip
+
+
+def test_a_run_that_was_probed_shows_its_curves_and_the_verdict(tmp_path, run):
+    with (run / "journal.jsonl").open("a") as stream:
+        for step, spread in ((0, 0.01), (40, 1e-5), (80, 1e-5)):
+            stream.write(json.dumps(probe_line(step, spread, 0.13)) + "\n")
+    page = read(write_report(tmp_path / "page.html", title="t", runs=[run]))
+    assert "Collapsed at step 80: all embeddings are nearly the same (rank 1.1 of 48" in page.text
+    (health,) = (image for image in page.images if "Small line plots" in image["alt"])
+    assert "At step 80: Directions used (RankMe): effective rank 1.1" in health["alt"]
+    assert "stride 1 0.1, Voxel found in another contrast: stride 16 0.2" in health["alt"]
+    assert health["src"].startswith("data:image/svg+xml;base64,")
+
+
+def test_a_run_that_was_not_probed_has_no_verdict(tmp_path, run):
+    text = read(write_report(tmp_path / "page.html", title="t", runs=[run])).text
+    assert "Health of the encoder" not in text

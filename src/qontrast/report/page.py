@@ -15,6 +15,7 @@ from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.report.curves import draw_curves, loss_curves
 from qontrast.report.dots import draw_dots
+from qontrast.report.health import Health, draw_health
 from qontrast.report.paint import Picture, overlay_colour
 from qontrast.report.runs import Run, read_runs
 from qontrast.report.slices import draw_pairs, draw_segmentations
@@ -30,6 +31,7 @@ class RunSection:
     Args:
         anchor: its id in the page.
         run: what its folder held.
+        health: what its probe said; None where it was not probed.
         pairs: pictures of its view pairs.
         segmentations: pictures of its segmentations.
         legend: colour and name of each class.
@@ -37,6 +39,7 @@ class RunSection:
 
     anchor: str
     run: Run
+    health: Health | None
     pairs: Sequence[Picture]
     segmentations: Sequence[Picture]
     legend: Sequence[tuple[str, str]]
@@ -58,7 +61,7 @@ def write_report(
     """Write one self-contained HTML page about runs and their scores.
 
     Of each run folder it shows what is there: ``plan.yaml``; ``journal.jsonl`` (JSON lines: ``step`` and keys that
-    start with ``loss``); ``pairs.npz`` (``views [pairs, 2, x, y, z]``, ``captions [pairs, 2]``);
+    start with ``loss`` or ``probe_``); ``pairs.npz`` (``views [pairs, 2, x, y, z]``, ``captions [pairs, 2]``);
     ``segmentations.npz`` (``image``, ``truth``, ``prediction``, each ``[n, horizontal, vertical up]``, ``caption [n]``,
     ``classes [k]``).
 
@@ -116,6 +119,7 @@ def section(index: int, run: Run) -> RunSection:
     return RunSection(
         anchor=f"run-{index}",
         run=run,
+        health=draw_health(run.name, run.journal) if run.journal else None,
         pairs=draw_pairs(run.name, run.pairs) if run.pairs else (),
         segmentations=draw_segmentations(run.name, run.segmentations) if run.segmentations else (),
         legend=[(overlay_colour(label), name) for label, name in named if label > 0],
