@@ -110,7 +110,7 @@ def _voxels(image: SpatialImage, path: Path, *, canonical: bool, labels: bool = 
 
 
 def write_image(path: Path, data: np.ndarray, grid: Grid, *, like: Path | None = None) -> None:
-    """Write ``data`` ``[x, y, z]`` with the grid's affine, atomically.
+    """Write ``data`` ``[x, y, z]``, or several volumes ``[x, y, z, t]``, with the grid's affine, atomically.
 
     Args:
         path: ends in ``.nii`` or ``.nii.gz``.

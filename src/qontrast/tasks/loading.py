@@ -1,5 +1,6 @@
 """Weights that prepare their images by themselves: ``qontrast.load(name)``, then ``.embed("scan.nii.gz")``."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ class Loaded:
         encoder: in ``eval``, on the device.
         contract: spacing, window, normalisation, origin.
         path: of its file.
-        digest: SHA-256 that the file states and has; empty for files of qontrast 0.1.
+        digest: SHA-256 that the file states and has; of files of qontrast 0.1, which state none, simply theirs.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -173,7 +174,8 @@ def load(name: str | Path, *, device: str = "auto") -> Loaded:
     encoder.eval()
     check_probe(encoder, contract, path)
     where = pick_device(device)
-    return Loaded(encoder.to(where), contract, path, seal_of(path), where)
+    digest = seal_of(path) or hashlib.sha256(path.read_bytes()).hexdigest()
+    return Loaded(encoder.to(where), contract, path, digest, where)
 
 
 def check_contract(contract: Contract, path: Path) -> None:

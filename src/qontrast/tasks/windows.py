@@ -30,12 +30,12 @@ class Tiling:
         return [(x, y, z) for x, y, z in product(*self.starts)]
 
     def cut(self, image: Volume, start: tuple[int, int, int]) -> Volume:
-        """The window ``[batch, channel, crop, crop, crop]`` that begins there; zero beyond the image, as in training."""
+        """The window ``[batch, channel, crop, crop, crop]`` that begins there; zero outside it, as in training."""
         window = torch.zeros(*image.shape[:2], *(self.crop,) * 3, dtype=image.dtype)
         ends = [min(n, a + self.crop) for a, n in zip(start, image.shape[2:], strict=True)]
-        source = tuple(slice(max(0, a), b) for a, b in zip(start, ends, strict=True))
-        target = tuple(slice(max(0, a) - a, b - a) for a, b in zip(start, ends, strict=True))
-        window[..., *target] = image[..., *source]
+        x, y, z = (slice(max(0, a), b) for a, b in zip(start, ends, strict=True))
+        u, v, w = (slice(max(0, a) - a, b - a) for a, b in zip(start, ends, strict=True))
+        window[..., u, v, w] = image[..., x, y, z]
         return window
 
     def feature_shape(self, stride: int) -> tuple[int, int, int]:

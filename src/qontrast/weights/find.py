@@ -54,3 +54,12 @@ def refuse_pickle(path: Path) -> None:
             "safetensors",
             "For the method's own checkpoints use qontrast.load_encoder: it reads plain tensors and nothing else.",
         )
+
+
+def pull_named(name: str) -> Path:
+    """Download a catalogue's weights or a repository's, the newest there are, and check every byte.
+
+    Raises:
+        InputError: see :func:`qontrast.weights.hub.pull`.
+    """
+    return pull(CATALOGUE.get(name, name))
