@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Embeddings, Volume
 from qontrast.engine.device import pick_device
+from qontrast.geometry.sample import occupied, whole
 from qontrast.nets.encoder import STRIDE, pool
 from qontrast.scans.nifti import image_of
-from qontrast.tasks.resampling import at_spacing, check_head, head_box
+from qontrast.tasks.resampling import at_spacing, check_head, foreground
 from qontrast.tasks.windows import Tiling, tile
 from qontrast.views.normalise import NORMALISATION, normalise
 from qontrast.weights.contract import Contract, read_weights
@@ -25,7 +27,6 @@ from qontrast.weights.find import find_weights
 from qontrast.weights.probe import check_recipe, probe_scan
 from qontrast.weights.seal import seal_of
 
-MARGIN_MM = 12.0
 ORIENTATION, UNITS = "RAS", "mm"
 BATCH = 4
 
@@ -55,7 +56,7 @@ class Loaded:
         encoder: in ``eval``, on the device.
         contract: spacing, window, normalisation, origin.
         path: of its file.
-        digest: SHA-256 that the file states and has; of files of qontrast 0.1, which state none, simply theirs.
+        digest: SHA-256 that the file states and has; of older files, which state none, simply theirs.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -71,8 +72,8 @@ class Loaded:
         The scan is reoriented to right, anterior, superior, and resampled to the contract's spacing. Windows of the
         training crop's size cover the head, and each is normalised and embedded by itself: instance norm takes its
         statistics over the field of view, so a whole head in one piece would look different to the network from
-        anything that it was trained on. The embedding is the mean of the windows', each weighted by its share of
-        voxels brighter than the scan's mean: a window in air says little about a head. Computed in single precision.
+        anything that it was trained on. The embedding is the mean of the windows', each weighted by its share of the
+        head: a window in air says little. Computed in single precision.
 
         Args:
             scan: a file (NIfTI, MGH) of any orientation and voxel size, a nibabel image, or an array ``[x, y, z]``.
@@ -101,8 +102,9 @@ class Loaded:
             InputError: see :meth:`embed`.
         """
         image, grid = prepared(scan, affine, self.contract.spacing)
-        box = head_box(image, MARGIN_MM / self.contract.spacing)
-        return self._over(image, grid, tile(box, self.contract.crop))
+        bright = foreground(image)
+        box = occupied(bright) or whole(grid.shape)
+        return self._over(image, bright, grid, tile(box, self.contract.crop))
 
     @torch.inference_mode()
     def embed_tensor(self, image: Volume, *, spacing: float, orientation: str) -> Embeddings:
@@ -128,8 +130,8 @@ class Loaded:
         return pool(self.encoder(normalise(image.float()).to(self.device))).cpu()
 
     @torch.inference_mode()
-    def _over(self, image: Volume, grid: Grid, tiling: Tiling) -> Encoded:
-        bright = (image > image.mean()).float()
+    def _over(self, image: Volume, bright: Bool[Tensor, "x y z"], grid: Grid, tiling: Tiling) -> Encoded:
+        head = bright[None, None].float()
         starts, stride = tiling.windows(), 0
         vectors, shares, summed, counted = [], [], torch.zeros(0), torch.zeros(0)
         for begin in range(0, len(starts), BATCH):
@@ -144,7 +146,7 @@ class Loaded:
                 place = tiling.feature_slices(start, stride)
                 summed[..., *place] += found
                 counted[place] += 1
-                shares.append(float(tiling.cut(bright, start).mean()))
+                shares.append(float(tiling.cut(head, start).mean()))
             vectors.append(pool(deepest))
         weights = torch.tensor(shares) + 1e-6
         embedding = (torch.cat(vectors) * (weights / weights.sum())[:, None]).sum(dim=0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import Resampled, Volume
 from qontrast.geometry.sample import Box
 from qontrast.nets.encoder import STRIDE
 
@@ -29,7 +29,7 @@ class Tiling:
         """The first voxel of each window."""
         return [(x, y, z) for x, y, z in product(*self.starts)]
 
-    def cut(self, image: Volume, start: tuple[int, int, int]) -> Volume:
+    def cut(self, image: Volume, start: tuple[int, int, int]) -> Resampled:
         """The window ``[batch, channel, crop, crop, crop]`` that begins there; zero outside it, as in training."""
         window = torch.zeros(*image.shape[:2], *(self.crop,) * 3, dtype=image.dtype)
         ends = [min(n, a + self.crop) for a, n in zip(start, image.shape[2:], strict=True)]

@@ -1,7 +1,7 @@
 """An encoder as a MONAI bundle: a folder of configurations and weights that ``monai.bundle`` builds and runs.
 
 MONAI's own loaders expect a pickle, ``models/model.pt``. The configuration here reads ``models/model.safetensors``
-instead, so that nothing in the folder can hold code.
+instead. MONAI evaluates the configurations of every bundle as Python: run only bundles from a source that you trust.
 """
 
 import json
@@ -27,7 +27,7 @@ def export_bundle(file: Path, out: Path) -> Path:
     """Write an encoder as a MONAI bundle; qontrast has to be installed where it is used.
 
     ``python -m monai.bundle run --config_file BUNDLE/configs/inference.json --bundle_root BUNDLE --image SCAN --output
-    OUT.txt`` embeds the window in the middle of a scan. It prepares the scan by MONAI's transforms, whose interpolation
+    OUT.txt`` (which wants the package fire) embeds the window in the middle of a scan. It prepares the scan by MONAI's transforms, whose interpolation
     differs a little from ours; :func:`qontrast.load` averages windows over the whole head.
 
     Args:
@@ -69,7 +69,7 @@ def inference(contract: Contract) -> dict[str, Any]:
         {"_target_": "NormalizeIntensityd", **keys},
     ]
     return {
-        "imports": ["$import numpy", "$import pathlib", "$import safetensors.torch", "$import torch"],
+        "imports": ["$import numpy", "$import pathlib", "$from safetensors.torch import load_file", "$import torch"],
         "bundle_root": ".",
         "image": "scan.nii.gz",
         "output": "embedding.txt",
@@ -81,7 +81,7 @@ def inference(contract: Contract) -> dict[str, Any]:
             "settings": contract.encoder,
         },
         "network": "$@network_def.eval().to(@device)",
-        "weights": "$safetensors.torch.load_file(@bundle_root + '/models/model.safetensors')",
+        "weights": "$load_file(@bundle_root + '/models/model.safetensors')",
         "load": "$@network.load_state_dict(@weights)",
         "preprocessing": {"_target_": "Compose", "transforms": steps},
         "window": "$@preprocessing({'image': @image})['image'].as_tensor()[None].to(@device)",

@@ -17,7 +17,7 @@ from qontrast.weights.seal import BLANK, FIELD, seal, seal_of
 
 KEY = "qontrast"
 VERSION = 1
-"""Of the contract: 0 has no checksum (files of qontrast 0.1), 1 has one."""
+"""Of the contract: 0 has no checksum and states no version, 1 has both."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,9 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
     try:
         values = json.loads(meta[KEY])
         version = values.setdefault("version", 0)
+        if type(version) is not int or version not in range(VERSION + 1):
+            found, known_ones = f"a contract of version {version!r}", f"version {VERSION} or older"
+            raise InputError(path, found, known_ones, "Update qontrast to read it.")
         known = _known(Contract, values)
         known["origin"] = Origin(**_known(Origin, values["origin"])) if values.get("origin") else None
         known["probe"] = Probe(**_known(Probe, values["probe"])) if values.get("probe") else None
@@ -153,10 +156,6 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
         raise InputError(
             path, "a safetensors file without a contract of qontrast", f"{wanted} written by qontrast"
         ) from error
-    if version not in range(VERSION + 1):
-        raise InputError(
-            path, f"a contract of version {version!r}", f"version {VERSION} or older", "Update qontrast to read it."
-        )
     if version and not digest:
         raise InputError(path, "no checksum", "the one that it was packed with", "Copy it again from its origin.")
     return contract

@@ -27,7 +27,7 @@ def seal(content: bytes) -> bytes:
 
 
 def seal_of(path: Path) -> str:
-    """The digest that a file states, or nothing where it states none (files of qontrast 0.1 and of others).
+    """The digest that a file states, or nothing where it states none (older files, and those of others).
 
     Raises:
         InputError: if the file does not have the digest that it states, or its header is damaged.
