@@ -151,7 +151,17 @@ def test_only_packed_weights_are_pushed(hub, finished_run):
 
 @pytest.mark.parametrize(
     ("name", "is_one"),
-    [("a/b", True), ("a/b@v1", True), ("a", False), ("a/b/c", False), ("../b", True), ("a/b c", False), ("", False)],
+    [
+        ("a/b", True),
+        ("a/b@v1", True),
+        ("a", False),
+        ("a/b/c", False),
+        ("../b", False),
+        ("-a/b", False),
+        ("a/b..c", False),
+        ("a/b c", False),
+        ("", False),
+    ],
 )
 def test_names_of_repositories(name, is_one):
     assert is_repository(name) is is_one

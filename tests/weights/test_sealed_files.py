@@ -194,6 +194,14 @@ def test_what_is_not_there_is_not_looked_for_on_the_hub(name):
         find_weights(name)
 
 
+def test_a_wrong_path_into_a_folder_is_not_looked_for_on_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for name in ("runs/seqinv", "../b"):
+        with pytest.raises(InputError, match="found nothing of that name"):
+            find_weights(name)
+
+
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"encoder\.safetensors: found no such file"):
         find_weights(tmp_path)

@@ -27,8 +27,8 @@ def export_bundle(file: Path, out: Path) -> Path:
     """Write an encoder as a MONAI bundle; qontrast has to be installed where it is used.
 
     ``python -m monai.bundle run --config_file BUNDLE/configs/inference.json --bundle_root BUNDLE --image SCAN --output
-    OUT.txt`` (which wants the package fire) embeds the window in the middle of a scan. It prepares the scan by MONAI's transforms, whose interpolation
-    differs a little from ours; :func:`qontrast.load` averages windows over the whole head.
+    OUT.txt`` (which wants the package fire) embeds the window in the middle of a scan. It prepares the scan by MONAI's
+    transforms, whose interpolation differs a little from ours; :func:`qontrast.load` averages windows over the head.
 
     Args:
         file: packed weights.

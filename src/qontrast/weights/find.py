@@ -33,7 +33,8 @@ def find_weights(name: str | Path) -> Path:
     name = str(name)
     if name in CATALOGUE:
         name = CATALOGUE[name]
-    elif not is_repository(name) or path.suffix in (".safetensors", *PICKLES):
+    elif not is_repository(name) or path.parent.is_dir() or path.suffix in (".safetensors", *PICKLES):
+        # In a folder that is there, a name is a path that is wrong; the hub is not asked.
         known = nearest(name, CATALOGUE) if CATALOGUE else "No weights are published under short names yet."
         raise InputError(name, "nothing of that name", "a file, a run's folder or owner/repo", known)
     return cached(name) or pull(name)

@@ -28,7 +28,12 @@ _REPOSITORY = re.compile(r"^([\w.-]+/[\w.-]+)(?:@([\w./-]+))?$", re.ASCII)
 
 def is_repository(name: str) -> bool:
     """Whether a name may be that of a repository: ``owner/repo`` or ``owner/repo@revision``."""
-    return _REPOSITORY.match(name) is not None
+    match = _REPOSITORY.match(name)
+    try:
+        huggingface_hub.utils.validate_repo_id(match.group(1) if match else "")
+    except HFValidationError:
+        return False
+    return match is not None
 
 
 def cached(name: str) -> Path | None:
@@ -103,7 +108,7 @@ def push(file: Path, repo: str, *, private: bool = False) -> str:
 
 def _parts(name: str) -> tuple[str, str | None]:
     match = _REPOSITORY.match(name)
-    if match is None:
+    if match is None or not is_repository(name):
         raise InputError(
             name, "no name of a repository", "owner/repo or owner/repo@revision", "For instance me/brains."
         )
@@ -125,8 +130,6 @@ def _explained(name: str, error: Exception) -> QontrastError:
         return error
     where = f"{name} at {_endpoint() or huggingface_hub.constants.ENDPOINT}"
     status = error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else 0
-    if isinstance(error, HFValidationError):
-        return InputError(where, str(error), "owner/repo", "Check the spelling.")
     if isinstance(error, GatedRepoError):
         return InputError(where, "a gated repository", "access to it", "Accept its terms there, and set HF_TOKEN.")
     if isinstance(error, LocalEntryNotFoundError):
