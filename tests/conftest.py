@@ -108,3 +108,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a pretraining leaves it: a small encoder with fresh weights (crop 32, 2 mm), and a journal."""
+    from qontrast.nets.encoder import CNNEncoder
+    from qontrast.views.normalise import NORMALISATION
+    from qontrast.weights.encoder import save_encoder
+
+    run = tmp_path_factory.mktemp("finished")
+    torch.manual_seed(3)
+    plan = {"cohort.data": "/data/site/cohort", "views.arm": "seqinv", "others": [{"data": "C:\\data\\more"}]}
+    encoder = CNNEncoder((4, 4, 8, 8, 12))
+    save_encoder(run / "encoder.safetensors", encoder, spacing=2.0, crop=32, normalisation=NORMALISATION, plan=plan)
+    (run / "journal.jsonl").write_text("".join(f'{{"step": {step}, "loss": 2.5}}\n' for step in range(7)))
+    return run
+
+
+@pytest.fixture(scope="session")
+def packed(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That run's encoder, packed (not to be written to)."""
+    from qontrast.tasks.pack import pack
+
+    out = tmp_path_factory.mktemp("packed") / "tiny.safetensors"
+    return pack(finished_run, out, licence="cc-by-4.0", data_licence="CC0", description="For tests.")

@@ -13,7 +13,8 @@ from qontrast.cli.app import run
 
 COMMANDS = [
     ["pretrain"], ["finetune"], ["finetune", "segment"], ["predict"], ["evaluate"], ["report"], ["simulate"], ["demo"],
-    ["plan"], ["show"],
+    ["plan"], ["show"], ["embed"], ["weights"], ["weights", "pack"], ["weights", "info"], ["weights", "check"],
+    ["weights", "pull"], ["weights", "push"], ["weights", "export"],
 ]  # fmt: skip
 LOOK = """
 import json, sys

@@ -10,9 +10,11 @@ import qontrast
 from qontrast.basics.errors import QontrastError
 from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
+from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
+from qontrast.cli.weights import app as weights_app
 
 app = App(
     name="qontrast",
@@ -24,6 +26,8 @@ app = App(
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
 app.command(data_app)
+app.command(weights_app)
+app.command(embed_app)
 app.command(fit)
 app.command(simulate)
 app.command(protocols)

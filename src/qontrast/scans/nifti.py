@@ -52,7 +52,40 @@ def read_image(path: Path, *, canonical: bool = False, labels: bool = False) -> 
             affine that is not finite or a voxel size of zero; or holds colours, complex, NaN or infinite voxels.
     """
     path = Path(path)
-    image = _open(path)
+    return _voxels(_open(path), path, canonical=canonical, labels=labels)
+
+
+def image_of(scan: str | Path | np.ndarray | SpatialImage, affine: np.ndarray | None = None) -> Image:
+    """An image whose axes run right, anterior, superior: from a file, an array with its affine, or a nibabel image.
+
+    Args:
+        scan: a path; an array ``[x, y, z]``; or an image that nibabel holds.
+        affine: of the array, voxel index to world millimetres (RAS+); an array needs one, nothing else may have one.
+
+    Raises:
+        InputError: see :func:`read_image`.
+    """
+    if isinstance(scan, str | Path):
+        held, path = _open(Path(scan)), Path(scan)
+    elif isinstance(scan, np.ndarray):
+        path = Path("array")
+        if affine is None:
+            raise InputError(path, "no affine", "one that says where its voxels lie", "Give affine=, 4 x 4, in mm.")
+        if scan.dtype.kind not in "biuf" or np.shape(affine) != (4, 4):
+            found = f"{scan.dtype} voxels and an affine of shape {np.shape(affine)}"
+            raise InputError(path, found, "real numbers and a 4 x 4 affine", "Give the magnitude image.")
+        try:
+            held = nib.Nifti1Image(scan.astype(np.float32), np.asarray(affine, dtype=np.float64))
+        except Exception as error:  # see read_image
+            raise InputError(path, f"an affine that nibabel refuses ({error})", "an invertible one") from error
+    else:
+        held, path = scan, Path(scan.get_filename() or "image in memory")
+    if affine is not None and not isinstance(scan, np.ndarray):
+        raise InputError(path, "an affine beside an image that has one", "no other affine", "Leave it out.")
+    return _voxels(held, path, canonical=True)
+
+
+def _voxels(image: SpatialImage, path: Path, *, canonical: bool, labels: bool = False) -> Image:
     _grid_of(image, path)
     try:
         # Reordering the axes reads the voxels too.
@@ -77,7 +110,7 @@ def read_image(path: Path, *, canonical: bool = False, labels: bool = False) -> 
 
 
 def write_image(path: Path, data: np.ndarray, grid: Grid, *, like: Path | None = None) -> None:
-    """Write ``data`` ``[x, y, z]`` with the grid's affine, atomically.
+    """Write ``data`` ``[x, y, z]``, or several volumes ``[x, y, z, t]``, with the grid's affine, atomically.
 
     Args:
         path: ends in ``.nii`` or ``.nii.gz``.
@@ -166,9 +199,10 @@ def _grid_of(image: SpatialImage, path: Path) -> Grid:
 
 def _stored_sizes(image: SpatialImage) -> np.ndarray:
     """Voxel sizes as they stand in the file: nibabel quietly mends a zero to 1 mm while it reads a NIfTI header."""
-    if not isinstance(image, nib.Nifti1Image):
+    holder = image.file_map["image"]
+    if not isinstance(image, nib.Nifti1Image) or (holder.filename is None and holder.fileobj is None):
         return np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
-    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+    with holder.get_prepare_fileobj("rb") as stream:
         header = type(image.header).from_fileobj(stream, check=False)
     return np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
 

@@ -14,14 +14,13 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
-from qontrast.geometry.sample import Box, average_blocks, box_slices, occupied, sample, whole
+from qontrast.geometry.sample import box_slices, sample, whole
 from qontrast.nets.unet import UNet
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import check_writable_name, from_canonical, read_grid, read_image, write_image
+from qontrast.tasks.resampling import at_spacing, head_box
 from qontrast.tasks.speaking import say
-from qontrast.views.labelled import whole_head
 from qontrast.views.normalise import normalise
-from qontrast.views.render import oversampling
 from qontrast.weights.contract import Contract
 from qontrast.weights.segmenter import load_segmenter
 
@@ -77,14 +76,10 @@ class Segmenter:
 
     def segment(self, image: Volume, grid: Grid) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size."""
-        spacing = self.contract.spacing
-        warp, target = whole_head(grid, spacing)
-        if target.shape == grid.shape and np.allclose(grid.spacing, spacing, atol=1e-3):
+        moved, target = at_spacing(image, grid, self.contract.spacing)
+        if moved is image:
             return self.probabilities(image).argmax(dim=1)[0]
-        factor = oversampling(grid, spacing)
-        coordinates = warp.coordinates(factor)
-        at_spacing = average_blocks(sample(image, whole(grid.shape), coordinates), factor)
-        return bring_back(self.probabilities(at_spacing), grid, target)
+        return bring_back(self.probabilities(moved), grid, target)
 
 
 def open_segmenter(model: Path, device: str = "auto") -> Segmenter:
@@ -140,17 +135,6 @@ def write_classes(segmentation: Path, classes: tuple[str, ...]) -> None:
     """Write the names of the classes as a BIDS label table beside a segmentation."""
     rows = "".join(f"{index}\t{name}\n" for index, name in enumerate(classes))
     write_atomic(segmentation.with_name(f"{stem(segmentation)}.tsv"), "index\tname\n" + rows)
-
-
-def head_box(image: Volume, margin: float) -> Box:
-    """The box of what is brighter than the image's mean, once smoothed over four voxels, with a margin in voxels."""
-    shape = (image.shape[2], image.shape[3], image.shape[4])
-    coarse = torch.nn.functional.avg_pool3d(image.abs(), 4, ceil_mode=True, count_include_pad=False)[0, 0]
-    box = occupied(coarse > coarse.mean())
-    if box is None:
-        return whole(shape)
-    wide = [(max(0, int(4 * a - margin)), min(n, int(4 * b + margin))) for (a, b), n in zip(box, shape, strict=True)]
-    return wide[0], wide[1], wide[2]
 
 
 def bring_back(probabilities: Volume, grid: Grid, target: Grid) -> Int[Tensor, "u v w"]:
