@@ -22,16 +22,21 @@ from qontrast.objectives.objective import Across, Objective
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
 from qontrast.physics.protocol_code import PROTOCOL
 
-EDGE, BATCH, POINTS, STEPS = 32, 4, 16, 20
+SHAPE, BATCH, POINTS, STEPS = (32, 16, 16), 4, 16, 20
 NAMES = [f.name for f in fields(Objectives) if f.name != "points"]
 
 
 def objective(name: str) -> dict[str, Objective]:
-    """One objective alone, at weight 1; or all of them."""
+    """One objective alone, at weight 1; or all of them but Barlow Twins.
+
+    It takes the correlations of four embeddings that are nearly one, which magnifies the rounding of the rows (Fabric
+    gives them in single precision) too much for twenty steps.
+    """
     every = {n: replace(getattr(Objectives(), n), weight=1.0) for n in NAMES}
     small = {"dense_info_nce": {"bank": 5, "levels": (0, 2)}, "dense_vicreg": {"bank": 7, "of": "encoder"}}
     every |= {n: replace(every[n], **changes) for n, changes in small.items()}  # type: ignore[type-var]
-    return every if name == "all" else {name: every[name]}
+    together = {n: o for n, o in every.items() if n != "barlow_twins"}
+    return together if name == "all" else {name: every[name]}
 
 
 def pretrainer(name: str) -> Pretrainer:
@@ -43,9 +48,10 @@ def pretrainer(name: str) -> Pretrainer:
 def pairs(step: int = 0) -> dict[str, Tensor]:
     """A batch such as the loader makes; one pair is of real scans, whose protocol and tissue are not known."""
     draw = derive(7, step)
-    images = {n: torch.randn(BATCH, 1, EDGE, EDGE, EDGE, generator=draw) for n in ("a", "b", "clean_a", "clean_b")}
-    points = {n: (EDGE - 1) * torch.rand(BATCH, POINTS, 3, generator=draw) for n in ("points_a", "points_b")}
-    hidden = {n: torch.rand(BATCH, 4, 4, 4, generator=draw) < 0.5 for n in ("hidden_a", "hidden_b")}
+    images = {n: torch.randn(BATCH, 1, *SHAPE, generator=draw) for n in ("a", "b", "clean_a", "clean_b")}
+    far = torch.tensor(SHAPE) - 1.0
+    points = {n: far * torch.rand(BATCH, POINTS, 3, generator=draw) for n in ("points_a", "points_b")}
+    hidden = {n: torch.rand(BATCH, 4, 2, 2, generator=draw) < 0.5 for n in ("hidden_a", "hidden_b")}
     codes = {n: torch.randn(BATCH, len(PROTOCOL), generator=draw) for n in ("protocol_a", "protocol_b")}
     known = torch.tensor([1.0, 1.0, 0.0, 1.0])
     return {

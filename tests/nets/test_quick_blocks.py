@@ -1,0 +1,123 @@
+"""Blocks that train faster are the same functions."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from qontrast.nets import quick
+from qontrast.nets.encoder import CNNEncoder
+from qontrast.nets.quick import QuickConv3d, QuickDropout, quicken, weight_gradient
+
+TINY = (2, 4, 4, 8, 12)
+LAST = torch.channels_last_3d
+
+
+def noise(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5, 6), (1, 2, 1, 4, 3), (1, 2, 2, 1, 1)])
+def test_the_gradient_of_the_weights_is_torchs_in_double_precision(shape):
+    x, gradient = noise(*shape).double(), noise(shape[0], 5, *shape[2:], seed=1).double()
+    expected = torch.nn.grad.conv3d_weight(x, (5, shape[1], 3, 3, 3), gradient, padding=1)
+    torch.testing.assert_close(weight_gradient(x, gradient), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_quick_convolution_gives_values_and_all_gradients_of_the_plain_one(bias, monkeypatch):
+    monkeypatch.setattr(quick, "SLICED", True)
+    plain = nn.Conv3d(3, 4, 3, padding=1, bias=bias)
+    fast = QuickConv3d(3, 4, 3, padding=1, bias=bias)
+    fast.load_state_dict(plain.state_dict())
+    found = []
+    for convolution in (plain, fast):
+        x = noise(2, 3, 6, 5, 4).requires_grad_()
+        out = convolution(x)
+        (out * noise(*out.shape, seed=2)).sum().backward()
+        found.append([out, x.grad, *(p.grad for p in convolution.parameters())])
+    assert "Sliced" in type(out.grad_fn).__name__
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"stride": 2, "padding": 1}, {"padding": 0}, {"padding": 2, "dilation": 2}, {"padding": 1, "groups": 3}],
+)
+def test_other_convolutions_are_left_to_torch(settings, monkeypatch):
+    monkeypatch.setattr(quick, "SLICED", True)
+    plain, x = nn.Conv3d(3, 6, 3, **settings), noise(1, 3, 6, 6, 6)
+    expected = plain(x)
+    assert torch.equal(quicken(plain)(x), expected)
+    assert "Sliced" not in type(plain(x).grad_fn).__name__
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.003])
+def test_dropout_drops_its_share_and_scales_the_rest(share):
+    torch.manual_seed(0)
+    x = torch.ones(1, 3, 64, 32, 33, requires_grad=True)
+    out = QuickDropout(share)(x)
+    dropped = int((out == 0).sum())
+    deviation = (x.numel() * share * (1 - share)) ** 0.5
+    assert abs(dropped - x.numel() * share) < 4 * deviation
+    torch.testing.assert_close(out[out != 0], torch.full((x.numel() - dropped,), 1 / (1 - share)))
+    out.backward(torch.ones_like(out))
+    assert torch.equal(x.grad, out.detach())
+
+
+def test_neighbours_are_dropped_independently():
+    torch.manual_seed(0)
+    kept = (QuickDropout(0.5)(torch.ones(1 << 18)) != 0).float() - 0.5
+    for lag in (1, 2, 3, 4, 8):
+        assert abs(float((kept[lag:] * kept[:-lag]).mean())) < 4 * 0.25 / 2**9
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, LAST])
+def test_dropout_keeps_the_layout_repeats_at_a_seed_and_rests_in_eval(layout):
+    drop, x = QuickDropout(0.3), noise(2, 4, 6, 5, 3).contiguous(memory_format=layout)
+    torch.manual_seed(1)
+    first = drop(x)
+    torch.manual_seed(1)
+    assert torch.equal(drop(x), first)
+    assert not torch.equal(drop(x), first)
+    assert first.stride() == x.stride()
+    assert drop.eval()(x) is x or torch.equal(drop(x), x)
+    assert torch.equal(QuickDropout(0.0)(x), x)
+    assert not QuickDropout(1.0)(x).any()
+
+
+@pytest.mark.parametrize("layout", quick.LAYOUTS)
+def test_a_quickened_network_has_the_same_weights_values_and_gradients(layout, monkeypatch):
+    monkeypatch.setattr(quick, "SLICED", True)
+    torch.manual_seed(0)
+    plain = CNNEncoder(TINY, dropout=0.0)
+    fast = copy.deepcopy(plain)
+    before = dict(fast.named_parameters())
+    assert quicken(fast, layout) is fast
+    assert sum(type(m) is QuickConv3d for m in fast.modules()) == 10
+    assert dict(fast.named_parameters()).keys() == before.keys() == plain.state_dict().keys()
+    assert all(p is before[name] for name, p in fast.named_parameters())
+    image = noise(2, 1, 32, 32, 32)
+    for net in (plain, fast):
+        (net.embed(image) * noise(2, 12, seed=1)).sum().backward()
+    torch.testing.assert_close(fast.embed(image), plain.embed(image), rtol=1e-3, atol=1e-4)
+    scale = max(float(p.grad.abs().max()) for p in plain.parameters())
+    for one, other in zip(fast.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad / scale, other.grad / scale, rtol=1e-2, atol=1e-3)
+
+
+def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit():
+    torch.manual_seed(0)
+    plain = CNNEncoder(TINY).eval()
+    fast = quicken(copy.deepcopy(plain))
+    with torch.no_grad():
+        assert torch.equal(fast(noise(1, 1, 32, 32, 32)), plain(noise(1, 1, 32, 32, 32)))
+
+
+def test_a_quickened_network_trains_under_autocast():
+    net = quicken(CNNEncoder(TINY), "channels_last")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = net.embed(noise(2, 1, 32, 32, 32)).square().sum()
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
