@@ -35,6 +35,7 @@ from qontrast.anatomy.cohort import SubjectSource, find_subjects
 from qontrast.anatomy.labelled import LabelTissue
 from qontrast.anatomy.measured import MeasuredTissue
 from qontrast.anatomy.mni_heads import mni_head
+from qontrast.engine.memory import keep_memory
 from qontrast.geometry.warp import WarpRanges, draw_warp
 from qontrast.physics.presets import PRESETS
 from qontrast.scans.chunks import Chunks
@@ -42,7 +43,6 @@ from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.acquisition import Acquisition, Observed
 from qontrast.views.labelled import simulate_scan
-from qontrast.views.loader import keep_memory
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.basics.errors import InputError
 from qontrast.nets.catalogue import FAMILIES, NETS, build_encoder, rebuild
@@ -170,10 +169,3 @@ def test_a_light_decoder_goes_on_it(net):
         decoded = decoder(net.eval().features(images(1)))
     assert decoded[0].shape == (1, decoder.widths[0], *SHAPE)
     assert max(decoder.widths) <= 128
-
-
-def test_it_is_pretrained_with_the_two_heads(net):
-    with torch.no_grad():
-        embeddings, rebuilt = Pretrainer(net).eval()(images(1))
-    assert embeddings.shape == (1, 128)
-    assert rebuilt.shape == (1, 1, *SHAPE)

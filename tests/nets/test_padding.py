@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.basics.errors import InputError
 from qontrast.nets.encoder import CNNEncoder
@@ -82,10 +81,3 @@ def test_a_u_net_pads_and_crops_its_logits_back():
     assert torch.equal(found, net(padded)[(..., *slices)])
     with pytest.raises(InputError, match="multiples of 16"):
         net.decode(given)
-
-
-def test_pretraining_rebuilds_an_image_of_the_shape_it_saw():
-    with pytest.warns(UserWarning, match="mirrored"):
-        embeddings, rebuilt = Pretrainer(CNNEncoder(TINY))(image(20, 33, 16))
-    assert embeddings.shape == (2, 128)
-    assert rebuilt.shape == (2, 1, 20, 33, 16)

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
+from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
 from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet
 from qontrast.tasks.cases import open_cases
 from qontrast.tasks.plan_file import digest, plan_values
@@ -20,7 +22,7 @@ from qontrast.tasks.speaking import say
 from qontrast.views.labelled import CropMaker
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_encoder
+from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_decoder, load_encoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
@@ -47,12 +49,18 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
         fresh = build_encoder(plan.net)
         encoder = load_encoder(plan.encoder).train() if plan.encoder else fresh
+        pretrained = load_decoder(plan.encoder) if plan.encoder and plan.decoder else None
         torch.manual_seed(derive_seed(plan.seed, "decoder"))
         open_run(out, plan, resume=resume)
         drawn = plan.protocols == "drawn"
         cases = open_cases(plan.cohort, plan.contrasts, drawn=drawn, quiet=quiet)
         classes = cases[0].classes
-        model: nn.Module = Segmenter(UNet(encoder, len(classes)), freeze=plan.freeze)
+        net = UNet(encoder, len(classes)) if pretrained is None else UNet(encoder, len(classes), widths=pretrained[0])
+    if pretrained is not None:
+        net.load_decoder(pretrained[1])
+    quicken(net)
+    model: nn.Module = Segmenter(net, freeze=plan.freeze)
+    keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
     heads = sorted({case.subject for case in cases})

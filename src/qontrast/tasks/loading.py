@@ -16,13 +16,14 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Embeddings, Volume
 from qontrast.engine.device import pick_device
 from qontrast.geometry.sample import occupied, whole
-from qontrast.nets.encoder import STRIDE, pool
+from qontrast.nets.encoder import STRIDE
+from qontrast.nets.padding import pool
 from qontrast.scans.nifti import image_of
 from qontrast.tasks.resampling import at_spacing, check_head, foreground
 from qontrast.tasks.windows import Tiling, tile
 from qontrast.views.normalise import NORMALISATION, normalise
 from qontrast.weights.contract import Contract, read_weights
-from qontrast.weights.encoder import build, fill
+from qontrast.weights.encoder import build, fill, split
 from qontrast.weights.find import find_weights
 from qontrast.weights.probe import check_recipe, probe_scan
 from qontrast.weights.seal import seal_of
@@ -172,7 +173,7 @@ def load(name: str | Path, *, device: str = "auto") -> Loaded:
     tensors, contract = read_weights(path, "encoder")
     check_contract(contract, path)
     encoder = build(path, contract.features, contract.encoder)
-    fill(encoder, tensors, path)
+    fill(encoder, split(tensors)[0], path)
     encoder.eval()
     check_probe(encoder, contract, path)
     where = pick_device(device)

@@ -17,7 +17,7 @@ from qontrast.nets.encoder import STRIDE
 from qontrast.tasks.loading import check_contract, embed_probe, load
 from qontrast.weights.card import model_card
 from qontrast.weights.contract import VERSION, Origin, Probe, read_weights, save_weights
-from qontrast.weights.encoder import ENCODER, build, fill
+from qontrast.weights.encoder import ENCODER, build, fill, split
 from qontrast.weights.probe import RECIPE, probe_sha256
 from qontrast.weights.seal import seal_of
 
@@ -66,13 +66,14 @@ def pack(
     tensors, contract = read_weights(file, "encoder")
     check_contract(contract, file)
     encoder = build(file, contract.features, contract.encoder)
-    fill(encoder, {k: v.half() if half and v.is_floating_point() else v for k, v in tensors.items()}, file)
+    kept = {k: v.half().to(v) if half and v.is_floating_point() else v for k, v in tensors.items()}
+    fill(encoder, split(kept)[0], file)
     journal_sha256, steps = training_log(run / JOURNAL)
     origin = Origin(name or out.stem, licence, data_licence, description, qontrast.__version__, journal_sha256, steps)
     plan = without_folders(contract.plan)
     probe = _probe(encoder.eval(), contract.spacing, contract.crop)
     contract = replace(contract, plan=plan, version=VERSION, origin=origin, probe=probe)
-    save_weights(out, encoder, contract, half=half)
+    save_weights(out, kept, contract, half=half)
     load(out, device="cpu")
     if card:
         write_card(out)

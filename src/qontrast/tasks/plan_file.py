@@ -21,6 +21,10 @@ NOT_IN_DIGEST = (
     "compute.device",
     "compute.workers",
     "compute.prefetch",
+    "probe.every",
+    "probe.heads",
+    "probe.anatomies",
+    "probe.contrasts",
     "optimisation.checkpoint_seconds",
     "optimisation.checkpoint_steps",
 )

@@ -80,6 +80,30 @@ class Compute:
 
 
 @dataclass(frozen=True)
+class Probing:
+    """How a pretraining is watched.
+
+    Args:
+        every: so many steps the encoder is measured on a fixed set of heads; 0 for never.
+        heads: that the set is made of at most; those that are not trained on where there are any.
+        anatomies: crops of them.
+        contrasts: in which each crop is shown.
+    """
+
+    every: int = 100
+    heads: int = 4
+    anatomies: int = 8
+    contrasts: int = 6
+
+    def __post_init__(self) -> None:
+        if self.every < 0:
+            raise PlanError("probe.every", f"{self.every}", "steps, or 0 for never")
+        for name in ("heads", "anatomies", "contrasts"):
+            if getattr(self, name) < (1 if name == "heads" else 2):
+                raise PlanError(f"probe.{name}", f"{getattr(self, name)}", "2 or more (of heads 1)")
+
+
+@dataclass(frozen=True)
 class PretrainPlan:
     """A pretraining.
 
@@ -94,6 +118,7 @@ class PretrainPlan:
         seed: all randomness of the run comes from it.
         views: how two views are made of one subject.
         optimisation: how the weights are found.
+        probe: how the encoder is watched.
         compute: where and how.
     """
 
@@ -106,6 +131,7 @@ class PretrainPlan:
     seed: int = 0
     views: ViewPlan = field(default_factory=ViewPlan)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    probe: Probing = field(default_factory=Probing)
     compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
@@ -125,6 +151,7 @@ class FinetunePlan:
         cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them.
         encoder: a pretraining run's folder, an encoder file, or null to train from scratch.
         freeze: whether the encoder stays as it is.
+        decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one.
         net: of the encoder that is trained from scratch.
         contrasts: sequences that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
@@ -138,6 +165,7 @@ class FinetunePlan:
     cohort: Cohort = field(default_factory=Cohort)
     encoder: str | None = None
     freeze: bool = False
+    decoder: bool = True
     net: str = "cnn-nano"
     contrasts: tuple[str, ...] = ("mprage",)
     protocols: Literal["preset", "drawn"] = "preset"

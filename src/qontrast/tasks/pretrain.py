@@ -14,10 +14,12 @@ from qontrast.basics.errors import PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
+from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_two_passes
 from qontrast.engine.ranks import gather_rows
 from qontrast.nets.catalogue import build_encoder, rebuild
 from qontrast.nets.contract import Encoder
+from qontrast.nets.quick import quicken
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
@@ -26,6 +28,7 @@ from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
+from qontrast.tasks.watching import watch_over
 from qontrast.views.contrast import check_contrasts
 from qontrast.views.loader import Examples, batches
 from qontrast.views.maker import PairMaker
@@ -80,6 +83,8 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         model: nn.Module = Pretrainer(fresh_encoder(plan), objectives)
+    quicken(model)
+    keep_memory()
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
     workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3)
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
@@ -95,6 +100,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         lambda start: batches(examples, start, count, workers, prefetch=prefetch, pin=pin, **ranks),
         plan.optimisation,
         run,
+        watch_over(plan, out, quiet=quiet) if fabric.global_rank == 0 else None,
     )
     file = out / ENCODER
     if fabric.global_rank > 0:
@@ -104,6 +110,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     save_encoder(
         file,
         model.encoder,
+        decoder=model.decoder,
         spacing=plan.views.spacing,
         crop=plan.views.crop,
         normalisation=NORMALISATION,

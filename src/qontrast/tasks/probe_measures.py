@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from qontrast.metrics.correspondence import correspondence, read_features
 from qontrast.metrics.leakage import echo_time_leakage, sequence_leakage
 from qontrast.metrics.representation import alignment, effective_rank, retrieval, uniformity
-from qontrast.nets.encoder import CNNEncoder, pool
+from qontrast.nets.contract import Encoder
+from qontrast.nets.decoder import Decoder
+from qontrast.nets.padding import pool
 from qontrast.tasks.probe import FEWEST_PLACES, ProbeSet
 
 Embed = Callable[[Tensor], Tensor]
@@ -69,16 +71,22 @@ def measure(
     return values
 
 
-def pyramid_of(encoder: CNNEncoder) -> tuple[Embed, Dense]:
-    """An encoder's embedding and its feature maps for :func:`measure`, which then runs it once for both."""
+def pyramid_of(encoder: Encoder, decoder: Decoder | None = None) -> tuple[Embed, Dense]:
+    """An encoder's embedding and its feature maps for :func:`measure`, which then runs it once for both.
+
+    Where there is a decoder, the feature maps are the decoder's.
+    """
     last: list[tuple[Tensor, tuple[Tensor, ...]]] = []
 
-    def dense(images: Tensor) -> tuple[Tensor, ...]:
+    def levels(images: Tensor) -> tuple[Tensor, ...]:
         if not last or last[0][0] is not images:
             last[:] = [(images, encoder.features(images))]
         return last[0][1]
 
-    return lambda images: pool(dense(images)[-1]), dense
+    def dense(images: Tensor) -> tuple[Tensor, ...]:
+        return levels(images) if decoder is None else decoder(levels(images))
+
+    return lambda images: pool(levels(images)[-1]), dense
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Examples in an order that depends on the seed alone, whatever the number of loader processes."""
 
-import ctypes
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
+from qontrast.engine.memory import keep_memory
 
 MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
 SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
 Make = Callable[[int, int, int], dict[str, Any]]
 """From subject, step and slot to an example, tensors by name."""
@@ -114,19 +113,6 @@ def batches(
         generator=torch.Generator().manual_seed(0),
     )
     return iter(loader)
-
-
-def keep_memory(_: int = 0) -> None:
-    """Let this process keep the memory that it frees, with glibc: views are made about a tenth faster.
-
-    Their volumes are made anew all the time, and every new page of memory costs more than the arithmetic on it.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    for option, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, 1 << 30)):
-        mallopt(option, value)
 
 
 def default_workers() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
@@ -77,6 +77,7 @@ class Contract:
         encoder: the encoder's other settings (activation, norm, bias, dropout, channels in).
         plan: the run's plan, dotted field to value.
         units: of the spacing; intensities may have any, since each window is normalised.
+        decoder: channels of the light decoder that the encoder was pretrained with, finest first; none without one.
         version: of the contract.
         origin: of packed weights; a run's own files have none.
         probe: of packed weights; a run's own files have none.
@@ -92,17 +93,18 @@ class Contract:
     encoder: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
     units: str = "mm"
+    decoder: tuple[int, ...] = ()
     version: int = VERSION
     origin: Origin | None = None
     probe: Probe | None = None
 
 
-def save_weights(path: Path, model: nn.Module, contract: Contract, *, half: bool = False) -> None:
+def save_weights(path: Path, weights: Mapping[str, Tensor], contract: Contract, *, half: bool = False) -> None:
     """Write weights, contract and their checksum as one safetensors file, atomically.
 
     Args:
         path: of the file.
-        model: whose weights.
+        weights: by name.
         contract: of its input.
         half: store in half precision (16 bits, 11 of them significant).
 
@@ -110,7 +112,7 @@ def save_weights(path: Path, model: nn.Module, contract: Contract, *, half: bool
         InputError: if a weight does not fit into half precision.
         WriteError: if the disk is full or the folder cannot be written.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     if half:
         tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
         for name, value in tensors.items():

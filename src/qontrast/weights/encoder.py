@@ -11,20 +11,30 @@ from torch import Tensor, nn
 from qontrast.basics.errors import InputError
 from qontrast.nets.catalogue import rebuild
 from qontrast.nets.contract import Encoder
+from qontrast.nets.decoder import Decoder
 from qontrast.nets.encoder import LEVELS
 from qontrast.weights.contract import Contract, read_weights, save_weights
 
 ENCODER = "encoder.safetensors"
 PARTS = ("conv_0.", "down_1.", "down_2.", "down_3.", "down_4.")
 DECODER = ("upcat_1.", "upcat_2.", "upcat_3.", "upcat_4.", "final_conv.")
+OF_DECODER = "decoder."
+"""Before the names of a light decoder's weights in an encoder's file."""
 PREFIXES = ("_orig_mod.", "module.")
 """Put before every name by torch.compile and by distributed training."""
 
 
 def save_encoder(
-    path: Path, encoder: Encoder, *, spacing: float, crop: int, normalisation: str, plan: dict[str, Any]
+    path: Path,
+    encoder: Encoder,
+    *,
+    decoder: Decoder | None = None,
+    spacing: float,
+    crop: int,
+    normalisation: str,
+    plan: dict[str, Any],
 ) -> None:
-    """Write an encoder with the contract of its input.
+    """Write an encoder with the contract of its input, and the light decoder that it was pretrained with, if any.
 
     Raises:
         WriteError: if the disk is full or the folder cannot be written.
@@ -37,8 +47,12 @@ def save_encoder(
         normalisation,
         encoder=encoder.settings,
         plan=plan,
+        decoder=() if decoder is None else decoder.widths,
     )
-    save_weights(path, encoder, contract)
+    weights = encoder.state_dict()
+    if decoder is not None:
+        weights |= {OF_DECODER + name: value for name, value in decoder.state_dict().items()}
+    save_weights(path, weights, contract)
 
 
 def load_encoder(path: str | Path) -> Encoder:
@@ -59,12 +73,34 @@ def load_encoder(path: str | Path) -> Encoder:
         raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
     if path.suffix == ".safetensors":
         tensors, contract = read_weights(path, "encoder")
+        tensors, _ = split(tensors)
         encoder = build(path, contract.features, contract.encoder)
     else:
         config, tensors = _read_checkpoint(path)
         encoder = _build(path, config)
     fill(encoder, tensors, path)
     return encoder.eval()
+
+
+def load_decoder(path: str | Path) -> tuple[tuple[int, ...], dict[str, Tensor]] | None:
+    """Widths and weights of the light decoder that an encoder was pretrained with; None where there is none.
+
+    Raises:
+        InputError: see :func:`load_encoder`.
+    """
+    contract = _contract(path)
+    if contract is None or not contract.decoder:
+        return None
+    path = Path(path)
+    tensors, _ = read_weights(path / ENCODER if path.is_dir() else path, "encoder")
+    return contract.decoder, split(tensors)[1]
+
+
+def split(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The encoder's and the decoder's weights of a file, each by their own names."""
+    ends = {name: value for name, value in tensors.items() if name.startswith(OF_DECODER)}
+    own = {name: value for name, value in tensors.items() if name not in ends}
+    return own, {name.removeprefix(OF_DECODER): value for name, value in ends.items()}
 
 
 def encoder_arm(path: str | Path) -> str:

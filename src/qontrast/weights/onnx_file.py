@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
-from qontrast.nets.encoder import pool
+from qontrast.nets.padding import pool
 from qontrast.weights.contract import read_weights
 from qontrast.weights.encoder import load_encoder
 

@@ -38,7 +38,7 @@ def save_segmenter(
         encoder=encoder.settings,
         plan=plan,
     )
-    save_weights(path, model, contract)
+    save_weights(path, model.state_dict(), contract)
 
 
 def load_segmenter(path: str | Path) -> tuple[UNet, Contract]:
