@@ -22,16 +22,17 @@ from statistics import median
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
-from qontrast.nets.pretrainer import Pretrainer
 
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.engine.device import make_fabric
 from qontrast.engine.journal import JOURNAL
 from qontrast.engine.optimisation import Optimisation
-from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.quick import quicken
+from qontrast.objectives.objective import Across
+from qontrast.objectives.pretrainer import Pretrainer, losses_of
 from qontrast.results.ledger import read_rows
-from qontrast.tasks.plans import Cohort, Compute, PretrainPlan
-from qontrast.tasks.pretrain import pretrain, pretraining_losses
+from qontrast.tasks.plans import Cohort, Compute, PretrainPlan, Probing
+from qontrast.tasks.pretrain import fresh_encoder, pretrain
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ViewPlan
 
@@ -77,6 +78,7 @@ def training(crop: int, data: str, steps: int) -> dict[str, float]:
         views=ViewPlan(crop=crop, spacing=SPACING.get(crop, 2.0)),
         optimisation=Optimisation(steps=steps),
         compute=Compute(workers=1),
+        probe=Probing(every=0),
     )
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -95,14 +97,15 @@ def training(crop: int, data: str, steps: int) -> dict[str, float]:
 
 def _step_alone(plan: PretrainPlan, crop: int) -> float:
     fabric = make_fabric("cpu" if not torch.cuda.is_available() else "cuda")
-    model = Pretrainer(build_encoder(plan.net))
+    objectives = plan.objectives.chosen()
+    model = quicken(Pretrainer(fresh_encoder(plan), objectives))
     model, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters()))
     batch = fabric.to_device(
         {k: torch.randn(plan.batch, 1, crop, crop, crop) for k in ("a", "b", "clean_a", "clean_b")}
     )
 
     def step() -> None:
-        fabric.backward(pretraining_losses(model, batch, plan)["loss"])
+        fabric.backward(losses_of(model(batch), objectives, Across())["loss"])
         optimizer.step()
         optimizer.zero_grad()
 

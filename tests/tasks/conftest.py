@@ -9,11 +9,12 @@ import pytest
 
 from qontrast.engine.optimisation import Optimisation
 from qontrast.tasks.finetune import finetune_segment
-from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.views.plan import ViewPlan
 
 VIEWS = ViewPlan(crop=32, spacing=2.0)
+UNWATCHED = Probing(every=0)
 COMPUTE = Compute(device="cpu", precision="32", workers=0)
 
 
@@ -23,7 +24,14 @@ def pretrain_plan() -> Callable[..., PretrainPlan]:
 
     def make(data: Path, steps: int = 2, checkpoint_steps: int = 1, **changes: Any) -> PretrainPlan:
         optimisation = Optimisation(steps=steps, checkpoint_steps=checkpoint_steps)
-        fields = {"batch": 2, "views": VIEWS, "optimisation": optimisation, "compute": COMPUTE, **changes}
+        fields = {
+            "batch": 2,
+            "views": VIEWS,
+            "optimisation": optimisation,
+            "compute": COMPUTE,
+            "probe": UNWATCHED,
+            **changes,
+        }
         return PretrainPlan(cohort=Cohort(data=str(data)), **fields)
 
     return make

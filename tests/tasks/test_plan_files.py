@@ -1,5 +1,6 @@
 """A plan is a YAML file and flags at once: what is written is what is read."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,19 +8,32 @@ import yaml
 
 from qontrast.engine.optimisation import Optimisation
 from qontrast.geometry.warp import WarpRanges
+from qontrast.objectives.catalogue import Objectives
+from qontrast.objectives.masked import Masked
+from qontrast.objectives.nt_xent import NTXent
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
-from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
 from qontrast.views.plan import ArtefactRanges, ViewPlan
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+OTHERWISE = {"of": "encoder", "levels": "[1]", "clean": "false", "share": "0.3"}
+OBJECTIVES = {
+    f"objectives.{o.name}.{f.name}": OTHERWISE.get(f.name, "9")
+    for o in fields(Objectives)
+    if o.name != "points"
+    for f in fields(getattr(Objectives(), o.name))
+} | {"objectives.reconstruction.of": "decoder", "objectives.points": "3"}
+"""Another value for each field of each objective."""
+WATCHED = {f"probe.{f.name}": "7" for f in fields(Probing)}
 
 CHANGED = [
     PretrainPlan(
         cohort=Cohort(data="über/heads", labels="labels.tsv", embedded=3, subjects=("sub-01", "sub-02")),
         net="cnn",
         batch=3,
-        temperature=0.1,
-        reconstruction=0.0,
+        objectives=Objectives(nt_xent=NTXent(temperature=0.1), masked=Masked(weight=2.0), points=64),
+        dropout=0.1,
         seed=11,
         views=ViewPlan(
             arm="base",
@@ -56,7 +70,7 @@ def test_the_annotated_plan_is_yaml_equal_to_the_plan(plan, tmp_path):
 def test_the_annotated_plan_says_what_every_field_means():
     lines = annotated_plan(PretrainPlan()).splitlines()
     assert [line for line in lines if "  # " not in line] == []
-    assert any(line.startswith("temperature: 0.5  # of NT-Xent") for line in lines)
+    assert any(line.startswith("    temperature: 0.5  # of the softmax") for line in lines)
 
 
 def test_there_are_recipes():
@@ -104,6 +118,11 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "compute.device",
         "compute.workers",
         "compute.prefetch",
+        "compute.layout",
+        "probe.every",
+        "probe.heads",
+        "probe.anatomies",
+        "probe.contrasts",
         "optimisation.checkpoint_seconds",
         "optimisation.checkpoint_steps",
     }
@@ -111,7 +130,8 @@ def test_every_field_but_where_and_when_changes_the_digest():
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
         "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites", "others": "[{data: elsewhere}]",
-        "net": "cnn", "batch": "3", "temperature": "0.6", "reconstruction": "2", "seed": "1", "views.arm": "base",
+        "net": "cnn", "dropout": "0.1", "batch": "3", "seed": "1", "views.arm": "base",
+        **OBJECTIVES, **WATCHED,
         "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",
         "views.geometry.rotation": "1", "views.geometry.scale": "[1, 2]", "views.geometry.shear": "0",
         "views.geometry.elastic": "0", "views.geometry.flip": "0", "views.geometry.shared": "false",
@@ -122,7 +142,9 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "views.artefacts.erased_size": "[0.1, 0.2]", "views.pathology.lesions": "0",
         "views.pathology.kinds": "[ms]", "views.pathology.ageing": "0", "views.pathology.ages": "[30, 40]",
         "views.pathology.folder": "masks", "optimisation.steps": "4", "optimisation.learning_rate": "0.1",
-        "optimisation.weight_decay": "0", "optimisation.clip": "1", "optimisation.checkpoint_seconds": "5",
+        "optimisation.weight_decay": "0", "optimisation.clip": "1", "optimisation.warmup": "1",
+        "optimisation.accumulate": "2", "optimisation.average": "0.9", "optimisation.patience": "2",
+        "compute.micro": "1", "compute.layout": "contiguous", "optimisation.checkpoint_seconds": "5",
         "optimisation.checkpoint_steps": "5", "compute.device": "cpu", "compute.precision": "32",
         "compute.workers": "0", "compute.prefetch": "1",
     }  # fmt: skip

@@ -10,6 +10,7 @@ import yaml
 
 import qontrast
 from qontrast.basics.errors import InputError, MissingMapError, PlanError, QontrastError
+from qontrast.engine.optimisation import Optimisation
 from qontrast.report.runs import read_run
 from qontrast.tasks import pretrain as module
 from qontrast.tasks.plan_file import read_plan
@@ -43,9 +44,9 @@ def test_a_run_writes_plan_journal_checkpoint_pairs_and_encoder(
     lines = journal(out)
     assert [line["step"] for line in lines] == [0, 1, 2]
     for line in lines:
-        for name in ("loss", "loss_contrastive", "loss_reconstruction"):
+        for name in ("loss", "loss_nt_xent", "loss_reconstruction"):
             assert math.isfinite(line[name])
-        assert line["loss"] == pytest.approx(line["loss_contrastive"] + line["loss_reconstruction"], rel=1e-5)
+        assert line["loss"] == pytest.approx(line["loss_nt_xent"] + line["loss_reconstruction"], rel=1e-5)
     assert (out / "checkpoint.safetensors").is_file()
     pairs = read_run(out, "run").pairs
     assert pairs.views.shape == (2, 2, 32, 32, 32)
@@ -126,14 +127,15 @@ def test_maps_that_suffice_for_none_of_the_sequences_are_refused(maps_folder, pr
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_a_remedy(labels_folder, pretrain_plan, tmp_path, monkeypatch):
-    real = module.pretraining_losses
+    real = module.losses_of
 
-    def broken(model, batch, plan):
-        return {name: value * float("nan") for name, value in real(model, batch, plan).items()}
+    def broken(rows, objectives, across):
+        return {name: value * float("nan") for name, value in real(rows, objectives, across).items()}
 
-    monkeypatch.setattr(module, "pretraining_losses", broken)
+    monkeypatch.setattr(module, "losses_of", broken)
+    hasty = Optimisation(steps=2, patience=1)
     with pytest.raises(QontrastError, match=r"step 0 is nan.*another --out.*learning_rate"):
-        pretrain(pretrain_plan(labels_folder), tmp_path / "run", quiet=True)
+        pretrain(pretrain_plan(labels_folder, optimisation=hasty), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "encoder.safetensors").exists()
 
 

@@ -149,7 +149,7 @@ def test_a_full_disk_at_a_checkpoint_leaves_the_one_before(labels_folder, pretra
         pretrain(plan, out, quiet=True)
     monkeypatch.undo()
     assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
-    model = pretrain_module.Pretrainer(pretrain_module.build_encoder(plan.net))
+    model = pretrain_module.Pretrainer(pretrain_module.fresh_encoder(plan), plan.objectives.chosen())
     assert load_checkpoint(out, model, torch.optim.AdamW(model.parameters())).step == 1
     assert pretrain(plan, out, resume=True, quiet=True).read_bytes() == whole.read_bytes()
 

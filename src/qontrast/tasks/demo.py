@@ -15,7 +15,7 @@ from qontrast.results.intervals import Interval
 from qontrast.results.table import subject_means, summarise
 from qontrast.tasks.evaluate import evaluate
 from qontrast.tasks.finetune import finetune_segment
-from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.tasks.speaking import say
 from qontrast.views.plan import ViewPlan
@@ -58,6 +58,7 @@ def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str
         cohort=Cohort(embedded=everyone, subjects=train),
         views=VIEWS,
         optimisation=Optimisation(steps=PRETRAIN_STEPS),
+        probe=Probing(every=0),
     )
     pretrain(plan, out / "pretrain-seqinv", quiet=quiet)
 

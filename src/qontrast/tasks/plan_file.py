@@ -21,6 +21,7 @@ NOT_IN_DIGEST = (
     "compute.device",
     "compute.workers",
     "compute.prefetch",
+    "compute.layout",
     "probe.every",
     "probe.heads",
     "probe.anatomies",

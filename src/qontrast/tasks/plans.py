@@ -59,6 +59,8 @@ class Compute:
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
         micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
             and half as much time again; the gradient is that of the whole batch (cached gradients).
+        layout: order of a pretraining's feature maps in memory, ``contiguous`` or ``channels_last``; ``auto`` measures
+            both at the start of a run of 200 steps or more.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -66,6 +68,7 @@ class Compute:
     workers: int = -1
     prefetch: int = -1
     micro: int = 0
+    layout: Literal["auto", "contiguous", "channels_last"] = "auto"
 
     def __post_init__(self) -> None:
         if self.micro < 0:
@@ -73,9 +76,9 @@ class Compute:
         if self.prefetch < 1 and self.prefetch != -1:
             raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
 
-    def loading(self, batch_bytes: int) -> tuple[int, int]:
-        """Loader processes, and batches of so many bytes that each makes ahead."""
-        workers = default_workers() if self.workers < 0 else self.workers
+    def loading(self, batch_bytes: int, sharing: int = 1) -> tuple[int, int]:
+        """Loader processes, and batches of so many bytes that each makes ahead, where trainings share the machine."""
+        workers = default_workers(sharing) if self.workers < 0 else self.workers
         return workers, default_prefetch(workers, batch_bytes) if self.prefetch < 0 else self.prefetch
 
 

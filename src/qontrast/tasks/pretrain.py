@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
@@ -16,13 +15,13 @@ from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_two_passes
-from qontrast.engine.ranks import gather_rows
+from qontrast.engine.ranks import gather_rows, processes
 from qontrast.nets.catalogue import build_encoder, rebuild
 from qontrast.nets.contract import Encoder
-from qontrast.nets.quick import quicken
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
+from qontrast.tasks.arranging import arrange
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
@@ -82,18 +81,18 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     objectives = plan.objectives.chosen()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
-        model: nn.Module = Pretrainer(fresh_encoder(plan), objectives)
-    quicken(model)
+        model = Pretrainer(fresh_encoder(plan), objectives)
     keep_memory()
+    arrange(fabric, model, plan, out, quiet=quiet)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
-    workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3)
+    workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3, processes()[0])
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
     examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     count = plan.optimisation.steps * plan.optimisation.accumulate
     run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), plan.batch, resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
     ranks = {"rank": fabric.global_rank, "ranks": fabric.world_size}
-    model = fit(
+    fit(
         fabric,
         model,
         in_two_passes(lambda rows: losses_of(rows, objectives, across), plan.compute.micro),
@@ -106,7 +105,6 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     if fabric.global_rank > 0:
         fabric.barrier()
         return file
-    assert isinstance(model, Pretrainer)
     save_encoder(
         file,
         model.encoder,

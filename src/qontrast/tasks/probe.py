@@ -176,8 +176,8 @@ def _shared_contrasts(heads: Sequence[Head], most: int) -> tuple[list[Head], lis
     able = [(head, names) for head, names in offered if len(wanted) == 2 and wanted <= names.keys()]
     if not able:
         found = ", ".join(sorted(counts)) or "none"
-        wanted = "a head that can be shown in two"
-        raise MissingMapError("probe", f"the contrasts {found}", wanted, "Set probe.every to 0.")
+        remedy = "Set probe.every to 0."
+        raise MissingMapError("probe", f"the contrasts {found}", "a head that can be shown in two", remedy)
     shared = [name for name in able[0][1] if all(name in names for _, names in able)]
     return [head for head, _ in able], shared[:most]
 

@@ -115,11 +115,15 @@ def batches(
     return iter(loader)
 
 
-def default_workers() -> int:
-    """Loader processes: one per core but one, at most 16, and no more than fit the memory that is free."""
+def default_workers(sharing: int = 1) -> int:
+    """Loader processes: one per core but one, at most 16, and no more than fit the memory that is free.
+
+    Args:
+        sharing: trainings that share the machine.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    fitting = _free_memory() / MEMORY_OF_WORKER
-    return max(0, min(16, cores - 1, int(min(fitting, 16))))
+    fitting = _free_memory() / MEMORY_OF_WORKER / sharing
+    return max(0, min(16, cores // sharing - 1, int(min(fitting, 16))))
 
 
 def default_prefetch(workers: int, batch_bytes: int) -> int:
