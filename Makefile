@@ -54,6 +54,7 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/signals.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/training.py
 
 lock: $(STAMP)  ## write requirements.lock from what is installed now
 	{ echo '# Written by make lock. torch is the pin: pip takes the build that fits the machine.'; \

@@ -83,13 +83,15 @@ def training(crop: int, data: str, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         pretrain(plan, out, quiet=True)
-        times = [row["time"] for row in read_rows(out / JOURNAL, allow_nan=True)]
+        rows = read_rows(out / JOURNAL, allow_nan=True)
+        times = [row["time"] for row in rows]
     together = median(b - a for a, b in pairwise(times[1:]))
     alone = _step_alone(plan, crop)
     own, loaders = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "training_pairs_per_second": round(batch / together, 2),
         "batch": batch,
+        "share_of_time_waiting_for_views": round(median(row["waiting"] for row in rows[1:]), 4),
         "training_step_over_step_without_views": round(together / alone, 2),
         "peak_memory_gb": round((own + loaders) / 1024**2, 2),
     }

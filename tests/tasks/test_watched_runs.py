@@ -1,0 +1,89 @@
+"""A pretraining that is watched: measured, judged, and unchanged by it; its decoder goes with the encoder."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import qontrast
+from qontrast.objectives.catalogue import Objectives
+from qontrast.objectives.dense_info_nce import DenseInfoNCE
+from qontrast.tasks.arranging import ARRANGEMENT
+from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.pack import pack
+from qontrast.tasks.plans import Compute, Probing
+from qontrast.tasks.pretrain import pretrain
+from qontrast.weights.encoder import load_decoder
+from qontrast.weights.segmenter import load_segmenter
+
+DENSE = Objectives(dense_info_nce=DenseInfoNCE(weight=1.0), points=32)
+SMALL = Probing(every=2, heads=1, anatomies=2, contrasts=2)
+
+
+@pytest.fixture(scope="module")
+def dense(new_labels_folder, pretrain_plan, tmp_path_factory):
+    """A run with a light decoder, watched."""
+    out = tmp_path_factory.mktemp("dense") / "run"
+    pretrain(pretrain_plan(new_labels_folder(), steps=3, objectives=DENSE, dropout=0.0, probe=SMALL), out, quiet=True)
+    return out
+
+
+def test_measures_stand_in_the_journal(dense):
+    lines = [json.loads(line) for line in (dense / "journal.jsonl").read_text().splitlines()]
+    probed = [line["step"] for line in lines if "probe_spread" in line]
+    assert probed == [0, 2]
+    for line in lines:
+        assert {"loss_nt_xent", "loss_dense_info_nce", "loss_reconstruction"} <= line.keys()
+
+
+def test_watching_changes_nothing(labels_folder, pretrain_plan, tmp_path):
+    plans = {name: pretrain_plan(labels_folder, probe=p) for name, p in (("alone", Probing(every=0)), ("seen", SMALL))}
+    for name, plan in plans.items():
+        pretrain(plan, tmp_path / name, quiet=True)
+    one, other = (qontrast.load_encoder(tmp_path / name).state_dict() for name in plans)
+    assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_a_fine_tuned_net_begins_with_the_light_decoder(dense, labels_folder, finetune_plan, tmp_path):
+    widths, weights = load_decoder(dense)
+    assert widths == (16, 32, 64, 128)
+    slow = finetune_plan(labels_folder, steps=1, rate=1e-9, encoder=str(dense))
+    finetune_segment(slow, tmp_path / "tuned", quiet=True)
+    tuned, _ = load_segmenter(tmp_path / "tuned")
+    for name, value in weights.items():
+        torch.testing.assert_close(tuned.state_dict()[name], value, rtol=0, atol=1e-6)
+    without = finetune_plan(labels_folder, steps=1, rate=1e-9, encoder=str(dense), decoder=False)
+    finetune_segment(without, tmp_path / "fresh", quiet=True)
+    fresh, _ = load_segmenter(tmp_path / "fresh")
+    assert not torch.equal(
+        fresh.state_dict()["upcat_1.convs.conv_1.conv.weight"], weights["upcat_1.convs.conv_1.conv.weight"]
+    )
+
+
+def test_packed_weights_keep_the_decoder(dense, tmp_path):
+    file = pack(dense, tmp_path / "w.safetensors", licence="cc0-1.0", data_licence="cc0-1.0", half=True)
+    widths, weights = load_decoder(file)
+    kept = load_decoder(dense)
+    assert widths == kept[0]
+    for name, value in kept[1].items():
+        torch.testing.assert_close(weights[name].float(), value, rtol=1e-3, atol=1e-6)
+    with safe_open(file, framework="pt") as tensors:
+        assert any(name.startswith("decoder.") for name in tensors.keys())  # noqa: SIM118
+    assert qontrast.load(str(file)).encoder is not None
+
+
+def test_runs_without_a_decoder_have_none(pretrained):
+    assert load_decoder(pretrained) is None
+
+
+def test_a_long_run_measures_its_order_in_memory_and_keeps_it(labels_folder, pretrain_plan, tmp_path, monkeypatch):
+    from qontrast.tasks import arranging
+
+    monkeypatch.setattr(arranging, "WORTH", 2)
+    monkeypatch.setattr(arranging, "timed", lambda *_: {"contiguous": 2.0, "channels_last": 1.0})
+    pretrain(pretrain_plan(labels_folder), tmp_path / "run", quiet=True)
+    assert json.loads((tmp_path / "run" / ARRANGEMENT).read_text())["layout"] == "channels_last"
+    asked = Compute(device="cpu", precision="32", workers=0, layout="contiguous")
+    pretrain(pretrain_plan(labels_folder, compute=asked), tmp_path / "asked", quiet=True)
+    assert not (tmp_path / "asked" / ARRANGEMENT).exists()
