@@ -67,13 +67,12 @@ def test_losses_and_every_gradient_are_those_of_one_process(found, way, name):
     assert float(one["loss"]) > 0
     assert relative(other["loss"], one["loss"]) < 1e-5
     names = [n for n in one if n.startswith("gradient")]
-    assert sum(float(one[n].norm()) > 0 for n in names) > 10
+    assert sum(float(one[n].norm()) > 0 for n in names) > 3
     whole = float(torch.cat([one[n].flatten() for n in names]).norm())
     for n in names:
         apart = float((other.get(n, torch.zeros_like(one[n])) - one[n]).norm())
-        # A bias before a norm, or one that both views share, has no gradient but rounding.
-        least = 0.05 if one[n].ndim == 1 else 1e-3
-        assert apart < 1e-5 * max(float(one[n].norm()), least * whole), n
+        # The gradient of a bias before a norm is nothing but rounding.
+        assert apart < 1e-5 * max(float(one[n].norm()), 1e-6 * whole), n
 
 
 @pytest.mark.parametrize("way", ["two", "cached", "two cached"])
@@ -86,7 +85,7 @@ def test_training_is_that_of_one_process(found, way):
     for one, other in zip(*curves, strict=True):
         for name in [n for n in one if n.startswith("loss") or n == "gradient_norm"]:
             assert other[name] == pytest.approx(one[name], rel=1e-5), name
-    assert curves[0][-1]["loss"] < curves[0][0]["loss"]
+    assert len({line["loss"] for line in curves[0]}) == STEPS
 
 
 def test_the_wrong_gather_would_be_noticed(monkeypatch):

@@ -27,16 +27,11 @@ NAMES = [f.name for f in fields(Objectives) if f.name != "points"]
 
 
 def objective(name: str) -> dict[str, Objective]:
-    """One objective alone, at weight 1; or all of them but Barlow Twins.
-
-    It takes the correlations of four embeddings that are nearly one, which magnifies the rounding of the rows (Fabric
-    gives them in single precision) too much for twenty steps.
-    """
+    """One objective alone, at weight 1; or all of them."""
     every = {n: replace(getattr(Objectives(), n), weight=1.0) for n in NAMES}
     small = {"dense_info_nce": {"bank": 5, "levels": (0, 2)}, "dense_vicreg": {"bank": 7, "of": "encoder"}}
     every |= {n: replace(every[n], **changes) for n, changes in small.items()}  # type: ignore[type-var]
-    together = {n: o for n, o in every.items() if n != "barlow_twins"}
-    return together if name == "all" else {name: every[name]}
+    return every if name == "all" else {name: every[name]}
 
 
 def pretrainer(name: str) -> Pretrainer:
@@ -61,14 +56,13 @@ def pairs(step: int = 0) -> dict[str, Tensor]:
 
 
 def own(batch: dict[str, Tensor], across: Across) -> dict[str, Tensor]:
-    """The share of a process, as the loader deals them, in double precision: what is left is no rounding."""
-    share = {name: values[across.rank :: across.count] for name, values in batch.items()}
-    return {name: values.double() if values.is_floating_point() else values for name, values in share.items()}
+    """The share of a process, as the loader deals them."""
+    return {name: values[across.rank :: across.count] for name, values in batch.items()}
 
 
 def gradients(name: str, micro: int) -> dict[str, Tensor]:
     """Losses and the gradient of every parameter, after one batch."""
-    fabric, model = make_fabric("cpu", "64"), pretrainer(name).double()
+    fabric, model = make_fabric("cpu", "64"), pretrainer(name)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
     wrapped = fabric.setup(model)
     learn = in_two_passes(lambda rows: losses_of(rows, model.objectives, across), micro)
@@ -79,7 +73,7 @@ def gradients(name: str, micro: int) -> dict[str, Tensor]:
 
 def train(folder: Path, micro: int) -> None:
     """Twenty steps of every objective together; journal and checkpoint go to ``folder``."""
-    fabric, model = make_fabric("cpu", "64"), pretrainer("all").double()
+    fabric, model = make_fabric("cpu", "64"), pretrainer("all")
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
 
     def batches(start: int) -> Iterator[dict[str, Tensor]]:
@@ -93,14 +87,19 @@ def train(folder: Path, micro: int) -> None:
 
 
 def main(folder: Path, micro: int) -> None:
-    """Write the gradients of every objective, and train."""
+    """Write the gradients of every objective, and train; in double precision, so that what is left is no rounding."""
     torch.set_num_threads(1)
-    names = (*NAMES, "all")
-    for name in names:
-        found = gradients(name, micro)
-        if int(os.environ.get("RANK", "0")) == 0:
-            safetensors.torch.save_file({k: v.contiguous() for k, v in found.items()}, folder / f"{name}.safetensors")
-    train(folder / "run", micro)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # Fabric gives a wrapped model's outputs in the default precision
+    try:
+        for name in (*NAMES, "all"):
+            found = gradients(name, micro)
+            if int(os.environ.get("RANK", "0")) == 0:
+                whole = {k: v.contiguous() for k, v in found.items()}
+                safetensors.torch.save_file(whole, folder / f"{name}.safetensors")
+        train(folder / "run", micro)
+    finally:
+        torch.set_default_dtype(before)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from qontrast.geometry.warp import WarpRanges
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocol_code import PROTOCOL, protocol_code
 from qontrast.physics.tissue import MAP_NAMES
-from qontrast.views.acquisition import Simulated
+from qontrast.views.acquisition import Acquisition, Simulated
 from qontrast.views.maker import PairMaker
 from qontrast.views.pair import make_pair
 from qontrast.views.targets import TYPICAL, Wanted, hidden_blocks, matched_points, targets
@@ -88,8 +88,19 @@ def test_the_tissue_at_some_voxels_is_that_of_the_whole_block(subject):
 def test_real_scans_have_no_tissue_and_no_protocol(head, plan):
     pair = make_pair(head, plan(), 0, 1)
 
-    class Real:
+    class Real(Acquisition):
+        """A scan that was really made."""
+
         sequence = None
+
+        def render(self, place):
+            raise NotImplementedError
+
+        def draw_spoiling(self, plan, generator, *, field_known):
+            raise NotImplementedError
+
+        def describe(self):
+            return "T1w (observed)"
 
     views = [dataclasses.replace(view, acquisition=Real()) for view in (pair.a, pair.b)]
     found = targets(dataclasses.replace(pair, a=views[0], b=views[1]), EVERYTHING, 0, 1, 0)
@@ -121,3 +132,20 @@ def test_the_maker_gives_what_is_wanted_and_the_same_each_time(head, plan):
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not torch.equal(one["hidden_a"], one["hidden_b"])
     assert PairMaker([head], plan(), 0)(0, 4, 1).keys() == {"a", "b", "clean_a", "clean_b"}
+
+
+def test_views_moved_on_their_own_are_mirrored_alike_and_lie_aside_by_the_stated_share(head, plan):
+    moved = WarpRanges(shared=False, shift=0.2, rotation=0.0, shear=0.0, elastic=0.0, scale=(1.0, 1.0))
+    apart, mirrored = [], set()
+    for step in range(60):
+        pair = make_pair(head, plan(geometry=moved), 0, step)
+        signs = [float(torch.linalg.det(v.warp.matrix)) for v in (pair.a, pair.b)]
+        assert signs[0] == signs[1]
+        mirrored.add(signs[0])
+        millimetres = (pair.a.warp.centre - pair.b.warp.centre) * pair.a.warp.subject_spacing
+        apart.append(millimetres / (16 * 3.0))
+    apart = torch.stack(apart)
+    assert mirrored == {-1.0, 1.0}
+    assert float(apart.abs().max()) <= 0.4
+    # The difference of two even draws of width 2 x 0.2 has a standard deviation of 0.4 / sqrt(6).
+    assert float(apart.std()) == pytest.approx(0.4 / math.sqrt(6), rel=0.12)

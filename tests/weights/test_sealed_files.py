@@ -35,7 +35,7 @@ class Small(torch.nn.Module):
 @pytest.fixture
 def small(tmp_path):
     """A whole file of a few hundred bytes."""
-    save_weights(tmp_path / "small.safetensors", Small(), CONTRACT)
+    save_weights(tmp_path / "small.safetensors", Small().state_dict(), CONTRACT)
     return tmp_path / "small.safetensors"
 
 
@@ -57,7 +57,7 @@ def test_what_was_written_is_read(small):
 
 
 def test_the_same_weights_give_the_same_bytes(small, tmp_path):
-    save_weights(tmp_path / "again.safetensors", Small(), CONTRACT)
+    save_weights(tmp_path / "again.safetensors", Small().state_dict(), CONTRACT)
     assert (tmp_path / "again.safetensors").read_bytes() == small.read_bytes()
 
 
@@ -147,13 +147,13 @@ def test_fields_of_later_versions_are_passed_over(small):
 def test_half_precision_rounds_weights_and_nothing_else(tmp_path):
     model = Small()
     model.b[0] = 1 / 3
-    save_weights(tmp_path / "half.safetensors", model, CONTRACT, half=True)
+    save_weights(tmp_path / "half.safetensors", model.state_dict(), CONTRACT, half=True)
     tensors, _ = read_weights(tmp_path / "half.safetensors", "encoder")
     assert (tensors["b"].dtype, tensors["a"].dtype) == (torch.float16, torch.int64)
     assert abs(float(tensors["b"][0]) - 1 / 3) < 2**-12
     model.b[0] = 1e6
     with pytest.raises(InputError, match=r"'b' beyond 65504.*Leave out --half"):
-        save_weights(tmp_path / "large.safetensors", model, CONTRACT, half=True)
+        save_weights(tmp_path / "large.safetensors", model.state_dict(), CONTRACT, half=True)
     assert not (tmp_path / "large.safetensors").exists()
 
 

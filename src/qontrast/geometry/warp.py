@@ -104,9 +104,11 @@ class WarpRanges:
         elastic: how far voxels are moved along each axis by the elastic warp: the standard deviation over the view's
             voxels, in every draw, millimetres of the view. Their mean is 0. The default folds nothing in views of
             32 mm and more; in a view of 96 mm twice as much is safe.
-        flip: probability of mirroring left and right.
+        flip: probability of mirroring left and right, both views of a pair alike.
         shared: whether both views of a pair are moved alike; if not, each is moved on its own around a common
             centre, and the pair still says which voxel is which.
+        shift: how far at most the centre of a view that is moved on its own lies from the common one along each axis,
+            as a share of the view's edge.
     """
 
     rotation: float = 12.0
@@ -115,6 +117,7 @@ class WarpRanges:
     elastic: float = 1.0
     flip: float = 0.5
     shared: bool = True
+    shift: float = 0.0
 
 
 def draw_warp(

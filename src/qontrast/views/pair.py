@@ -1,6 +1,6 @@
 """Two views of one subject that ought to embed alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -96,12 +96,8 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
     """
     generator = derive(seed, subject.name, step, slot)
     acquisitions = draw_acquisitions(subject, plan, seed, step, slot)
-    shape = (plan.crop,) * 3
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
-    warp = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
-    other = warp
-    if not plan.geometry.shared:
-        other = draw_warp(plan.geometry, centre, shape, plan.spacing, subject.grid.spacing, generator)
+    warp, other = draw_warps(plan, centre, subject.grid.spacing, generator)
     place, signal = Place(subject.grid, warp), None
     views: list[View] = []
     for acquisition, moved in zip(acquisitions, (warp, other), strict=True):
@@ -114,6 +110,26 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
         there = acquisition.there(signal)
         views.append(View(image, clean, acquisition, moved, spoiling, there, place))
     return ViewPair(subject.name, views[0], views[1])
+
+
+def draw_warps(
+    plan: ViewPlan, centre: Tensor, spacing: tuple[float, float, float], generator: torch.Generator
+) -> tuple[Warp, Warp]:
+    """Both views' warps; the same object twice where they share one."""
+    shape, ranges = (plan.crop,) * 3, plan.geometry
+    if ranges.shared:
+        warp = draw_warp(ranges, centre, shape, plan.spacing, spacing, generator)
+        return warp, warp
+    reach = 2 * ranges.shift * plan.crop * plan.spacing / torch.tensor(spacing)
+    first = draw_warp(ranges, _near(centre, reach, generator), shape, plan.spacing, spacing, generator)
+    # A view and its mirror image could not be told left from right: the tissue that matches would be ambiguous.
+    alike = replace(ranges, flip=float(torch.linalg.det(first.matrix) < 0))
+    return first, draw_warp(alike, _near(centre, reach, generator), shape, plan.spacing, spacing, generator)
+
+
+def _near(centre: Tensor, reach: Tensor, generator: torch.Generator) -> Tensor:
+    """A place in the box of edges ``reach`` around ``centre``; nothing is drawn for a box of no size."""
+    return centre + reach * (torch.rand(3, generator=generator) - 0.5) if bool(reach.any()) else centre
 
 
 def draw_centre(region: Box, spacing: tuple[float, float, float], edge: float, generator: torch.Generator) -> Tensor:

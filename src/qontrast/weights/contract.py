@@ -166,4 +166,5 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that this version knows; JSON has lists only."""
     known = {f.name: values[f.name] for f in fields(kind) if f.name in values}
-    return {name: tuple(v) if name in ("features", "classes", "embedding") else v for name, v in known.items()}
+    tuples = ("features", "classes", "decoder", "embedding")
+    return {name: tuple(v) if name in tuples else v for name, v in known.items()}
