@@ -15,6 +15,7 @@ from qontrast.cli.fit import fit
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.weights import app as weights_app
+from qontrast.engine.stopping import Stopped
 
 app = App(
     name="qontrast",
@@ -40,13 +41,16 @@ def run(arguments: list[str]) -> int:
     """Run the command line; errors that the user can mend are printed without a traceback.
 
     Returns:
-        The exit status: 0, 1 for an error, 2 for flags that were not understood, 130 if interrupted.
+        The exit status: 0, 1 for an error, 2 for flags that were not understood, 130 if interrupted, 143 if stopped.
     """
     try:
         arguments = take_dotted(arguments)
         app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         return 2
+    except Stopped as error:  # by a scheduler: as a process that ended by SIGTERM would say
+        print(error, file=sys.stderr)
+        return 143
     except QontrastError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -94,11 +98,11 @@ def pretrain(
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     net
-        cnn (the method's) or cnn-nano (for a CPU).
+        cnn (the method's), cnn-small, cnn-nano (for a CPU), residual or vit.
     steps
         Optimiser steps.
     batch
-        Subjects per step.
+        Subjects per step, of all processes together.
     seed
         All randomness of the run comes from it.
     device
@@ -171,7 +175,7 @@ def segment(
     freeze
         Keep the encoder as it is.
     net
-        Encoder to train from scratch: cnn or cnn-nano.
+        Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
     contrasts
         Sequences that label maps are scanned with.
     protocols
