@@ -199,7 +199,10 @@ def test_what_is_watched_stands_in_the_journal_and_changes_nothing(train, tmp_pa
     watched = train("watched", watch=Watch(3, measure))
     assert alike(watched, train("alone"))
     found = {line["step"]: line["probe_steps"] for line in journal(tmp_path / "watched") if "probe_steps" in line}
-    assert found == {0: 0.0, 3: 3.0, 6: 6.0, STEPS - 1: STEPS}
+    assert found == {0: 0.0, 3: 3.0, 6: 6.0, STEPS: STEPS}
+    again = (tmp_path / "watched" / JOURNAL).read_text()
+    train("watched", watch=Watch(3, measure), resume=True)
+    assert (tmp_path / "watched" / JOURNAL).read_text() == again
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])

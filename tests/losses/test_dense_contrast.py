@@ -53,18 +53,19 @@ def test_own_crops_in_the_bank_change_nothing():
 
 def test_neighbours_are_no_negatives():
     a, b, places = points(crops=1)
-    places = torch.zeros_like(places)
+    places = 0.1 * places
     bank = (a[:, :1], b[:, :1])
     assert float(dense_info_nce(a, b, places, bank, apart=1.0)) == pytest.approx(0, abs=1e-6)
     assert float(dense_info_nce(a, b, places, bank, apart=0.0)) > 0.1
 
 
-def test_a_voxel_drawn_twice_is_not_its_own_negative():
+@pytest.mark.parametrize("apart", [0.0, 2.0])
+def test_a_voxel_drawn_twice_is_not_its_own_negative(apart):
     a, b, _ = points(crops=1, count=4)
     far = 100 * torch.arange(4.0)[None, :, None].expand(1, 4, 3)
     bank = (a[:, :1], b[:, :1])
-    once = float(dense_info_nce(a, b, far, bank))
-    twice = float(dense_info_nce(*(torch.cat((v, v), dim=1) for v in (a, b, far)), bank))
+    once = float(dense_info_nce(a, b, far, bank, apart=apart))
+    twice = float(dense_info_nce(*(torch.cat((v, v), dim=1) for v in (a, b, far)), bank, apart=apart))
     # Each of the others is there twice, the voxel itself once.
     assert once < twice < once + math.log(2)
 

@@ -13,7 +13,7 @@ import safetensors
 
 
 def command(data, out, steps, *more):
-    views = ["--views.crop", "32", "--views.spacing", "3", "--batch", "2", "--probe.every", "0", "--workers", "0"]
+    views = ["--views.crop", "32", "--views.spacing", "3", "--batch", "2", "--probe.every", "0", "--workers", "1"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     task = ["-m", "qontrast", "pretrain", "--data", str(data), "--out", str(out), "--steps", str(steps)]
     return [*launcher, *task, *views, "--precision", "32", *more]
@@ -95,8 +95,8 @@ def test_a_killed_rank_ends_both_with_a_message_and_a_checkpoint(running, tmp_pa
 def test_two_processes_stop_when_asked_and_one_goes_on(running, labels_folder, tmp_path):
     process = running(6, "--optimisation.checkpoint_steps", "1000")
     wait_for(lambda: lines(tmp_path / "run"), process)
-    for rank in ranks_of(process):
-        os.kill(rank, signal.SIGTERM)
+    for rank in ranks_of(process):  # as torchrun and SLURM do: to all of a rank's processes, its loaders too
+        os.killpg(os.getpgid(rank), signal.SIGTERM)
     assert process.wait(timeout=60) != 0
     log = (tmp_path / "log").read_text()
     assert "stopped by SIGTERM" in log

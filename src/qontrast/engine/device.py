@@ -12,7 +12,7 @@ from qontrast.basics.errors import PlanError
 from qontrast.engine.ranks import processes
 
 Precision = Literal["auto", "32", "64", "bf16"]
-SILENCE = timedelta(minutes=10)  # after which a process that answers nothing counts as gone
+SILENCE = timedelta(hours=1)  # after which a process that answers nothing counts as gone: the first opens all data
 
 
 def has_fast_bf16(device: str) -> bool:

@@ -26,7 +26,7 @@ from qontrast.engine.schedule import polynomial, rising
 from qontrast.engine.stopping import Stopped, StopRequest
 
 SMOOTHED = 20  # steps over which the bar's speed is averaged
-GONE = re.compile(r"gloo|nccl|peer|connection|timed? ?out|store", re.IGNORECASE)
+GONE = re.compile(r"gloo|nccl|\bpeer\b|connection|timed? ?out|TCPStore", re.IGNORECASE)
 """What errors say when another process has gone."""
 
 
@@ -60,7 +60,7 @@ class Watch:
     """What is measured of the model now and then; the first rank does, while the others wait.
 
     Args:
-        every: so many steps, beginning before the first, and after the last.
+        every: so many steps, beginning before the first; and after the last, on a line of its own.
         measure: of the model and the number of steps done; numbers by name, for the journal.
     """
 
@@ -98,7 +98,12 @@ def fit(
     optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
     averaged = Average(model, optimisation.average) if optimisation.average else None
     start = _resume(fabric, model, optimizer, averaged, run) if run.resume else 0
-    fabric.barrier()  # nobody writes while another still reads
+    first, last = agree(-start, start)  # and nobody writes while another still reads
+    if -first != last:
+        raise InputError(
+            run.folder, f"checkpoints of {-first:.0f} and {last:.0f} steps", "one for all processes",
+            "Choose an --out that every machine sees.",
+        )  # fmt: skip
     training = _Training(fabric, model, optimizer, averaged, learn, optimisation, run, watch, start)
     training.go(batches)
     if averaged is not None:
@@ -126,25 +131,28 @@ class _Training:
         self.optimizer = optimizer
         self.model, self.wrapped = fabric.setup(model, optimizer)
         self.done = self.saved = start
+        self.fresh = start < optimisation.steps
         self.saved_at = time.monotonic()
+        self.stopping = ""  # what asked all processes to stop
         self.bad = 0  # steps in a row that were left out
         self.whole = True  # whether weights, moments and average belong to one step
         self.recent: deque[float] = deque(maxlen=SMOOTHED)
 
     def go(self, batches: Callable[[int], Iterable[Any]]) -> None:
         steps, first = self.optimisation.steps, self.fabric.global_rank == 0
-        journal = Journal(self.run.folder, keep_below=self.done) if first else None
+        journal = Journal(self.run.folder, keep_below=self.done + (not self.fresh)) if first else None
         try:
             with StopRequest() as request, training_bar(self.run.quiet or not first) as bar:
                 task = bar.add_task(self.run.title, total=steps, completed=self.done, said="")
-                # Loader processes are forked in here, so that a signal to all of them does not kill them.
                 source = iter(batches(self.done * self.optimisation.accumulate)) if self.done < steps else iter(())
                 while self.done < steps:
                     line = self._step(source, request)
                     if journal is not None:
                         journal.write(**line)
                         self._show(bar, task, line)
-                    self._keep(request)
+                    self._keep()
+                if journal is not None and self.fresh and (last := self._measured(steps)):
+                    journal.write(step=steps, **last, time=time.time())
         except BaseException as error:
             self._rescue(error)
             raise self._explained(error) from error
@@ -173,8 +181,8 @@ class _Training:
         means = {name: torch.stack([one[name].detach() for one in losses]).mean() for name in losses[0]}
         fine = bool(torch.isfinite(means["loss"])) and (norm is None or bool(torch.isfinite(norm)))
         spoilt, stop = agree(float(not fine), float(bool(request.asked)))
-        if stop:
-            request.asked = request.asked or "a signal to another process"
+        # Only what was agreed on counts: a signal that comes later is one for the next step.
+        self.stopping = (request.asked or "a signal to another process") if stop else ""
         self.whole = False
         if not spoilt:
             self.wrapped.step()
@@ -197,7 +205,6 @@ class _Training:
             "waiting": waited / seconds,
             "time": time.time(),
             **measured,
-            **(self._measured(self.done) if self.done == how.steps else {}),
         }
 
     def _measured(self, steps: int) -> dict[str, float]:
@@ -213,16 +220,16 @@ class _Training:
         said = f"loss {line['loss']:.3f}  {rate:.1f} {self.run.unit}/s  {line['waiting']:.0%} waiting"
         bar.update(task, advance=1, said=said)
 
-    def _keep(self, request: StopRequest) -> None:
+    def _keep(self) -> None:
         """Write a checkpoint when one is due; end where that was asked for."""
         how = self.optimisation
         due = time.monotonic() - self.saved_at > how.checkpoint_seconds
-        if due or self.done % how.checkpoint_steps == 0 or self.done == how.steps or request.asked:
+        if due or self.done % how.checkpoint_steps == 0 or self.done == how.steps or self.stopping:
             self._save()
-        if request.asked and self.done < how.steps:
+        if self.stopping and self.done < how.steps:
             self.fabric.barrier()  # no process goes before the checkpoint is there
             raise Stopped(
-                f"{self.run.folder}: stopped by {request.asked} after {self.done} of {how.steps} steps. "
+                f"{self.run.folder}: stopped by {self.stopping} after {self.done} of {how.steps} steps. "
                 "A checkpoint is written; run again with --resume."
             )
 
@@ -249,7 +256,7 @@ class _Training:
         if not isinstance(error, RuntimeError):
             return error
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "DataLoader worker" in text:
+        if "DataLoader worker" in text or "process died" in text:
             return QontrastError(
                 f"{self.run.folder}: a loader process died after {self.done} steps ({text}). Mostly the memory was "
                 "full: run again with --resume and fewer --workers or a smaller prefetch."
@@ -257,7 +264,7 @@ class _Training:
         if self.fabric.world_size > 1 and GONE.search(str(error)):
             return QontrastError(
                 f"{self.run.folder}: another of the {self.fabric.world_size} processes has gone after {self.done} "
-                f"steps ({text}). What was learned is kept; run again with --resume."
+                f"steps ({text}). Run again with --resume."
             )
         return error
 

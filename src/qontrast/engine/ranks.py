@@ -14,9 +14,10 @@ def processes() -> tuple[int, int]:
     if "WORLD_SIZE" in said and "LOCAL_WORLD_SIZE" in said:  # torchrun
         local = int(said["LOCAL_WORLD_SIZE"])
         return local, max(1, int(said["WORLD_SIZE"]) // local)
-    if "SLURM_PROCID" in said and int(said.get("SLURM_NTASKS", "1")) > 1:
-        machines = int(said.get("SLURM_NNODES", "1"))
-        return max(1, int(said["SLURM_NTASKS"]) // machines), machines
+    tasks = int(said.get("SLURM_STEP_NUM_TASKS", "1"))  # only srun sets it: a batch script alone is one process
+    if "SLURM_PROCID" in said and tasks > 1:
+        machines = int(said.get("SLURM_STEP_NUM_NODES", said.get("SLURM_NNODES", "1")))
+        return max(1, tasks // machines), machines
     return 1, 1
 
 

@@ -18,8 +18,7 @@ class Stopped(QontrastError):
 class StopRequest:
     """``with StopRequest() as request:`` signals of :data:`SIGNALS` set ``request.asked`` and no longer kill.
 
-    Loader processes that are forked inside inherit that: they end when their owner tells them to. Outside of the main
-    thread signals cannot be caught, and nothing changes.
+    Outside of the main thread signals cannot be caught, and nothing changes.
     """
 
     def __init__(self) -> None:
@@ -40,3 +39,13 @@ class StopRequest:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.asked = signal.Signals(number).name
+
+
+def ignore_stops(_: int = 0) -> None:
+    """Let a loader process live through a signal to the whole group: it ends when its owner tells it to.
+
+    PyTorch gives its workers a handler of their own, which ends them; so this has to be called in the worker.
+    """
+    for name in (*SIGNALS, "SIGINT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

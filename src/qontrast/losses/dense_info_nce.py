@@ -48,12 +48,18 @@ def dense_info_nce(
         raise InputError("dense InfoNCE", f"a temperature of {temperature:g}", "one above 0")
     with torch.autocast(a.device.type, enabled=False):
         one, other, bank_a, bank_b = (torch.nn.functional.normalize(full_precision(z), dim=-1) for z in (a, b, *others))
-        near = (torch.cdist(places, places) < apart).logical_and_(
-            ~torch.eye(a.shape[1], dtype=torch.bool, device=a.device)
-        )
+        near = _near(places, apart)
         forth = _one_way(one, other, near, bank_b, first, temperature)
         back = _one_way(other, one, near, bank_a, first, temperature)
         return 0.5 * (forth + back)
+
+
+def _near(places: Places, apart: float) -> Tensor:
+    """Which points lie too near to each other to be told apart, ``[crop, point, point]``; no point is so to itself."""
+    distance = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+    # A voxel that was drawn twice is at no distance from itself.
+    near = (distance < apart) | (distance == 0)
+    return near & ~torch.eye(places.shape[1], dtype=torch.bool, device=places.device)
 
 
 def _one_way(

@@ -10,7 +10,7 @@ from qontrast.losses.moments import off_diagonal, paired
 def vicreg(
     a: Embeddings, b: Embeddings, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0
 ) -> Tensor:
-    """The paper's sum of three terms, in single precision; the weights are the paper's.
+    """The paper's three terms with its weights, the variance averaged over both views, in single precision.
 
     Args:
         a, b: embeddings of the two views, row by row of the same subjects, ``[N, feature]``.

@@ -53,7 +53,7 @@ class DenseObjective(Objective):
         Raises:
             PlanError: if there is no such level.
         """
-        channels, _ = self._offered(widths)
+        channels = widths.decoded if self.of == "decoder" else widths.encoded
         if max(self.levels) >= len(channels):
             found, wanted = f"level {max(self.levels)}", f"0 to {len(channels) - 1}: the {self.of} has no more"
             raise PlanError("objectives, levels of a dense one", found, wanted)
@@ -72,11 +72,6 @@ class DenseObjective(Objective):
                 read = read_points(features, seen.batch[f"points_{name}"], stride)
                 rows[f"{name}{level}"] = head[str(level)](read.flatten(0, 1)).unflatten(0, read.shape[:2])
         return rows
-
-    def _offered(self, widths: Widths) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        if self.of == "decoder":
-            return widths.decoded, widths.decoded_strides
-        return widths.encoded, widths.encoded_strides
 
 
 def at_level(rows: Rows, level: int) -> tuple[Tensor, Tensor]:

@@ -46,13 +46,11 @@ class Widths:
         encoded: channels of the encoder's levels, finest first.
         encoded_strides: of each of them relative to the image.
         decoded: channels of the decoder's levels, finest first; none where no objective asks for a decoder.
-        decoded_strides: of each of them.
     """
 
     encoded: tuple[int, ...]
     encoded_strides: tuple[int, ...]
     decoded: tuple[int, ...]
-    decoded_strides: tuple[int, ...]
 
 
 class Seen:

@@ -25,8 +25,8 @@ class Pretrainer(nn.Module):
         self.pyramid = any(o.needs_decoder or o.needs_pyramid for o in self.objectives.values())
         if any(o.needs_decoder for o in self.objectives.values()):
             self.decoder = Decoder(encoder.features_per_level, encoder.strides)
-        decoded, strides = ((), ()) if self.decoder is None else (self.decoder.widths, self.decoder.strides)
-        widths = Widths(encoder.features_per_level, encoder.strides, decoded, strides)
+        decoded = () if self.decoder is None else self.decoder.widths
+        widths = Widths(encoder.features_per_level, encoder.strides, decoded)
         self.heads = nn.ModuleDict({name: o.head(widths) for name, o in self.objectives.items()})
 
     def forward(self, batch: dict[str, Tensor]) -> Rows:

@@ -39,19 +39,20 @@ def arrange(fabric: Fabric, model: Pretrainer, plan: PretrainPlan, out: Path, *,
     elif (out / ARRANGEMENT).is_file():
         layout = json.loads((out / ARRANGEMENT).read_text(encoding="utf-8"))["layout"]
     elif plan.optimisation.steps >= WORTH and fabric.global_rank == 0:
-        seconds = timed(fabric, model, plan.views.crop)
+        pairs = plan.compute.micro or max(1, plan.batch // fabric.world_size)
+        seconds = timed(fabric, model, plan.views.crop, min(IMAGES, 2 * pairs))
         best = min(seconds, key=lambda name: seconds[name])
         layout = best if seconds[best] < CLEARLY * seconds["contiguous"] else "contiguous"
         write_atomic(out / ARRANGEMENT, json.dumps({"layout": layout, "seconds": seconds}) + "\n")
         said = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items())
-        say(f"{layout} in memory (forth and back of {IMAGES} images: {said})", quiet=quiet)
+        say(f"{layout} in memory (a pass forth and back: {said})", quiet=quiet)
     quicken(model, fabric.broadcast(layout))
 
 
-def timed(fabric: Fabric, model: Pretrainer, crop: int) -> dict[Layout, float]:
+def timed(fabric: Fabric, model: Pretrainer, crop: int, count: int = IMAGES) -> dict[Layout, float]:
     """Shortest seconds of a pass forth and back through encoder and decoder, in each order in memory."""
     model.to(fabric.device)
-    images = torch.randn(IMAGES, 1, crop, crop, crop, device=fabric.device)
+    images = torch.randn(count, 1, crop, crop, crop, device=fabric.device)
     seconds: dict[Layout, float] = {}
     with torch.random.fork_rng():
         for round_ in range(ROUNDS):

@@ -5,15 +5,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
+from qontrast.engine.ranks import processes
 from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.quick import quicken
-from qontrast.nets.unet import UNet
+from qontrast.nets.unet import UNet, unet_widths
 from qontrast.tasks.cases import open_cases
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
@@ -44,6 +46,9 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         QontrastError: if the loss is not finite.
         WriteError: if the disk is full; the last good checkpoint remains.
     """
+    if processes() != (1, 1):
+        count = processes()[0] * processes()[1]
+        raise InputError("finetune", f"{count} processes", "one", "Run it without torchrun; pretrain takes many.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
@@ -70,19 +75,26 @@ def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, qui
         )
     arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
     start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
+    if pretrained is not None and pretrained[0] != unet_widths(encoder):
+        say(
+            f"note: the decoder is that of the pretraining, of {pretrained[0]} channels; from scratch it has "
+            f"{unet_widths(encoder)} (decoder: false for that)",
+            quiet=quiet,
+        )
     say(
         f"segment {', '.join(classes[1:])}: from {start}, {len(heads)} labelled heads, {described(fabric)}",
         quiet=quiet,
     )
     workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
     examples = Examples(CropMaker(cases, plan.views, plan.seed), len(cases), plan.batch, plan.seed)
-    steps = plan.optimisation.steps
+    steps = plan.optimisation.steps * plan.optimisation.accumulate
     criterion = DiceCrossEntropy()
 
     def losses(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         return {"loss": criterion(model(batch["image"]), batch["classes"])}
 
-    run = Run(out, "segment", plan.seed, digest(plan), plan.batch, unit="crops", resume=resume, quiet=quiet)
+    examples_a_step = plan.batch * plan.optimisation.accumulate
+    run = Run(out, "segment", plan.seed, digest(plan), examples_a_step, unit="crops", resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
     model = fit(
         fabric,

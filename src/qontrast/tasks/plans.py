@@ -6,7 +6,6 @@ from typing import Literal
 
 from qontrast.anatomy.cohort import Kind
 from qontrast.basics.errors import PlanError, nearest
-from qontrast.engine.device import Precision
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.catalogue import NETS
 from qontrast.nets.encoder import STRIDE
@@ -53,8 +52,7 @@ class Compute:
 
     Args:
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (bf16 autocast where the processor has it), ``32``, ``bf16``, or ``64`` to check the
-            arithmetic.
+        precision: ``auto`` (bf16 autocast where the processor has it), ``32`` or ``bf16``.
         workers: processes that make examples, on one thread each; -1 for one per core but one, if they fit the memory.
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
         micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
@@ -64,7 +62,7 @@ class Compute:
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Precision = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
     workers: int = -1
     prefetch: int = -1
     micro: int = 0
@@ -140,6 +138,10 @@ class PretrainPlan:
     def __post_init__(self) -> None:
         known_net(self.net)
         trainable_crop(self.views)
+        masked = self.objectives.masked
+        if masked.weight > 0 and masked.block >= self.views.crop:
+            found = f"{masked.block} voxels in views of {self.views.crop}"
+            raise PlanError("objectives.masked.block", found, "less: not all of a view can be hidden")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise PlanError("dropout", f"{self.dropout:g}", "0 or more, and below 1")
         if self.batch < 2:

@@ -89,7 +89,8 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
     examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     count = plan.optimisation.steps * plan.optimisation.accumulate
-    run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), plan.batch, resume=resume, quiet=quiet)
+    pairs = plan.batch * plan.optimisation.accumulate
+    run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), pairs, resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
     ranks = {"rank": fabric.global_rank, "ranks": fabric.world_size}
     fit(
@@ -126,6 +127,7 @@ def fresh_encoder(plan: PretrainPlan) -> Encoder:
         if plan.dropout:
             raise PlanError("dropout", f"{plan.dropout:g}", f"null or 0: {plan.net} drops nothing")
         return encoder
+    torch.manual_seed(derive_seed(plan.seed, "weights"))  # with and without dropout the weights begin alike
     return rebuild(encoder.features_per_level, {**encoder.settings, "dropout": plan.dropout})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from qontrast.basics.errors import MissingMapError
 from qontrast.engine.journal import JOURNAL
 from qontrast.engine.loop import Watch
 from qontrast.objectives.pretrainer import Pretrainer
@@ -17,17 +18,19 @@ from qontrast.tasks.speaking import say
 
 
 def watch_over(plan: PretrainPlan, out: Path, *, quiet: bool = False) -> Watch | None:
-    """What a run's loop is to measure, with a sentence whenever its state changes; None where nothing is asked for.
-
-    Raises:
-        MissingMapError: if no head can be shown in two contrasts.
+    """What a run's loop is to measure, with a sentence whenever its state changes; None where nothing is asked for, or
+    where no head can be shown in two contrasts.
     """
     if plan.probe.every == 0:
         return None
     sources, held_out = probe_sources([plan.cohort, *plan.others], plan.probe.heads, plan.seed)
     heads = open_probe(sources, quiet=quiet)
     asked = {"anatomies": plan.probe.anatomies, "contrasts": plan.probe.contrasts}
-    probe = make_probe(heads, plan.views, plan.seed, held_out=held_out, **asked)
+    try:
+        probe = make_probe(heads, plan.views, plan.seed, held_out=held_out, **asked)
+    except MissingMapError as error:
+        say(f"note: the run is not watched. {error}", quiet=quiet)
+        return None
     say(probe.describe(), quiet=quiet)
     return Watch(plan.probe.every, _Watcher(probe, out, quiet))
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
 from qontrast.engine.memory import keep_memory
+from qontrast.engine.stopping import ignore_stops
 
 MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
 SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
@@ -106,13 +107,18 @@ def batches(
         num_workers=workers,
         # Forked processes share the subjects that are already open; nothing else of the parent is used there.
         multiprocessing_context="fork" if workers and hasattr(os, "fork") else None,
-        worker_init_fn=keep_memory if workers else None,
+        worker_init_fn=_begin_worker if workers else None,
         prefetch_factor=prefetch if workers else None,
         pin_memory=pin,
         # Keeps the loader from drawing its unused base seed out of the global generator.
         generator=torch.Generator().manual_seed(0),
     )
     return iter(loader)
+
+
+def _begin_worker(_: int) -> None:
+    keep_memory()
+    ignore_stops()
 
 
 def default_workers(sharing: int = 1) -> int:
