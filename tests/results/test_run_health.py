@@ -127,3 +127,15 @@ def test_what_counts_in_a_journal():
 @pytest.mark.parametrize("rows", [HOT, LEARNED, SCATTERED, CLOSE])
 def test_the_order_and_scale_of_steps_is_that_of_the_journal(rows):
     assert judge(probed(list(reversed(rows)))) == judge(rows)
+
+
+def test_a_run_that_learns_voxels_alone_is_not_called_collapsed_but_said():
+    first = {"step": 0, "probe_spread": 7e-3, "probe_alignment": 6e-3, "probe_retrieval": 0.3}
+    same = {"probe_spread": 2e-5, "probe_alignment": 1e-5, "probe_retrieval": 0.3}
+    rows = [first | {"probe_correspondence": 0.11}]
+    rows += [{"step": step, **same, "probe_correspondence": 0.25} for step in (50, 100)]
+    verdict = judge(rows)
+    assert verdict.state == "learning"
+    assert "25% of voxels are found in another contrast, 11% before training" in verdict.sentence
+    idle = [{**row, "probe_correspondence": 0.11} for row in rows]
+    assert judge(idle).collapsed

@@ -18,6 +18,7 @@ CLOSE = 0.3  # of the first spread: still nearly the same
 FOUND = 0.3  # of the way from chance to always: collapsed runs reached 0.22
 LOST = 0.25  # likewise, where embeddings do differ: 0.1 to 0.2
 MIXED = 0.7  # contrasts' distance over anatomies': untrained 0.9, learned 0.2 to 0.4, differing at random 0.7 to 1.2
+RISEN = 1.5  # times the voxels found before training: the dense objective has been learned
 TOLD = 0.8  # of the sequence's name
 TWICE = 2  # measures in a row before a run is called collapsed
 EARLY = 50  # steps in which no run is called collapsed (a guess: a run that is yet to learn may dip first)
@@ -66,7 +67,8 @@ def judge(measures: Sequence[Mapping[str, float]]) -> Verdict:
 
     Collapsed, two measures in a row and not in the first 50 steps: the spread is below a fiftieth of the first, or
     below a twentieth and anatomies are hardly found; or, after 100 steps, embeddings have moved, but as much between
-    one anatomy's contrasts as between anatomies. Healthy: the spread is at least 0.3 of the first, anatomies are found,
+    one anatomy's contrasts as between anatomies. Where embeddings are the same but voxels are found half as often again as
+    at first, a dense objective learns, and the run is not called collapsed. Healthy: the spread is at least 0.3 of the first, anatomies are found,
     and they lie farther apart than contrasts.
 
     Args:
@@ -85,6 +87,8 @@ def judge(measures: Sequence[Mapping[str, float]]) -> Verdict:
     first, recent = known[0], known[1:][-TWICE:]
     age = step - first["step"]
     if age >= EARLY and len(recent) == TWICE and all(_same(m, first) for m in recent):
+        if _voxels(last) > RISEN * max(_voxels(first), 1e-300):
+            return Verdict("learning", step, _dense_only(first, last, step))
         return Verdict("collapsed", step, _collapsed("all embeddings are nearly the same", last, step))
     if age >= PATIENCE and len(recent) == TWICE and all(_mixed(m, first) for m in recent):
         told = last.get("probe_leak_sequence", 0.0) >= TOLD
@@ -111,6 +115,19 @@ def _same(measures: Mapping[str, float], first: Mapping[str, float]) -> bool:
 def _mixed(measures: Mapping[str, float], first: Mapping[str, float]) -> bool:
     still = 1 / STILL <= measures["probe_spread"] / max(first["probe_spread"], 1e-300) <= STILL
     return not still and _ratio(measures) > MIXED and _found(measures) < LOST
+
+
+def _voxels(measures: Mapping[str, float]) -> float:
+    """Share of voxels that are found in another contrast."""
+    return measures.get("probe_correspondence", 0.0)
+
+
+def _dense_only(first: Mapping[str, float], last: Mapping[str, float], step: int) -> str:
+    return (
+        f"Voxels are learned at step {step}, whole images are not: {_voxels(last):.0%} of voxels are found in another "
+        f"contrast, {_voxels(first):.0%} before training, but all pooled embeddings are nearly the same "
+        f"({_numbers(last)}). Good for dense tasks; for one vector a scan give pooled objectives more weight."
+    )
 
 
 def _found(measures: Mapping[str, float]) -> float:
