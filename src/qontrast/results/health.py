@@ -67,8 +67,9 @@ def judge(measures: Sequence[Mapping[str, float]]) -> Verdict:
 
     Collapsed, two measures in a row and not in the first 50 steps: the spread is below a fiftieth of the first, or
     below a twentieth and anatomies are hardly found; or, after 100 steps, embeddings have moved, but as much between
-    one anatomy's contrasts as between anatomies. Where embeddings are the same but voxels are found half as often again as
-    at first, a dense objective learns, and the run is not called collapsed. Healthy: the spread is at least 0.3 of the first, anatomies are found,
+    one anatomy's contrasts as between anatomies. Where embeddings are the same but voxels are found half as often again
+    as at first, a dense objective learns, and the run is not called collapsed. Healthy: the spread is at least 0.3 of
+    the first, anatomies are found,
     and they lie farther apart than contrasts.
 
     Args:
