@@ -42,7 +42,7 @@ def test_an_interrupted_pretraining_ends_bit_equal(every, stop, labels_folder, p
     plan = pretrain_plan(labels_folder, steps=5, checkpoint_steps=every)
     whole = pretrain(plan, tmp_path / "whole", quiet=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain_module, "pretraining_losses", stop_at(stop, pretrain_module.pretraining_losses))
+        patch.setattr(pretrain_module, "losses_of", stop_at(stop, pretrain_module.losses_of))
         with pytest.raises(KeyboardInterrupt):
             pretrain(plan, tmp_path / "stopped", quiet=True)
     assert [line["step"] for line in journal(tmp_path / "stopped")] == list(range(stop))

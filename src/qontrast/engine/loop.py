@@ -141,8 +141,9 @@ class _Training:
     def go(self, batches: Callable[[int], Iterable[Any]]) -> None:
         steps, first = self.optimisation.steps, self.fabric.global_rank == 0
         journal = Journal(self.run.folder, keep_below=self.done + (not self.fresh)) if first else None
+        request = StopRequest()
         try:
-            with StopRequest() as request, training_bar(self.run.quiet or not first) as bar:
+            with request, training_bar(self.run.quiet or not first) as bar:
                 task = bar.add_task(self.run.title, total=steps, completed=self.done, said="")
                 source = iter(batches(self.done * self.optimisation.accumulate)) if self.done < steps else iter(())
                 while self.done < steps:
@@ -155,7 +156,7 @@ class _Training:
                     journal.write(step=steps, **last, time=time.time())
         except BaseException as error:
             self._rescue(error)
-            raise self._explained(error) from error
+            raise self._explained(error, request.asked) from error
         finally:
             if journal is not None:
                 journal.close()
@@ -228,10 +229,13 @@ class _Training:
             self._save()
         if self.stopping and self.done < how.steps:
             self.fabric.barrier()  # no process goes before the checkpoint is there
-            raise Stopped(
-                f"{self.run.folder}: stopped by {self.stopping} after {self.done} of {how.steps} steps. "
-                "A checkpoint is written; run again with --resume."
-            )
+            raise self._stopped(self.stopping)
+
+    def _stopped(self, by: str) -> Stopped:
+        return Stopped(
+            f"{self.run.folder}: stopped by {by} after {self.done} of {self.optimisation.steps} steps. A checkpoint is "
+            "written; run again with --resume."
+        )
 
     def _save(self) -> None:
         if self.fabric.global_rank == 0:
@@ -252,11 +256,13 @@ class _Training:
             except QontrastError:
                 pass
 
-    def _explained(self, error: BaseException) -> BaseException:
+    def _explained(self, error: BaseException, asked: str) -> BaseException:
         if not isinstance(error, RuntimeError):
             return error
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "DataLoader worker" in text or "process died" in text:
+        if "DataLoader worker" in text and asked:  # the signal reached it, too
+            return self._stopped(asked)
+        if "DataLoader worker" in text:
             return QontrastError(
                 f"{self.run.folder}: a loader process died after {self.done} steps ({text}). Mostly the memory was "
                 "full: run again with --resume and fewer --workers or a smaller prefetch."

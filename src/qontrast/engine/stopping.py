@@ -1,7 +1,9 @@
 """A run that is asked to stop (a scheduler's preemption) ends after its step, with a checkpoint."""
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -41,11 +43,12 @@ class StopRequest:
         self.asked = signal.Signals(number).name
 
 
-def ignore_stops(_: int = 0) -> None:
-    """Let a loader process live through a signal to the whole group: it ends when its owner tells it to.
+def apart_from_signals(_: int = 0) -> None:
+    """Let a loader process live through a signal to the group of its owner, who ends it in its own time.
 
-    PyTorch gives its workers a handler of their own, which ends them; so this has to be called in the worker.
+    Schedulers and terminals signal whole groups. PyTorch's workers end by SIGTERM, and have to, or their owner could
+    not end them; so they leave the group.
     """
-    for name in (*SIGNALS, "SIGINT"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        with suppress(OSError):  # it leads a group already
+            os.setsid()

@@ -67,9 +67,9 @@ def pack(
     check_contract(contract, file)
     encoder = build(file, contract.features, contract.encoder)
     kept = {k: v.half().to(v) if half and v.is_floating_point() else v for k, v in tensors.items()}
-    for name, value in kept.items():
+    for weight, value in kept.items():
         if half and not torch.isfinite(value).all():
-            raise InputError(file, f"{name!r} beyond 65504", "weights that fit half precision", "Leave out --half.")
+            raise InputError(file, f"{weight!r} beyond 65504", "weights that fit half precision", "Leave out --half.")
     fill(encoder, split(kept)[0], file)
     journal_sha256, steps = training_log(run / JOURNAL)
     origin = Origin(name or out.stem, licence, data_licence, description, qontrast.__version__, journal_sha256, steps)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
 from qontrast.engine.memory import keep_memory
-from qontrast.engine.stopping import ignore_stops
+from qontrast.engine.stopping import apart_from_signals
 
 MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
 SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
@@ -118,7 +118,7 @@ def batches(
 
 def _begin_worker(_: int) -> None:
     keep_memory()
-    ignore_stops()
+    apart_from_signals()
 
 
 def default_workers(sharing: int = 1) -> int:

@@ -47,8 +47,10 @@ def refuse_pickle(path: Path) -> None:
         InputError: naming the file.
     """
     with path.open("rb") as stream:
-        begin = stream.read(4)
-    if path.suffix.lower() in PICKLES or begin[:1] == b"\x80" or begin == b"PK\x03\x04":
+        begin = stream.read(9)
+    # A safetensors file begins with the length of its header, any bytes at all, and the header with a brace.
+    pickled = begin[:1] == b"\x80" and begin[8:] != b"{"
+    if path.suffix.lower() in PICKLES or pickled or begin[:4] == b"PK\x03\x04":
         raise InputError(
             path,
             "a pickle or archive, which can hold code",
