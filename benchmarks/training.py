@@ -30,7 +30,7 @@ from qontrast.nets.quick import quicken
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
-from qontrast.tasks.arranging import CLEARLY, timed
+from qontrast.tasks.arranging import faster, timed
 from qontrast.views.maker import PairMaker
 from qontrast.views.plan import ViewPlan
 
@@ -81,9 +81,7 @@ def contend(ours: bool, net: str, batches: list[dict[str, torch.Tensor]], way: C
     model = Pretrainer(build_encoder(net), objectives)
     said = described(fabric)
     if ours:
-        seconds = timed(fabric, model, CROP)
-        best = min(seconds, key=lambda layout: seconds[layout])
-        layout = best if seconds[best] < CLEARLY * seconds["contiguous"] else "contiguous"
+        layout = faster(timed(fabric, model, CROP))
         quicken(model, layout)
         said += f", {layout}"
     model, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters(), 1e-4))

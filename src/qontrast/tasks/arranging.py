@@ -41,12 +41,17 @@ def arrange(fabric: Fabric, model: Pretrainer, plan: PretrainPlan, out: Path, *,
     elif plan.optimisation.steps >= WORTH and fabric.global_rank == 0:
         pairs = plan.compute.micro or max(1, plan.batch // fabric.world_size)
         seconds = timed(fabric, model, plan.views.crop, min(IMAGES, 2 * pairs))
-        best = min(seconds, key=lambda name: seconds[name])
-        layout = best if seconds[best] < CLEARLY * seconds["contiguous"] else "contiguous"
+        layout = faster(seconds)
         write_atomic(out / ARRANGEMENT, json.dumps({"layout": layout, "seconds": seconds}) + "\n")
         said = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items())
         say(f"{layout} in memory (a pass forth and back: {said})", quiet=quiet)
     quicken(model, fabric.broadcast(layout))
+
+
+def faster(seconds: dict[Layout, float]) -> Layout:
+    """The order that took clearly less time, or the contiguous one."""
+    best = min(seconds, key=lambda name: seconds[name])
+    return best if seconds[best] < CLEARLY * seconds["contiguous"] else "contiguous"
 
 
 def timed(fabric: Fabric, model: Pretrainer, crop: int, count: int = IMAGES) -> dict[Layout, float]:
