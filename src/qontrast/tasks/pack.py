@@ -16,7 +16,7 @@ from qontrast.engine.journal import JOURNAL
 from qontrast.nets.encoder import STRIDE
 from qontrast.tasks.loading import check_contract, embed_probe, load
 from qontrast.weights.card import model_card
-from qontrast.weights.contract import VERSION, Origin, Probe, read_weights, save_weights
+from qontrast.weights.contract import VERSION, Origin, Probe, halved, read_weights, save_weights
 from qontrast.weights.encoder import ENCODER, build, fill, split
 from qontrast.weights.probe import RECIPE, probe_sha256
 from qontrast.weights.seal import seal_of
@@ -66,10 +66,7 @@ def pack(
     tensors, contract = read_weights(file, "encoder")
     check_contract(contract, file)
     encoder = build(file, contract.features, contract.encoder)
-    kept = {k: v.half().to(v) if half and v.is_floating_point() else v for k, v in tensors.items()}
-    for weight, value in kept.items():
-        if half and not torch.isfinite(value).all():
-            raise InputError(file, f"{weight!r} beyond 65504", "weights that fit half precision", "Leave out --half.")
+    kept = halved(tensors, file) if half else tensors
     fill(encoder, split(kept)[0], file)
     journal_sha256, steps = training_log(run / JOURNAL)
     origin = Origin(name or out.stem, licence, data_licence, description, qontrast.__version__, journal_sha256, steps)

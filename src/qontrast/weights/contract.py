@@ -114,12 +114,22 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], contract: Contract, 
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     if half:
-        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-        for name, value in tensors.items():
-            if not torch.isfinite(value).all():
-                raise InputError(path, f"{name!r} beyond 65504", "weights that fit half precision", "Leave out --half.")
+        tensors = halved(tensors, path)
     text = json.dumps({FIELD: BLANK, **asdict(contract)})
     write_atomic(path, seal(safetensors.torch.save(tensors, metadata={KEY: text})))
+
+
+def halved(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Weights in half precision; whole numbers stay.
+
+    Raises:
+        InputError: if a weight does not fit.
+    """
+    found = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    for name, value in found.items():
+        if not torch.isfinite(value).all():
+            raise InputError(path, f"{name!r} beyond 65504", "weights that fit half precision", "Leave out --half.")
+    return found
 
 
 def read_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], Contract]:
