@@ -21,8 +21,8 @@ class Journal:
 
     def __init__(self, folder: Path, keep_below: int = 0) -> None:
         self.path = folder / JOURNAL
-        kept = [line for line in _lines(self.path) if json.loads(line).get("step", -1) < keep_below]
-        write_atomic(self.path, "".join(line + "\n" for line in kept))
+        kept = [row for row in read_journal(folder) if row.get("step", -1) < keep_below]
+        write_atomic(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self._stream = self.path.open("a", encoding="utf-8")
         self._board = _tensorboard(folder)
 
@@ -55,18 +55,18 @@ class Journal:
             self._board.close()
 
 
-def _lines(path: Path) -> list[str]:
-    """The whole lines of a journal; a torn last one is dropped."""
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's journal; a torn last one is dropped. Empty where there is none."""
+    path = folder / JOURNAL
     if not path.is_file():
         return []
-    whole = []
+    rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            json.loads(line)
+            rows.append(json.loads(line))
         except json.JSONDecodeError:
             break
-        whole.append(line)
-    return whole
+    return rows
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -4,6 +4,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ class _Training:
         self.saved_at = time.monotonic()
         self.stopping = ""  # what asked all processes to stop
         self.bad = 0  # steps in a row that were left out
-        self.whole = True  # whether weights, moments and average belong to one step
+        self.whole = True  # whether weights, moments, average and journal belong to one step
         self.recent: deque[float] = deque(maxlen=SMOOTHED)
 
     def go(self, batches: Callable[[int], Iterable[Any]]) -> None:
@@ -151,6 +152,7 @@ class _Training:
                     if journal is not None:
                         journal.write(**line)
                         self._show(bar, task, line)
+                    self.done, self.whole = self.done + 1, True  # only now: a checkpoint is never ahead of the journal
                     self._keep()
                 if journal is not None and self.fresh and (last := self._measured(steps)):
                     journal.write(step=steps, **last, time=time.time())
@@ -190,7 +192,6 @@ class _Training:
             if self.averaged is not None:
                 self.averaged.update(self.inner)
         self.wrapped.zero_grad(set_to_none=True)
-        self.done, self.whole = step + 1, True
         self.bad = self.bad + 1 if spoilt else 0
         if self.bad >= how.patience:
             raise self._diverged(step, float(means["loss"]), norm)
@@ -237,24 +238,23 @@ class _Training:
             "written; run again with --resume."
         )
 
+    def _write(self) -> None:
+        progress = Progress(self.done, self.run.plan, self.fabric.world_size)
+        save_checkpoint(self.run.folder, self.inner, self.optimizer, progress, self.averaged)
+
     def _save(self) -> None:
         if self.fabric.global_rank == 0:
-            progress = Progress(self.done, self.run.plan, self.fabric.world_size)
-            save_checkpoint(self.run.folder, self.inner, self.optimizer, progress, self.averaged)
+            self._write()
         self.saved, self.saved_at = self.done, time.monotonic()
 
     def _rescue(self, error: BaseException) -> None:
         """Keep what was learned since the last checkpoint, whatever went wrong beside it."""
-        alone = self.fabric.world_size == 1 or self.fabric.global_rank == 0
         if isinstance(error, (Stopped, WriteError)) or not self.whole or self.done == self.saved or self.bad:
             return
         # Weights are the same in all processes: where the first has gone, any other may write them.
-        if alone or isinstance(error, RuntimeError):
-            progress = Progress(self.done, self.run.plan, self.fabric.world_size)
-            try:
-                save_checkpoint(self.run.folder, self.inner, self.optimizer, progress, self.averaged)
-            except QontrastError:
-                pass
+        if self.fabric.global_rank == 0 or isinstance(error, RuntimeError):
+            with suppress(QontrastError):
+                self._write()
 
     def _explained(self, error: BaseException, asked: str) -> BaseException:
         if not isinstance(error, RuntimeError):

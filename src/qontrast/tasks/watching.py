@@ -1,13 +1,12 @@
 """A pretraining is watched: measured on a probe set now and then, and judged at once."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from qontrast.basics.errors import MissingMapError
-from qontrast.engine.journal import JOURNAL
+from qontrast.engine.journal import read_journal
 from qontrast.engine.loop import Watch
 from qontrast.objectives.pretrainer import Pretrainer
 from qontrast.results.health import Verdict, judge, probed
@@ -52,7 +51,7 @@ class _Watcher:
     def __call__(self, model: nn.Module, steps: int) -> dict[str, float]:
         assert isinstance(model, Pretrainer)
         if self.rows is None:
-            self.rows = [row for row in _journal(self.out) if row["step"] < steps]
+            self.rows = [row for row in read_journal(self.out) if row["step"] < steps]
         found = measure(self.probe, *pyramid_of(model.encoder, model.decoder), model=model)
         self.rows.append({"step": steps, **found})
         verdict = judge(probed(self.rows))
@@ -63,16 +62,3 @@ class _Watcher:
         if verdict.state != self.state:
             say(verdict.sentence, quiet=self.quiet and not verdict.collapsed)
             self.state = verdict.state
-
-
-def _journal(out: Path) -> list[dict[str, Any]]:
-    file = out / JOURNAL
-    if not file.is_file():
-        return []
-    rows = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break  # a torn last line
-    return rows
