@@ -1,7 +1,6 @@
 """Whether the features of a voxel find the same voxel in another contrast of the same head."""
 
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from jaxtyping import Float
@@ -57,33 +56,3 @@ def correspondence(
         chance=1 / len(a),
         chance_within=float(near.mean()),
     )
-
-
-def read_features(
-    features: Float[Tensor, "channel x y z"], places: Places, stride: int = 1
-) -> Float[Tensor, "place channel"]:
-    """A feature map at places of the image that it was made of, by trilinear interpolation.
-
-    Voxel i of a map with stride s covers the image's voxels s i to s i + s - 1, so its centre is at s i + (s - 1) / 2.
-    Beyond the outermost centres the border's features go on.
-
-    Args:
-        features: ``[channel, x, y, z]``.
-        places: voxel coordinates in the image.
-        stride: how many of the image's voxels one of the map spans along each axis.
-    """
-    sizes = torch.tensor(features.shape[1:])
-    at = (places.cpu().double() - (stride - 1) / 2) / stride
-    at = torch.minimum(at.clamp(min=0), sizes - 1.0)
-    low = torch.minimum(at.floor().long(), (sizes - 2).clamp(min=0))
-    beyond = at - low
-    steps = torch.tensor([features.shape[2] * features.shape[3], features.shape[3], 1])
-    flat = features.flatten(1)
-    read = torch.zeros(len(places), len(flat), dtype=torch.float64)
-    # geometry.Reading is for many points of few channels; here there are few points of many.
-    for corner in product((0, 1), repeat=3):
-        voxel = torch.minimum(low + torch.tensor(corner), sizes - 1)
-        weight = torch.where(torch.tensor(corner) > 0, beyond, 1 - beyond).prod(dim=1)
-        index = (voxel * steps).sum(dim=1).to(flat.device)
-        read += weight[:, None] * flat[:, index].T.cpu()
-    return read

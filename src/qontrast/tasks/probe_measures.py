@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from qontrast.metrics.correspondence import correspondence, read_features
+from qontrast.geometry.points import read_points
+from qontrast.metrics.correspondence import correspondence
 from qontrast.metrics.leakage import echo_time_leakage, sequence_leakage
 from qontrast.metrics.representation import alignment, effective_rank, retrieval, uniformity
 from qontrast.nets.contract import Encoder
@@ -60,8 +61,10 @@ def measure(
             some = images[start : start + batch].to(_device(model))
             vectors.append(embed(some).float().cpu())
             maps = dense(some) if dense is not None else None
-            for row in range(len(some) if maps else 0):
-                read.append([_features(level[row], places[start + row], shape[0]) for level in maps or ()])
+            if maps:
+                here = places[start : start + batch].to(some.device)
+                found = [read_points(level, here, shape[0] // level.shape[-1]).cpu() for level in maps]
+                read += [list(rows) for rows in zip(*found, strict=True)]
     embeddings = torch.cat(vectors).reshape(anatomies, contrasts, -1)
     values = _of_embeddings(embeddings) | _leaks(embeddings, probe)
     if read and probe.places.shape[2] >= FEWEST_PLACES:
@@ -105,10 +108,6 @@ def evaluating(model: nn.Module | None) -> Iterator[None]:
 def _device(model: nn.Module | None) -> torch.device:
     parameter = next(model.parameters(), None) if model is not None else None
     return parameter.device if parameter is not None else torch.device("cpu")
-
-
-def _features(level: Tensor, places: Tensor, edge: int) -> Tensor:
-    return read_features(level, places, edge // level.shape[-1]).cpu()
 
 
 def _of_embeddings(embeddings: Float[Tensor, "anatomy contrast feature"]) -> dict[str, float]:
