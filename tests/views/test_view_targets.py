@@ -45,9 +45,10 @@ def test_points_lie_where_there_is_something_and_no_two_in_one_voxel(head, plan)
 
 def test_too_few_voxels_are_taken_again(head, plan):
     pair = make_pair(head, plan(), 0, 2)
-    few = torch.zeros_like(pair.a.there)
-    few[3, 4, 5] = few[6, 7, 8] = True
-    a, _ = matched_points(dataclasses.replace(pair, a=dataclasses.replace(pair.a, there=few)), 7, derive(0))
+    few = torch.zeros_like(pair.a.image)
+    few[0, 0, 3, 4, 5] = few[0, 0, 6, 7, 8] = 1.0
+    view = dataclasses.replace(pair.a, signal=(few, None))
+    a, _ = matched_points(dataclasses.replace(pair, a=view), 7, derive(0))
     assert a.shape == (7, 3)
     assert len(a.unique(dim=0)) == 2
 

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from qontrast.anatomy.observed import ObservedHead, ObservedScan
 from qontrast.anatomy.subject import Head, Subject, Tissue
@@ -49,11 +48,6 @@ class Acquisition(ABC):
             return normalise(values if self.sequence is None else self.sequence.image(values))
         image = scanned(self.sequence, values, spoiling, b0)
         return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
-
-    def there(self, signal: Signal) -> Tensor:
-        """Where there is any signal, booleans ``[x, y, z]``: nowhere else can two views be compared."""
-        magnitude = signal[0][0].abs().amax(dim=0)
-        return magnitude > EMPTY * magnitude.max()
 
     @abstractmethod
     def describe(self) -> str:

@@ -11,7 +11,7 @@ from qontrast.basics.shapes import Coordinates, Volume
 from qontrast.geometry.sample import Box
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
-from qontrast.views.acquisition import Acquisition, Simulated, draw_acquisitions
+from qontrast.views.acquisition import EMPTY, Acquisition, Signal, Simulated, draw_acquisitions
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
 from qontrast.views.spoiling import Spoiling
@@ -27,7 +27,7 @@ class View:
         acquisition: its contrast.
         warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
         spoiling: its artefacts.
-        there: where there is any signal, booleans ``[x, y, z]``.
+        signal: what the images were made of, before anything was spoilt.
         place: where its voxels lie in the head.
     """
 
@@ -36,8 +36,14 @@ class View:
     acquisition: Acquisition
     warp: Warp
     spoiling: Spoiling
-    there: Tensor
+    signal: Signal
     place: Place
+
+    @property
+    def there(self) -> Tensor:
+        """Where there is any signal, booleans ``[x, y, z]``: nowhere else can two views be compared."""
+        magnitude = self.signal[0][0].abs().amax(dim=0)
+        return magnitude > EMPTY * magnitude.max()
 
     @property
     def sequence(self) -> Sequence:
@@ -107,8 +113,7 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
             signal = acquisition.render(place)
         spoiling = acquisition.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         image, clean = acquisition.image(signal, spoiling), acquisition.image(signal, None)
-        there = acquisition.there(signal)
-        views.append(View(image, clean, acquisition, moved, spoiling, there, place))
+        views.append(View(image, clean, acquisition, moved, spoiling, signal, place))
     return ViewPair(subject.name, views[0], views[1])
 
 

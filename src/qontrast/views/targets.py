@@ -79,11 +79,12 @@ def matched_points(
     Without replacement as long as there are enough; voxels whose match lies outside of view b are left out. Of views
     without tissue or overlap, any voxels are taken.
     """
-    seen = pair.a.there.flatten().nonzero().flatten()
+    there = pair.a.there
+    seen = there.flatten().nonzero().flatten()
     if not len(seen):
-        seen = torch.arange(pair.a.there.numel())
+        seen = torch.arange(there.numel())
     drawn = seen[torch.randperm(len(seen), generator=generator)[: 2 * count]]
-    _, y, z = pair.a.there.shape
+    _, y, z = there.shape
     a = torch.stack((drawn // (y * z), drawn // z % y, drawn % z), dim=1)
     b = a.float()
     if pair.a.warp is not pair.b.warp:
