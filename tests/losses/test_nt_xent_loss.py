@@ -105,7 +105,7 @@ def test_half_precision_is_reckoned_in_single():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_subjects_are_refused(count):
-    with pytest.raises(InputError, match=rf"\({count}, 7\).*2 subjects or more"):
+    with pytest.raises(InputError, match=rf"\({count}, 7\).*2 rows or more"):
         nt_xent(*embeddings(count))
 
 

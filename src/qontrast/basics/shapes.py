@@ -25,6 +25,12 @@ Coordinates = Float[Tensor, "u v w 3"]
 Embeddings = Float[Tensor, "batch feature"]
 """One vector per image."""
 
+PointFeatures = Float[Tensor, "crop point feature"]
+"""Features of points of each crop."""
+
+Bank = Float[Tensor, "crops some feature"]
+"""Features of a few points of every crop of the whole batch."""
+
 PerBatch = Float[Tensor, " batch"]
 """One number per subject of a batch."""
 

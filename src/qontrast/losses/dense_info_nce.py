@@ -7,11 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.shapes import full_precision
+from qontrast.basics.shapes import Bank, PointFeatures, full_precision
 
-PointFeatures = Float[Tensor, "crop point feature"]
 Places = Float[Tensor, "crop point 3"]
-Bank = Float[Tensor, "crops some feature"]
 
 
 def dense_info_nce(

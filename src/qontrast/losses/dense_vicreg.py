@@ -1,15 +1,11 @@
 """VICReg on matched voxels: Bardes et al. 2022 (arXiv:2210.01571), by known correspondence alone."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.shapes import full_precision
+from qontrast.basics.shapes import Bank, PointFeatures, full_precision
 from qontrast.losses.vicreg import redundancy, spread
-
-PointFeatures = Float[Tensor, "crop point feature"]
-Bank = Float[Tensor, "crops some feature"]
 
 
 def dense_vicreg(

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import Embeddings, full_precision
+from qontrast.losses.moments import paired
 
 
 def nt_xent(a: Embeddings, b: Embeddings, temperature: float = 0.5) -> Tensor:
@@ -20,10 +21,7 @@ def nt_xent(a: Embeddings, b: Embeddings, temperature: float = 0.5) -> Tensor:
     Raises:
         InputError: if the batch has a single subject (no negatives), the shapes differ or t is not positive.
     """
-    if a.shape != b.shape or a.shape[0] < 2:
-        raise InputError(
-            "NT-Xent", f"batches of {tuple(a.shape)} and {tuple(b.shape)}", "two alike with 2 subjects or more"
-        )
+    paired("NT-Xent", a, b)
     if not temperature > 0:
         raise InputError("NT-Xent", f"a temperature of {temperature:g}", "one above 0")
     with torch.autocast(a.device.type, enabled=False):
