@@ -47,7 +47,7 @@ def main() -> None:
     maker = PairMaker(find_subjects("embedded", embedded=given.batch), ViewPlan(crop=CROP, spacing=2.0), 0)
     pairs = [[maker(slot, step, slot) for slot in range(given.batch)] for step in range(TURN)]
     batches = [{name: torch.stack([p[name] for p in some]) for name in some[0]} for some in pairs]
-    context, ways = mp.get_context("fork"), {}
+    context, ways = mp.get_context("spawn"), {}
     for name in ("as published", "ours"):
         here, there = context.Pipe()
         context.Process(target=contend, args=(name == "ours", given.net, batches, there), daemon=True).start()
