@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qontrast.sweeps.sweep import sweep
     from qontrast.tasks.loading import load
     from qontrast.weights.encoder import load_encoder
 
@@ -17,9 +18,9 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__", "load", "load_encoder"]
+__all__ = ["__version__", "load", "load_encoder", "sweep"]
 
-_LAZY = {"load": "qontrast.tasks.loading", "load_encoder": "qontrast.weights.encoder"}
+_LAZY = {"load": "qontrast.tasks.loading", "load_encoder": "qontrast.weights.encoder", "sweep": "qontrast.sweeps.sweep"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
+from qontrast.cli.sweep import sweep
 from qontrast.cli.weights import app as weights_app
 from qontrast.engine.stopping import Stopped
 
@@ -33,6 +34,7 @@ app.command(fit)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
+app.command(sweep)
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 
@@ -350,7 +352,7 @@ def demo(*, out: Path = Path("demo"), overwrite: bool = False, quiet: bool = Fal
 
 
 @app.command
-def plan(kind: Literal["pretrain", "finetune"], /) -> None:
+def plan(kind: Literal["pretrain", "finetune", "sweep"], /) -> None:
     """Print a plan with every field and its default, to start a YAML file from.
 
     Parameters
@@ -361,4 +363,9 @@ def plan(kind: Literal["pretrain", "finetune"], /) -> None:
     from qontrast.tasks.plan_file import annotated_plan
     from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
+    if kind == "sweep":
+        from qontrast.sweeps.plan import SweepPlan
+
+        print(annotated_plan(SweepPlan()), end="")
+        return
     print(annotated_plan(PretrainPlan() if kind == "pretrain" else FinetunePlan()), end="")

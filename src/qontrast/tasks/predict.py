@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from monai.inferers import sliding_window_inference
-from torch import Tensor
+from torch import Tensor, nn
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
@@ -15,7 +15,6 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
-from qontrast.nets.unet import UNet
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.resampling import at_spacing, head_box
@@ -34,12 +33,12 @@ class Segmenter:
     """A network with the contract of its input, on a device.
 
     Args:
-        net: the U-Net, in ``eval``.
+        net: windows to class scores, in ``eval``: a U-Net, or an ONNX file in its place.
         contract: spacing, window, classes.
         device: ``cpu`` or ``cuda``.
     """
 
-    net: UNet
+    net: nn.Module
     contract: Contract
     device: str
 

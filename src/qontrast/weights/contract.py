@@ -160,10 +160,7 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
         if type(version) is not int or version not in range(VERSION + 1):
             found, known_ones = f"a contract of version {version!r}", f"version {VERSION} or older"
             raise InputError(path, found, known_ones, "Update qontrast to read it.")
-        known = _known(Contract, values)
-        known["origin"] = Origin(**_known(Origin, values["origin"])) if values.get("origin") else None
-        known["probe"] = Probe(**_known(Probe, values["probe"])) if values.get("probe") else None
-        contract = Contract(**known)
+        contract = parse_contract(values)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             path, "a safetensors file without a contract of qontrast", f"{wanted} written by qontrast"
@@ -171,6 +168,18 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
     if version and not digest:
         raise InputError(path, "no checksum", "the one that it was packed with", "Copy it again from its origin.")
     return contract
+
+
+def parse_contract(values: Mapping[str, Any]) -> Contract:
+    """A contract from its JSON object; fields of later versions are passed over.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: for anything else.
+    """
+    known = _known(Contract, values)
+    known["origin"] = Origin(**_known(Origin, values["origin"])) if values.get("origin") else None
+    known["probe"] = Probe(**_known(Probe, values["probe"])) if values.get("probe") else None
+    return Contract(**known)
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
