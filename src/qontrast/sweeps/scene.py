@@ -1,5 +1,6 @@
 """One head at one place: the geometry is worked out once, and each protocol costs its signal alone."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,6 @@ from qontrast.views.render import Place, oversampling
 from qontrast.views.spoiling import noise_alone, scanned
 
 MARGIN_MM = 12.0  # of air around the head, where the maps have it
-SILENT = 1e12  # an SNR at which noise is below rounding
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Scene:
             reference: whose noise this protocol has too: its SNR then grows and falls with its signal.
         """
         signal = self.signal(protocol)
-        noise = ComplexNoise(SILENT if snr is None else snr, self.seed)
+        noise = ComplexNoise(math.inf if snr is None else snr, self.seed)
         if snr is not None and reference is not None:
             wanted, own = (float(noise.sigma(s).mean()) for s in (self.signal(reference), signal))
             if wanted > 0 and own > 0:
@@ -127,8 +127,8 @@ def _in_blocks(box: Box, grid: Grid, spacing: float, factor: int) -> tuple[Box, 
     grown = []
     for (a, b), (low, high), n in zip(box, wide, grid.shape, strict=True):
         length = min(-(-(high - low) // factor), n // factor) * factor
-        start = max(0, min(low, n - length, a))
-        if start + length < b:  # the head fills the grid, which is no multiple of the block
+        start = min(max(low, b - length), n - length)
+        if start > a or start + length < b:  # the head fills the grid, which is no multiple of the block
             return wide, False
         grown.append((start, start + length))
     return (grown[0], grown[1], grown[2]), True

@@ -64,7 +64,7 @@ class OnnxNet(nn.Module):
             return found[:, :, None, None, None].float()
         labels = found[:, 0] if found.ndim == 5 and found.shape[1] == 1 and self.classes > 1 else found
         if labels.ndim == 4:
-            whole = labels.round().long()
+            whole = labels.float().round().long()
             if self.classes and int(whole.max()) >= self.classes:
                 found_labels = f"the label {int(whole.max())}"
                 raise InputError(self.path, found_labels, f"0 to {self.classes - 1}", "Name more --form.classes.")
