@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qontrast.sweeps.sweep import sweep
     from qontrast.tasks.loading import load
     from qontrast.weights.encoder import load_encoder
 
@@ -18,9 +17,9 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__", "load", "load_encoder", "sweep"]
+__all__ = ["__version__", "load", "load_encoder"]
 
-_LAZY = {"load": "qontrast.tasks.loading", "load_encoder": "qontrast.weights.encoder", "sweep": "qontrast.sweeps.sweep"}
+_LAZY = {"load": "qontrast.tasks.loading", "load_encoder": "qontrast.weights.encoder"}
 
 
 def __getattr__(name: str) -> Any:

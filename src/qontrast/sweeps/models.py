@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 class SegmenterModel(Model):
     """A segmenter of qontrast, or an ONNX file in its place: windows slide over the head, as in ``predict``."""
 
-    def __init__(self, segmenter: Segmenter, name: str, digest: str) -> None:
-        self.segmenter, self.name, self.digest = segmenter, name, digest
+    def __init__(self, segmenter: Segmenter, name: str, digest: str, overlap: float) -> None:
+        self.segmenter, self.name = replace(segmenter, overlap=overlap), name
+        self.digest = f"{digest}, windows overlap by {overlap:g}"
         self.spacing, self.classes = segmenter.contract.spacing, segmenter.contract.classes
 
     def raw(self, image: Volume, grid: Grid) -> np.ndarray:
@@ -86,7 +88,7 @@ def open_model(model: str | Path | Callable[..., Any], form: ModelForm, device: 
     name = path.parent.name if path.name in (MODEL, ENCODER) else path.name
     if _kind(path) == "segmenter":
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return SegmenterModel(open_segmenter(path, device), name, digest)
+        return SegmenterModel(open_segmenter(path, device), name, digest, form.overlap)
     return EncoderModel(load(path, device=device), name)
 
 
@@ -122,7 +124,7 @@ def _onnx(path: Path, form: ModelForm) -> Model:
     settings = f"{net.digest} {form.normalisation} {contract.spacing:g} {contract.crop} {contract.classes}"
     digest = net.digest if stated is not None else hashlib.sha256(settings.encode()).hexdigest()
     if contract.kind == "segmenter":
-        return SegmenterModel(Segmenter(inner, contract, "cpu"), path.name, digest)
+        return SegmenterModel(Segmenter(inner, contract, "cpu"), path.name, digest, form.overlap)
     if stated is not None:
         check_contract(contract, path)
     return EncoderModel(Loaded(inner, contract, path, digest, "cpu"), path.name)

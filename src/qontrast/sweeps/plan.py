@@ -25,16 +25,20 @@ class ModelForm:
         normalisation: of each window for a foreign ONNX file, zscore (clipped to its percentiles 0.5 and 99.5) or
             minmax (the same clipping, then 0 to 1); a callable gets the scanner's own values.
         classes: names of the labels that come out, background first; or freesurfer, for FreeSurfer's indices.
+        overlap: of a segmenter's sliding windows; predict takes 0.5, which costs nearly twice as much.
     """
 
     spacing: float | None = None
     crop: int | None = None
     normalisation: Literal["zscore", "minmax"] = "zscore"
     classes: tuple[str, ...] = ()
+    overlap: float = 0.25
 
     def __post_init__(self) -> None:
         if self.spacing is not None and not 0.1 <= self.spacing <= 10:
             raise PlanError("form.spacing", f"{self.spacing:g}", "0.1 to 10 mm")
+        if not 0 <= self.overlap < 1:
+            raise PlanError("form.overlap", f"{self.overlap:g}", "0 or more, and below 1")
         if self.crop is not None and self.crop < 1:
             raise PlanError("form.crop", f"{self.crop}", "1 voxel or more")
         if self.classes and self.classes != (FREESURFER,) and self.classes[0] != "background":
@@ -56,7 +60,7 @@ class SweepPlan:
         sequences: that are swept.
         planes: other parameters or ranges than a sequence's own plane; see qontrast.sweeps.planes.
         fields: field strengths, tesla.
-        points: values along each axis of a plane.
+        points: values along each axis of a plane; those of 3 are among those of 5 and of 9, and are not computed again.
         clinical: whether the named protocols of the swept sequences are scored too, as they are.
         protocols: JSON sidecars of scans (or the scans beside them) whose protocols are scored too.
         reference: the protocol that others are compared with, a named one or a sequence.
@@ -77,7 +81,7 @@ class SweepPlan:
     sequences: tuple[str, ...] = ("mprage", "fse", "flair", "spgr")
     planes: tuple[Plane, ...] = ()
     fields: tuple[float, ...] = (0.064, 1.5, 3.0, 7.0)
-    points: int = 4
+    points: int = 3
     clinical: bool = True
     protocols: tuple[str, ...] = ()
     reference: str = "adni3-mprage"

@@ -36,18 +36,21 @@ class Segmenter:
         net: windows to class scores, in ``eval``: a U-Net, or an ONNX file in its place.
         contract: spacing, window, classes.
         device: ``cpu`` or ``cuda``.
+        overlap: of neighbouring windows, as a share of their edge.
     """
 
     net: nn.Module
     contract: Contract
     device: str
+    overlap: float = OVERLAP
 
     @torch.inference_mode()
     def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
         """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
 
-        Windows of the training crop's size slide over the head, half a window apart, each normalised by itself as in
-        training, and are blended with Gaussian weights. What lies outside the head's box is background.
+        Windows of the training crop's size slide over the head (half a window apart unless ``overlap`` says otherwise),
+        each normalised by itself as in training, and are blended with Gaussian weights. What lies outside the head's
+        box is background.
         """
         window = self.contract.crop
         box = head_box(image, MARGIN_MM / self.contract.spacing)
@@ -62,7 +65,7 @@ class Segmenter:
             roi_size=(window,) * 3,
             sw_batch_size=4,
             predictor=predict,
-            overlap=OVERLAP,
+            overlap=self.overlap,
             mode="gaussian",
             sw_device=self.device,
             device="cpu",
