@@ -29,6 +29,7 @@ def sweep(
     reference: str | None = None,
     truth: Literal["auto", "labels", "own"] | None = None,
     snr: float | None = None,
+    noise: Literal["same_snr", "same_noise"] | None = None,
     seed: int | None = None,
     device: str | None = None,
     figures: Words | None = None,
@@ -71,6 +72,8 @@ def sweep(
         labels, own (the model's segmentation at the reference), or auto.
     snr
         Signal-to-noise ratio of each protocol.
+    noise
+        same_snr at every protocol, or same_noise: that of the reference.
     seed
         Of noise and of the tissue of label maps.
     device
@@ -98,6 +101,7 @@ def sweep(
         reference=reference,
         truth=truth,
         snr=snr,
+        noise=noise,
         seed=seed,
         device=device,
         figures=figures,
