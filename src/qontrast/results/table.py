@@ -52,11 +52,20 @@ def subject_means(rows: Iterable[Mapping[str, Any]], metric: str) -> dict[str, f
     """
     values: dict[str, list[float]] = {}
     for row in rows:
-        value = _field(row, metric)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"ledger row {_where(row)}, {metric!r}", f"{value!r}", "a number", "Score it again.")
-        values.setdefault(str(_field(row, "subject")), []).append(float(value))
+        values.setdefault(str(_field(row, "subject")), []).append(score_of(row, metric))
     return {subject: sum(numbers) / len(numbers) for subject, numbers in values.items()}
+
+
+def score_of(row: Mapping[str, Any], metric: str) -> float:
+    """The row's score; true and false count 1 and 0 where the metric is ``correct``.
+
+    Raises:
+        InputError: if the row lacks the metric, or it is no number.
+    """
+    value = _field(row, metric)
+    if not isinstance(value, int | float) or (isinstance(value, bool) and metric != "correct"):
+        raise InputError(f"ledger row {_where(row)}, {metric!r}", f"{value!r}", "a number", "Score it again.")
+    return float(value)
 
 
 def group_rows(rows: Iterable[Mapping[str, Any]], by: Sequence[str]) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:
