@@ -12,7 +12,7 @@ def study_ledger(arms=SKILL, subjects=8, sites=("guys", "hh"), contrasts=("T1w",
         {
             "subject": f"{site}-{n:02d}", "site": site, "contrast": contrast, "task": "tissue", "arm": arm,
             "schedule": "full", "fraction": fraction, "seed": seed, "class": kind,
-            "dice": float(0.6 + 0.05 * fraction + SKILL.get(arm, 0) + difficulty[s, n] + rng.normal(0, 0.01)),
+            "dice": float(0.6 + 0.02 * fraction + SKILL.get(arm, 0) + difficulty[s, n] + rng.normal(0, 0.01)),
             "hd95_mm": float(5 - fraction + rng.random()), "note": "", "model_digest": "m", "data_digest": "d",
         }
         for s, site in enumerate(sites)

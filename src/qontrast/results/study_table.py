@@ -100,7 +100,12 @@ def study_table(rows: Sequence[Row], metric: str, *, task: str | None = None, ar
         fractions=tuple(fractions_of(rows)),
         arms=tuple(arms_in_order(rows, arms)),
         scores=scores,
-        notes=(*_marks(metric, inside, across, EVERYWHERE in places), *missing_scores(rows), *uneven_seeds(rows)),
+        notes=(
+            *_marks(metric, inside, across, EVERYWHERE in places),
+            *missing_scores(rows),
+            *travelling_subjects(rows),
+            *uneven_seeds(rows),
+        ),
     )
 
 
@@ -117,18 +122,32 @@ def arms_in_order(rows: Sequence[Row], arms: Sequence[str] = ()) -> list[str]:
 
 def missing_scores(rows: Sequence[Row]) -> list[str]:
     """What an arm lacks of what another was scored on, cell by cell, in words."""
-    said = []
+    said: dict[str, list[str]] = {}
     arms = sorted({str(row["arm"]) for row in rows})
-    for (site, contrast, fraction), members in sorted(group_rows(rows, _CELL).items(), key=str):
+    rank = {fraction: number for number, fraction in enumerate(fractions_of(rows))}
+    cells = group_rows(rows, _CELL)
+    for site, contrast, fraction in sorted(cells, key=lambda cell: (cell[0], cell[1], rank[cell[2]])):
+        members = cells[site, contrast, fraction]
         everything = {unit_of(row) for row in members}
         for arm in arms:
             own = {unit_of(row) for row in members if row["arm"] == arm}
             names = lacking(everything, own)
-            if names and not own:
-                said.append(f"Not scored: {arm}, {fraction}, {site}, {contrast}: none of {len(names)} subjects.")
-            elif names:
-                said.append(f"Not scored: {arm}, {fraction}, {site}, {contrast}: {', '.join(names)}.")
-    return said
+            who = ", ".join(names) if own else f"none of {len(names)} subjects"
+            if names:
+                said.setdefault(f"{arm}, {site}, {contrast}: {who}", []).append(fraction)
+    return [f"Not scored: {what} ({', '.join(fractions)})." for what, fractions in said.items()]
+
+
+def travelling_subjects(rows: Sequence[Row]) -> list[str]:
+    """Subjects that were scanned at several sites, in words: each counts once where sites are taken together."""
+    sites: dict[str, set[str]] = {}
+    for row in rows:
+        sites.setdefault(str(row["subject"]), set()).add(str(row["site"]))
+    several = sorted(subject for subject, found in sites.items() if len(found) > 1)
+    if not several:
+        return []
+    shown = ", ".join(several[:5]) + (" and others" if len(several) > 5 else "")
+    return [f"Scored at several sites: {len(several)} of {len(sites)} subjects ({shown}). Each counts once."]
 
 
 def uneven_seeds(rows: Sequence[Row]) -> list[str]:
