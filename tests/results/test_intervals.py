@@ -23,7 +23,7 @@ def test_the_interval_is_finite_around_the_mean_and_cut_at_the_bounds(values):
 def slow_studentised(values, seed):
     """One resample after the other; resamples of one value alone deviate without end."""
     values = np.array(values)
-    rng, ratios = np.random.default_rng(seed), []
+    rng, ratios = np.random.default_rng([seed, 0]), []
     for times in rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=9999):
         resample = np.repeat(values, times)
         gap, error = resample.mean() - values.mean(), resample.std(ddof=1) / np.sqrt(len(values))
@@ -38,6 +38,12 @@ def test_it_is_the_bootstrap_of_the_ratio_of_mean_and_standard_error():
     interval = bootstrap_mean(values, seed=3)
     assert (interval.low, interval.high) == pytest.approx(slow_studentised(values, 3))
     assert interval.mean - interval.low > 2 * (interval.high - interval.mean)  # it leans to where the failure lies
+
+
+def test_many_values_are_resampled_in_batches():
+    rng = np.random.default_rng(1)
+    interval = bootstrap_mean(rng.normal(0, 1, 900))
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 / 30, rel=0.1)
 
 
 def test_with_two_to_five_values_it_is_students():

@@ -23,10 +23,9 @@ from qontrast.report.study_tables import (
     tier_table,
 )
 from qontrast.report.tables import Table
-from qontrast.results.family import compare_arms
 from qontrast.results.ledger import read_rows
 from qontrast.results.score_catalogue import METRICS
-from qontrast.results.study_rows import metrics_of, study_rows, tasks_of
+from qontrast.results.study_rows import UNKNOWN_FRACTION, metrics_of, study_rows, tasks_of
 from qontrast.results.study_table import EVERYWHERE, Place, StudyTable, study_table
 from qontrast.results.table import group_rows
 
@@ -110,6 +109,7 @@ def write_study_report(
         WriteError: if the page cannot be written.
     """
     rows = study_rows(read_rows(Path(ledger)))
+    cases = None if pictures is None else worst_cases(Path(pictures))
     sections = [task_section(n, task, rows, arms) for n, task in enumerate(tasks_of(rows), 1)]
     page = render(
         "study.html",
@@ -117,7 +117,7 @@ def write_study_report(
         notes=list(notes),
         made=made_with() | {"Scores": f"{len(rows)}, of {len({row['subject'] for row in rows})} subjects"},
         tasks=sections,
-        cases=None if pictures is None else worst_cases(Path(pictures)),
+        cases=cases,
     )
     write_atomic(Path(out), page)
     return Path(out)
@@ -138,8 +138,6 @@ def task_section(number: int, task: str, rows: Sequence[Row], arms: Sequence[str
 def metric_section(rows: Sequence[Row], table: StudyTable, *, main: bool = True) -> MetricSection:
     """Tables and figures of one metric; figures of single sites are left to the task's ``main`` metric."""
     metric = METRICS[table.metric]
-    overall = compare_arms(rows, table.metric, ("fraction",))
-    inside = compare_arms(rows, table.metric, ("site", "contrast", "fraction"))
     title = f"{metric.name}: arms compared"
     several = EVERYWHERE in table.places
     places = [place for place in table.places if place != EVERYWHERE][:MOST_PLACES] if main and several else []
@@ -148,7 +146,7 @@ def metric_section(rows: Sequence[Row], table: StudyTable, *, main: bool = True)
         draw_dots(
             *(metric.name, metric.better, site_lanes(by_fraction[fraction], table.metric, table.arms)),
             group="site",
-            where=f"trained with {fraction}",
+            where="" if fraction == UNKNOWN_FRACTION else f"trained with {fraction}",
         )
         for fraction in (table.fractions if main else ())
     ]
@@ -156,12 +154,12 @@ def metric_section(rows: Sequence[Row], table: StudyTable, *, main: bool = True)
         name=metric.name,
         reading=metric.reading,
         layout=layout(table),
-        tiers=tier_table(overall, table.fractions),
+        tiers=tier_table(table.across, table.fractions),
         curves=_drawn(table, table.places[-1:]),
         places=_drawn(table, places),
         strips=strips,
-        overall=comparison_table(overall, table.fractions, f"{title} over all sites and contrasts"),
-        inside=comparison_table(inside, table.fractions, f"{title} inside of each place") if several else None,
+        overall=comparison_table(table.across, table.fractions, f"{title} over all sites and contrasts"),
+        inside=comparison_table(table.inside, table.fractions, f"{title} inside of each place") if several else None,
     )
 
 

@@ -9,7 +9,7 @@ from qontrast.report.tables import Cell, Table, interval_cell, subjects_cell
 from qontrast.results.compare import FEWEST_PAIRS
 from qontrast.results.family import Comparison, Family, means_by_subject, rank_tiers, unit_means
 from qontrast.results.intervals import bootstrap_mean
-from qontrast.results.score_catalogue import METRICS
+from qontrast.results.score_catalogue import EMPTY_COUNTED, METRICS
 from qontrast.results.study_rows import fractions_of
 from qontrast.results.study_table import EVERYWHERE, Score, StudyTable
 from qontrast.results.table import EMPTY_PREDICTION, group_rows
@@ -62,7 +62,7 @@ def layout(table: StudyTable) -> Layout:
 
 def counts_empty(table: StudyTable) -> bool:
     """Whether predictions of this table's metric may be empty."""
-    return table.metric in ("dice", "hd95_mm")
+    return table.metric in EMPTY_COUNTED
 
 
 def tier_table(family: Family, fractions: Sequence[str]) -> Table | None:

@@ -11,13 +11,15 @@ from qontrast.report.dots import Lane
 from qontrast.results.compare import FEWEST_PAIRS, Paired, paired
 from qontrast.results.intervals import Interval
 from qontrast.results.ledger import read_rows
+from qontrast.results.score_catalogue import EMPTY_COUNTED
+from qontrast.results.score_catalogue import METRICS as CATALOGUE
 from qontrast.results.table import group_rows, subject_means, summarise
 
 Row = Mapping[str, Any]
 Cell = tuple[str, str]
 """What a cell says, and a quieter second part."""
 
-METRICS = {"dice": ("Dice", "higher", 3), "hd95_mm": ("HD95 (mm)", "lower", 2)}
+METRICS = {key: (CATALOGUE[key].name, CATALOGUE[key].better, CATALOGUE[key].decimals) for key in EMPTY_COUNTED}
 """Metric to its name, which way is better, and decimals shown."""
 
 

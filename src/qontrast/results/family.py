@@ -1,5 +1,6 @@
 """All pairs of arms in one family of comparisons, corrected together, and the tiers that follow."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -146,7 +147,7 @@ def unit_means(rows: Iterable[Row], metric: str) -> dict[Unit, float]:
     values: dict[Unit, list[float]] = {}
     for row in rows:
         values.setdefault(unit_of(row), []).append(score_of(row, metric))
-    return {unit: sum(numbers) / len(numbers) for unit, numbers in values.items()}
+    return {unit: math.fsum(numbers) / len(numbers) for unit, numbers in values.items()}
 
 
 def unit_of(row: Row) -> Unit:
@@ -155,11 +156,11 @@ def unit_of(row: Row) -> Unit:
 
 
 def means_by_subject(units: Mapping[Unit, float]) -> dict[str, float]:
-    """The mean over the units of each subject."""
+    """The mean over the units of each subject, by name: what follows must not hang on the order of rows."""
     values: dict[str, list[float]] = {}
     for unit, value in units.items():
         values.setdefault(unit[0], []).append(value)
-    return {subject: sum(numbers) / len(numbers) for subject, numbers in values.items()}
+    return {subject: math.fsum(numbers) / len(numbers) for subject, numbers in sorted(values.items())}
 
 
 def lacking(units: Iterable[Unit], others: Iterable[Unit]) -> tuple[str, ...]:
@@ -185,4 +186,4 @@ def _standings(arms: Mapping[str, Mapping[Unit, float]]) -> dict[str, float]:
     if not shared:
         return {}
     means = {arm: means_by_subject({unit: units[unit] for unit in shared}) for arm, units in arms.items()}
-    return {arm: sum(values.values()) / len(values) for arm, values in means.items()}
+    return {arm: math.fsum(values.values()) / len(values) for arm, values in means.items()}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import t as student
@@ -114,13 +115,18 @@ def finite_sample(values: Iterable[float]) -> np.ndarray:
 
 def _ratios(centred: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
     """Mean over standard error of resamples of centred samples: ``[sample, resample]``, a batch at a time."""
-    rng = np.random.default_rng(seed)
     count = centred.shape[1]
+    tiny = _ROUNDING * (centred**2).mean(axis=1, keepdims=True)  # equal values: rounding must not spread them
     batch = max(1, _NUMBERS_AT_ONCE // count)
-    for begin in range(0, resamples, batch):
-        size = min(batch, resamples - begin)
-        times = rng.multinomial(count, np.full(count, 1 / count), size=size).T.astype(np.float64)
+    for number, begin in enumerate(range(0, resamples, batch)):
+        times = _times(count, min(batch, resamples - begin), seed, number)
         means = centred @ times / count
         spread = centred**2 @ times / count - means**2
-        tiny = _ROUNDING * (centred**2).mean(axis=1, keepdims=True)  # equal values: rounding must not spread them
         yield means / np.sqrt(np.where(spread > tiny, spread, 0.0) / (count - 1))
+
+
+@lru_cache(maxsize=4)
+def _times(count: int, size: int, seed: int, number: int) -> np.ndarray:
+    """How often each resample holds each value: ``[value, resample]``."""
+    rng = np.random.default_rng([seed, number])
+    return rng.multinomial(count, np.full(count, 1 / count), size=size).T.astype(np.float64)

@@ -1,6 +1,7 @@
 """The ledger of a study, made uniform: every row says task, site, contrast, arm and fraction of the labels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -112,14 +113,15 @@ def _arms_apart(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return named
 
 
-def _fraction_words(task: str, fractions: Sequence[Any]) -> Any:
+def _fraction_words(task: str, fractions: Sequence[Any]) -> Callable[[Any], tuple[str, float]]:
     """The function from a row's fraction to its words and its number."""
     stated = [value for value in fractions if value is not None]
     for value in stated:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise InputError(f"task {task}, fraction", f"{value!r}", "a number of subjects, or a share", "")
-    shares = any(value <= 1 and not isinstance(value, int) for value in stated)
-    if shares and any(value > 1 for value in stated):
+    parts = any(0 < value < 1 for value in stated)
+    shares = parts or (any(isinstance(value, float) for value in stated) and max(stated) <= 1)
+    if (parts and max(stated) > 1) or any(value > 1 and value != int(value) for value in stated):
         found = ", ".join(f"{value:g}" for value in sorted(set(stated)))
         raise InputError(
             f"task {task}, fractions", found, "shares of at most 1, or whole numbers of subjects", "Use one kind."

@@ -50,6 +50,8 @@ class StudyTable:
         arms: the arms, in the order of columns.
         scores: by place, fraction and arm; what was not scored is not there.
         notes: how the marks were made, and what was not scored.
+        inside: comparisons inside of each site and contrast; cells are site, contrast and fraction.
+        across: comparisons over all of them; cells are fractions.
     """
 
     task: str
@@ -59,6 +61,8 @@ class StudyTable:
     arms: tuple[str, ...]
     scores: Mapping[tuple[Place, str, str], Score]
     notes: tuple[str, ...]
+    inside: Family
+    across: Family
 
     def empty(self, fraction: str, arm: str) -> tuple[int, int]:
         """Empty predictions in a column, and the number of its scores."""
@@ -106,6 +110,8 @@ def study_table(rows: Sequence[Row], metric: str, *, task: str | None = None, ar
             *travelling_subjects(rows),
             *uneven_seeds(rows),
         ),
+        inside=inside,
+        across=across,
     )
 
 

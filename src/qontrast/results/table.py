@@ -39,7 +39,8 @@ def summarise(
         line["scores"] = len(members)
         line["empty_predictions"] = sum(row.get("note") == EMPTY_PREDICTION for row in members)
         for metric in metrics:
-            line[metric] = bootstrap_mean(subject_means(members, metric).values())
+            means = subject_means(members, metric)
+            line[metric] = bootstrap_mean([means[subject] for subject in sorted(means)])
         summary.append(line)
     return summary
 
