@@ -1,6 +1,8 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from qontrast.results.study_rows import study_rows
 from qontrast.results.study_table import EVERYWHERE, arms_in_order, study_table
 from qontrast.results.table_text import as_csv, as_csv_cells, as_latex, as_markdown, latex
 
-EVIL = "50% & a_b #1 {x} \\y ~z^2 $m$ | <i>"
+EVIL = "[50% & a_b #1 {x} \\y ~z^2 $m$ | <i>"
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,16 @@ def test_latex_is_escaped_and_every_line_has_every_column(rows):
     assert unescaped(text, "$") % 2 == 0
     assert latex("a_b & 5 %") == r"a\_b \& 5 \%"
     assert latex("\\") == r"\textbackslash{}"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on PATH")
+def test_latex_compiles_as_it_stands(tmp_path, rows):
+    evil = [{**row, "site": EVIL, "arm": EVIL if row["arm"] == "base" else row["arm"]} for row in rows[:-4]]
+    text = "\n\n".join(as_latex(table) for table in tables_of(evil))
+    (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{text}\end{{document}}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-600:]
 
 
 def test_markdown_of_evil_names_keeps_its_columns(rows):

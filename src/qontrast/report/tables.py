@@ -43,6 +43,9 @@ class Table:
 
 
 APART = {
+    "task": "task",
+    "schedule": "schedule",
+    "fraction": "labels",
     "train_subjects": "training subjects",
     "data": "data",
     "snr": "SNR",

@@ -1,10 +1,12 @@
 """Ledger rows to means over subjects."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qontrast.basics.errors import InputError, nearest
 from qontrast.results.intervals import bootstrap_mean
+from qontrast.results.score_catalogue import METRICS
 
 EMPTY_PREDICTION = "empty prediction"
 
@@ -40,7 +42,8 @@ def summarise(
         line["empty_predictions"] = sum(row.get("note") == EMPTY_PREDICTION for row in members)
         for metric in metrics:
             means = subject_means(members, metric)
-            line[metric] = bootstrap_mean([means[subject] for subject in sorted(means)])
+            bounds = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+            line[metric] = bootstrap_mean([means[subject] for subject in sorted(means)], bounds=bounds)
         summary.append(line)
     return summary
 

@@ -21,7 +21,9 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "{''}",
+    "[": "{[}",  # after a line's end a bracket or a star would belong to it
+    "*": "{*}",
     "\u2248": r"$\approx$",
     "\u2212": r"$-$",
     "\n": " ",
