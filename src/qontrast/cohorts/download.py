@@ -119,9 +119,8 @@ def download(
         WriteError: if the disk is full or cannot be written.
     """
     part = part_of(target)
-    resumed = part.is_file()
     for last in (False, True):
-        _until_whole(wanted, part, client, told, attempts, pause)
+        patched = _until_whole(wanted, part, client, told, attempts, pause)
         found = digest(part)
         wrong = differs(found, wanted)
         if not wrong:
@@ -129,7 +128,7 @@ def download(
             _note_of(part).unlink(missing_ok=True)
             return found
         _forget(part)
-        if last or not resumed:  # what was gone on with may have been the old file's beginning
+        if last or not patched:  # what was gone on with may have been the old file's beginning
             break
     raise InputError(
         wanted.url,
@@ -155,13 +154,13 @@ def _forget(part: Path) -> None:
 
 def _until_whole(
     wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[[int], None], attempts: int, pause: float
-) -> None:
+) -> bool:
+    """Go on until every byte is here; say whether they are of several transfers."""
     failures, most = 0, _size(part)
     while True:
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
-            _transfer(wanted, part, client, told)
-            return
+            return _transfer(wanted, part, client, told)
         except (_BrokenError, httpx2.TransportError) as error:
             failures = 0 if _size(part) > most else failures + 1
             most = max(most, _size(part))
@@ -187,8 +186,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _transfer(wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[[int], None]) -> None:
-    """One request: the rest of the file, or all of it."""
+def _transfer(wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[[int], None]) -> bool:
+    """One request: the rest of the file (then it is true), or all of it."""
     have, validator = _size(part), _validator(part, wanted.url)
     if have and (not validator or (wanted.size and have > wanted.size)):
         _forget(part)  # nothing says whose beginning it is
@@ -198,7 +197,7 @@ def _transfer(wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[
         if response.status_code == 416:  # nothing is left to send, or the file has shrunk
             total = _total(response)
             if total == have and _stamp(response) in ("", validator):
-                return
+                return True
             _forget(part)
             raise _BrokenError("the file is shorter than what is here of it")
         _refuse(response, wanted)
@@ -215,7 +214,7 @@ def _transfer(wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[
         done = start
         with part.open("ab" if start else "wb") as stream:
             told(done)
-            for chunk in response.iter_raw(CHUNK):
+            for chunk in response.iter_raw():  # as it comes: of larger pieces a break would lose what waits
                 stream.write(chunk)
                 done += len(chunk)
                 told(done)
@@ -223,6 +222,7 @@ def _transfer(wanted: Wanted, part: Path, client: httpx2.Client, told: Callable[
             os.fsync(stream.fileno())
     if total is not None and done != total:
         raise _BrokenError(f"{done} of {total} bytes came")
+    return start > 0
 
 
 def _refuse(response: httpx2.Response, wanted: Wanted) -> None:

@@ -1,6 +1,7 @@
 """Archives unpacked safely: what would leave the folder, or is neither file nor folder, is refused by its name."""
 
 import hashlib
+import io
 import lzma
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import cast
 
 from qontrast.basics.errors import InputError, WriteError
 from qontrast.cohorts.names import safe
@@ -36,7 +37,7 @@ class _Entry:
 
     name: str
     size: int
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], io.BufferedIOBase]
 
 
 def unpack(
@@ -163,10 +164,8 @@ def _of_tar(tar: tarfile.TarFile, archive: Path) -> Iterator[_Entry]:
             yield _Entry(name, member.size, lambda m=member: _file_of(tar, m))  # type: ignore[misc]
 
 
-def _file_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    stream = tar.extractfile(member)
-    assert stream is not None
-    return stream
+def _file_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> io.BufferedIOBase:
+    return cast(io.BufferedIOBase, tar.extractfile(member))
 
 
 def _refuse_link(name: str, target: str, archive: Path, *, hard: bool) -> None:

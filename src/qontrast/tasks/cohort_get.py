@@ -194,14 +194,15 @@ def _unpack(
     for name, member in members.items():
         place = name if folder == "." else f"{folder}/{name}"
         receipt.files[place] = Entry(url, member.size, member.sha256, archive=archive)
-    receipt.unpacked[archive] = people
+    before = receipt.unpacked.get(archive, [])
+    receipt.unpacked[archive] = people if people == ALL else sorted({*before, *people})
     receipt.save(out)
     if people == ALL and not keep_archives:
         path.unlink()
 
 
 def _people_in(archive: str, path: Path, receipt: Receipt, order: Order) -> list[str]:
-    """The subjects to take out of an archive: of a number, those that another archive gave, so that all have the same."""
+    """The subjects to take out of an archive: of a number, those that another archive gave."""
     there = {subject_of(n) for n in names_in(path)} - {""}
     if len(order.subjects) == 1 and order.subjects[0].isdecimal():
         count = int(order.subjects[0])
