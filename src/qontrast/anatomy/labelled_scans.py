@@ -11,7 +11,7 @@ from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.scans.names import Named, find_images
+from qontrast.scans.names import Named, find_images, is_brain_mask, is_lesion
 from qontrast.scans.nifti import Image, read_grid, read_image
 
 DIFFUSION = ("TRACE", "ADC")
@@ -124,8 +124,9 @@ def find_labelled_scans(data: str | Path, labels: Path | None = None) -> list[La
         grid = read_grid(truth[0].path)
         alike = [s for s in scans if read_grid(s.path).matches(grid)]
         # None alike: keep the first, so that opening it says what does not match.
-        for scan in _drawn_on(truth[0], alike) or scans[:1]:
-            alone = sum(kind_of(s) == kind_of(scan) for s in alike) <= 1
+        chosen = _drawn_on(truth[0], alike) or scans[:1]
+        for scan in chosen:
+            alone = sum(kind_of(s) == kind_of(scan) for s in chosen) == 1
             kind = kind_of(scan) if alone else contrast_of(scan)
             found.append(LabelledScanSource(f"{name}_{kind}", name, scan, tuple(truth), labels))
     return found
@@ -135,11 +136,6 @@ def kind_of(scan: Named) -> str:
     """The contrast of a scan: its suffix, and what diffusion images call themselves (``rec-TRACE_dwi``: ``TRACE``)."""
     rec = scan.entities.get("rec", "")
     return rec if scan.suffix == "dwi" and rec in DIFFUSION else scan.suffix
-
-
-def is_lesion(mask: Named) -> bool:
-    """Whether a mask says that it is a lesion's: ``label-lesion``, ``desc-lesion``, ``desc-T1lesion``."""
-    return mask.suffix == "mask" and any("lesion" in mask.entities.get(e, "").lower() for e in ("label", "desc"))
 
 
 def _drawn_on(truth: Named, alike: list[Named]) -> list[Named]:
@@ -160,6 +156,6 @@ def _truth_files(files: list[Named]) -> list[Named]:
         whole = [f for f in files if f.suffix == suffix]
         if whole:
             return whole[:1]
-    masks = [f for f in files if f.suffix == "mask" and ("label" in f.entities or is_lesion(f))]
+    masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f)]
     # The whole lesion before parts of it (desc-lesion before desc-lesionAcute).
     return sorted(masks, key=lambda f: ("label" not in f.entities, len(f.entities.get("desc", "")), f.path))[:1]

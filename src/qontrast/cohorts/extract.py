@@ -191,4 +191,8 @@ def _of_zip(packed: zipfile.ZipFile, archive: Path) -> Iterator[_Entry]:
             what = "a link" if kind == stat.S_IFLNK else "a device or a pipe"
             raise InputError(archive, f"{name!r}, {what}", "files and folders", "Do not use this archive.")
         if not info.is_dir():
-            yield _Entry(name, info.file_size, lambda i=info: packed.open(i))  # type: ignore[misc]
+            yield _Entry(name, info.file_size, lambda i=info: _file_of_zip(packed, i))  # type: ignore[misc]
+
+
+def _file_of_zip(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> io.BufferedIOBase:
+    return cast(io.BufferedIOBase, packed.open(info))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qontrast.anatomy.labelled_scans import DIFFUSION, is_lesion, kind_of
+from qontrast.anatomy.labelled_scans import DIFFUSION, kind_of
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.cohorts.catalogue import COHORTS
-from qontrast.scans.names import Named
+from qontrast.scans.names import Named, is_lesion
 from qontrast.scans.nifti import read_image
 from qontrast.tasks.findings import Finding, broken, note
 
