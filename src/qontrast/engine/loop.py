@@ -1,6 +1,5 @@
 """One training loop for every task: steps, progress bar, journal, checkpoints, exact resume, on any number of ranks."""
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.engine.average import Average
 from qontrast.engine.bar import training_bar
 from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from qontrast.engine.endings import Where, diverged, explained, stopped
 from qontrast.engine.journal import Journal
 from qontrast.engine.optimisation import Optimisation
 from qontrast.engine.passes import Learn, Part
@@ -27,8 +27,6 @@ from qontrast.engine.schedule import polynomial, rising
 from qontrast.engine.stopping import Stopped, StopRequest
 
 SMOOTHED = 20  # steps over which the bar's speed is averaged
-GONE = re.compile(r"gloo|nccl|\bpeer\b|connection|timed? ?out|TCPStore", re.IGNORECASE)
-"""What errors say when another process has gone."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ class _Training:
                     journal.write(step=steps, **last, time=time.time())
         except BaseException as error:
             self._rescue(error)
-            raise self._explained(error, request.asked) from error
+            raise explained(error, request.asked, self._where()) from error
         finally:
             if journal is not None:
                 journal.close()
@@ -194,7 +192,7 @@ class _Training:
         self.wrapped.zero_grad(set_to_none=True)
         self.bad = self.bad + 1 if spoilt else 0
         if self.bad >= how.patience:
-            raise self._diverged(step, float(means["loss"]), norm)
+            raise diverged(self._where(), self.bad, float(means["loss"]), norm)
         seconds = time.monotonic() - begin
         self.recent.append(seconds)
         return {
@@ -230,13 +228,10 @@ class _Training:
             self._save()
         if self.stopping and self.done < how.steps:
             self.fabric.barrier()  # no process goes before the checkpoint is there
-            raise self._stopped(self.stopping)
+            raise stopped(self._where(), self.stopping)
 
-    def _stopped(self, by: str) -> Stopped:
-        return Stopped(
-            f"{self.run.folder}: stopped by {by} after {self.done} of {self.optimisation.steps} steps. A checkpoint is "
-            "written; run again with --resume."
-        )
+    def _where(self) -> Where:
+        return Where(self.run.folder, self.done, self.optimisation.steps, self.fabric.world_size)
 
     def _write(self) -> None:
         progress = Progress(self.done, self.run.plan, self.fabric.world_size)
@@ -255,34 +250,6 @@ class _Training:
         if self.fabric.global_rank == 0 or isinstance(error, RuntimeError):
             with suppress(QontrastError):
                 self._write()
-
-    def _explained(self, error: BaseException, asked: str) -> BaseException:
-        if not isinstance(error, RuntimeError):
-            return error
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "DataLoader worker" in text and asked:  # the signal reached it, too
-            return self._stopped(asked)
-        if "DataLoader worker" in text:
-            return QontrastError(
-                f"{self.run.folder}: a loader process died after {self.done} steps ({text}). Mostly the memory was "
-                "full: run again with --resume and fewer --workers or a smaller prefetch."
-            )
-        if self.fabric.world_size > 1 and GONE.search(str(error)):
-            return QontrastError(
-                f"{self.run.folder}: another of the {self.fabric.world_size} processes has gone after {self.done} "
-                f"steps ({text}). Run again with --resume."
-            )
-        return error
-
-    def _diverged(self, step: int, loss: float, norm: Any) -> QontrastError:
-        what = f"the loss of step {step} is {loss:g}"
-        if norm is not None:
-            what += f", the norm of its gradient {float(norm):g}"
-        return QontrastError(
-            f"{self.run.folder}: {what}, as in the {self.bad - 1} steps before: none of them was taken. The last "
-            "checkpoint is kept. Start anew in another --out with a lower --optimisation.learning_rate, with "
-            "--optimisation.warmup, or with --precision 32."
-        )
 
 
 def _resume(
