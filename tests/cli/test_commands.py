@@ -56,7 +56,8 @@ def test_flags_of_finetune_go_to_the_plan(monkeypatch):
     calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune_segment")
     assert run(
         [
-            "finetune", "segment", "--out", "run", "--encoder", "pre", "--schedule", "frozen", "--contrasts", "fse", "flair",
+            "finetune", "segment", "--out", "run", "--encoder", "pre", "--schedule", "frozen",
+            "--contrasts", "fse", "flair",
             "--protocols", "drawn", "--views.spacing", "1", "--quiet", "--data", "12",
         ]
     ) == 0  # fmt: skip

@@ -1,6 +1,7 @@
 """Any network as an encoder: a few lines that say where its features are, checked before anything is trained."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -80,7 +81,7 @@ def adapt(
     maps = _probe(module, read, size, name)
     found = tuple(_stride(number, one, size, name) for number, one in enumerate(maps))
     channels = tuple(int(one.shape[1]) for one in maps)
-    if any(fine >= coarse for fine, coarse in zip(found, found[1:], strict=False)) or found[-1] < 2:
+    if any(fine >= coarse for fine, coarse in pairwise(found)) or found[-1] < 2:
         wanted = "each map coarser than the one before, the last of stride 2 or more"
         raise InputError(name, f"maps of strides {found}", wanted, "Order them finest first, one for each stride.")
     for what, stated, measured in (("strides", strides, found), ("features_per_level", features_per_level, channels)):

@@ -29,6 +29,10 @@ class Neighbours(nn.Module):
         neighbours: that are asked.
     """
 
+    bank: Tensor
+    truth: Tensor
+    neighbours: Tensor
+
     def __init__(self, encoder: Encoder, classes: int, size: int = 0, neighbours: int = 20) -> None:
         super().__init__()
         self.encoder, self.classes = encoder, classes

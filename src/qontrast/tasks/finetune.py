@@ -63,10 +63,12 @@ def finetune_segment(
         # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
         fresh = build_encoder(plan.net)
         source = plan.encoder if encoder is None else None  # of a network that is at hand it is a mere name
-        if encoder is None:
-            encoder = load_encoder(source) if source else fresh
-        else:
+        if encoder is not None:
             encoder = deepcopy(encoder)  # the caller's stays as it is
+        elif source:
+            encoder = load_encoder(source)
+        else:
+            encoder = fresh
         pretrained = load_decoder(source) if source and plan.decoder else None
         torch.manual_seed(derive_seed(plan.seed, "decoder"))
         open_run(out, plan, resume=resume)

@@ -73,10 +73,10 @@ class Schedule:
             found = f"{optimisation.warmup} with the schedule sawtooth"
             raise PlanError("optimisation.warmup", found, "0", "The sawtooth's rises are schedule.head and rise.")
         least = {"warm-up": 1, "sawtooth": 2}.get(self.kind, 0)
-        if (found := self.steps_alone(optimisation)) < least:
-            short = f"{self.head:g} of {optimisation.steps} steps, which is {found}"
+        if (alone := self.steps_alone(optimisation)) < least:
+            short = f"{self.head:g} of {optimisation.steps} steps, which is {alone}"
             raise PlanError("schedule.head", short, f"{least} or more steps", "Take more steps or a larger share.")
-        if least and found + (self.steps_rising(optimisation) if least == 2 else 0) >= optimisation.steps:
+        if least and alone + (self.steps_rising(optimisation) if least == 2 else 0) >= optimisation.steps:
             raise PlanError("optimisation.steps", f"{optimisation.steps}", "more: none is left for the whole network")
 
     def steps_alone(self, optimisation: Optimisation) -> int:
