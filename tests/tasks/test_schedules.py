@@ -126,7 +126,7 @@ def test_every_kind_of_encoder_is_where_training_starts(
     else:
         expected = load_encoder(name).state_dict() if name and source != "import" else {}
     assert all(torch.equal(tensors[f"encoder.{k}"], v) for k, v in expected.items())
-    net, contract = load_segmenter(file, given if source == "python" else name)
+    net, contract = load_segmenter(file, encoder=given if source == "python" else name)
     assert contract.plan["pretraining.arm"] == arm
     assert net(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 4, 32, 32, 32)
     sys.modules.pop("own_nets", None)
@@ -155,7 +155,7 @@ def test_a_segmenter_on_an_adapted_network_asks_for_it(labels_folder, finetune_p
         load_segmenter(file)
     other = adapt(SegResNet(init_filters=16, blocks_down=(1, 1)), lambda net, image: net.encode(image)[1], size=32)
     with pytest.raises(InputError, match=r"an encoder of \(16, 32\) channels; wanted \(8, 16\)"):
-        load_segmenter(file, other)
+        load_segmenter(file, encoder=other)
     rows = evaluate(
         tmp_path / "run",
         Cohort(data=str(labels_folder), subjects=("sub-02",)),

@@ -12,6 +12,7 @@ from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
+from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.weights import app as weights_app
@@ -30,6 +31,7 @@ app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)
 app.command(fit)
+app.command(probe)
 app.command(simulate)
 app.command(protocols)
 app.command(show)

@@ -114,7 +114,7 @@ def finetune_segment(
         fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)
     else:
         groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
-        fit(fabric, net, in_one_pass(losses), loaded, plan.optimisation, run, groups=groups)
+        fit(fabric, net, in_one_pass(losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL
     save_segmenter(
         file,

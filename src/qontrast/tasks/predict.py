@@ -94,7 +94,7 @@ def open_segmenter(model: Path, device: str = "auto", encoder: Encoder | str | N
         InputError: if there is none.
         PlanError: if the device is not there.
     """
-    net, contract = load_segmenter(model, encoder)
+    net, contract = load_segmenter(model, encoder=encoder)
     name = pick_device(device)
     return Segmenter(net.to(name), contract, name)
 

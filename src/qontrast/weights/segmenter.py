@@ -52,7 +52,7 @@ def save_segmenter(
     save_weights(path, model.state_dict(), contract)
 
 
-def load_segmenter(path: str | Path, encoder: Encoder | str | None = None) -> tuple[SegmentationNet, Contract]:
+def load_segmenter(path: str | Path, *, encoder: Encoder | str | None = None) -> tuple[SegmentationNet, Contract]:
     """Load a segmenter, ready for inference (``eval``), and its contract.
 
     Args:
