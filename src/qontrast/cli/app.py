@@ -12,6 +12,7 @@ from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
+from qontrast.cli.people import people
 from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
@@ -27,6 +28,7 @@ app = App(
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
+finetune_app.command(people)
 app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)

@@ -1,7 +1,7 @@
 """The command that asks a frozen encoder for sex or age."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -72,7 +72,6 @@ def probe(
     quiet
         Print nothing.
     """
-    from qontrast.results.people_scores import score_people
     from qontrast.tasks.loading import load_any
     from qontrast.tasks.people_probe import probe_people
 
@@ -93,7 +92,15 @@ def probe(
         name=name,
         quiet=quiet,
     )
-    for contrast in [] if quiet else sorted({row["contrast"] for row in rows}):
+    if not quiet:
+        print_scores(rows)
+
+
+def print_scores(rows: list[dict[str, Any]]) -> None:
+    """A line for each contrast and score."""
+    from qontrast.results.people_scores import score_people
+
+    for contrast in sorted({row["contrast"] for row in rows}):
         for score, value in score_people([row for row in rows if row["contrast"] == contrast]).items():
             between = "" if value.low is None or value.high is None else f" ({value.low:.3f} to {value.high:.3f})"
             print(f"{contrast}: {score.replace('_', ' ')} {value.mean:.3f}{between}, n = {value.count}")

@@ -1,7 +1,7 @@
 """Scans of people with what is known of them: embeddings by any encoder, sex or age, and who is trained on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,14 +25,19 @@ class Seen:
     Args:
         person: who.
         contrast: BIDS suffix of the scan.
-        image: name of its file.
-        embedding: float32 ``[feature]``.
+        path: of its file.
+        embedding: float32 ``[feature]``; none where it was not asked for.
     """
 
     person: Person
     contrast: str
-    image: str
-    embedding: np.ndarray
+    path: Path
+    embedding: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
+
+    @property
+    def image(self) -> str:
+        """Name of the file."""
+        return self.path.name
 
     def truth(self, goal: Goal) -> str | float:
         """Sex, or age in years."""
@@ -67,30 +72,48 @@ def see_people(
     Raises:
         InputError: if there is no such table or column in it, no scan, or no scan of anybody of whom it is known.
     """
-    people = read_people(table or source, needs=(goal,))
-    for note in people.notes:
-        say(f"note: {note}", quiet=quiet)
+    known = {one.path: one for one in known_scans(source, goal, out, table=table, suffixes=suffixes, quiet=quiet)}
     summary = embed(source, weights, out, suffixes=suffixes, quiet=quiet)
     for path, why in summary.failed:
         say(f"note: {why if str(path) in why else f'{path}: {why}'}; left out", quiet=quiet)
-    written, by_name = {*summary.written, *summary.kept}, people.by_subject()
-    seen, scanned, unknown = [], set(), 0
+    written, seen = {*summary.written, *summary.kept}, []
+    for target in find_scans(source, out, suffixes):
+        if target.table in written and target.scan.path in known:
+            embedding = np.loadtxt(target.table, skiprows=1, usecols=1, dtype=np.float32, ndmin=1)
+            seen.append(replace(known[target.scan.path], embedding=embedding))
+    return seen
+
+
+def known_scans(
+    source: Path,
+    goal: Goal,
+    out: Path,
+    *,
+    table: Path | None = None,
+    suffixes: tuple[str, ...] = (),
+    quiet: bool = False,
+) -> list[Seen]:
+    """The scans of a cohort of whose people sex or age is known, without embeddings; see :func:`see_people`.
+
+    Raises:
+        InputError: if there is no such table or column in it, no scan, or no scan of anybody of whom it is known.
+    """
+    people = read_people(table or source, needs=(goal,))
+    for note in people.notes:
+        say(f"note: {note}", quiet=quiet)
+    by_name, seen, scanned, unknown = people.by_subject(), [], set(), 0
     for target in find_scans(source, out, suffixes):
         person = by_name.get(target.scan.subject)
         scanned.add(target.scan.subject)
-        if target.table not in written:
-            continue
         if person is None or (person.sex if goal == "sex" else person.age) is None:
             unknown += 1
-            continue
-        embedding = np.loadtxt(target.table, skiprows=1, usecols=1, dtype=np.float32, ndmin=1)
-        seen.append(Seen(person, target.scan.suffix, target.scan.path.name, embedding))
+        else:
+            seen.append(Seen(person, target.scan.suffix, target.scan.path))
     _say_left_out(people, scanned, unknown, goal, quiet=quiet)
     if not seen:
         found = f"{len(scanned)} people with scans, {len(people)} in the table, and {goal} known of nobody in both"
-        raise InputError(
-            people.table, found, "names that are those of the scans", "Compare participant_id with sub-..."
-        )
+        remedy = "Compare participant_id with sub-..."
+        raise InputError(people.table, found, "names that are those of the scans", remedy)
     return seen
 
 
