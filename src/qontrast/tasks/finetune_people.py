@@ -33,6 +33,7 @@ from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.resampling import foreground
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say, track
+from qontrast.tasks.windows import tile
 from qontrast.views.heads import HeadCrops
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
@@ -133,9 +134,11 @@ def _scale(truths: list[str | float], goal: str) -> tuple[float, float]:
     return (0.0, 1.0) if goal == "sex" else (float(np.mean(truths)), float(np.std(truths)))  # type: ignore[arg-type]
 
 
-def _opened(path: Path, spacing: float) -> tuple[Volume, Box]:
+def _opened(path: Path, spacing: float, crop: int) -> tuple[Volume, Box]:
+    """A scan, and where the first and the last of the windows over its head begin."""
     image, grid = prepared(path, None, spacing)
-    return image, occupied(foreground(image)) or whole(grid.shape)
+    x, y, z = tile(occupied(foreground(image)) or whole(grid.shape), crop).starts
+    return image, ((x[0], x[-1]), (y[0], y[-1]), (z[0], z[-1]))
 
 
 def _train(
@@ -146,7 +149,9 @@ def _train(
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     start = f"{plan.encoder or 'scratch'}, {plan.schedule.kind}"
     say(f"{plan.goal}: from {start}, {len(paths)} scans, {described(fabric)}", quiet=quiet)
-    crops = HeadCrops([partial(_opened, path, plan.spacing) for path in paths], targets, plan.crop, plan.seed)
+    crops = HeadCrops(
+        [partial(_opened, path, plan.spacing, plan.crop) for path in paths], targets, plan.crop, plan.seed
+    )
     workers, prefetch = plan.compute.loading(4 * plan.batch * plan.crop**3)
     examples = Examples(crops, len(paths), plan.batch, plan.seed)
     count = Counter(targets)

@@ -22,11 +22,12 @@ BIAS, NOISE = 0.2, 0.05
 class HeadCrops:
     """Crops as a loader wants them: ``image`` ``[1, x, y, z]`` and ``target``.
 
-    A crop lies anywhere in the box of the head, is mirrored left to right every second time, and has a mild bias field
-    and noise added.
+    A crop begins anywhere between the first and the last of the windows that a prediction would take, is mirrored left
+    to right every second time, and has a mild bias field and noise added.
 
     Args:
-        opened: for each scan, a function that gives its image ``[1, 1, x, y, z]`` and the box of its head.
+        opened: for each scan, a function that gives its image ``[1, 1, x, y, z]``, and along each axis the first voxel
+            of the first window and of the last one.
         targets: for each scan.
         crop: voxels along the edges.
         seed: of all draws.
@@ -43,22 +44,21 @@ class HeadCrops:
             if len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[which] = self.opened[which]()
-        image, box = self._kept[which]
+        image, starts = self._kept[which]
         generator = derive(self.seed, "head", which, step, slot)
-        crop = self._cut(image, box, generator)
+        crop = self._cut(image, starts, generator)
         crop = crop.flip(2) if chance(0.5, generator) else crop
         crop = draw_bias(BIAS * uniform((0.0, 1.0), generator), generator)(crop)
         noise = NOISE * uniform((0.0, 1.0), generator) * float(crop.std())
         crop = crop + noise * torch.randn(crop.shape, generator=generator)
         return {"image": normalise(crop)[0], "target": torch.tensor(float(self.targets[which]))}
 
-    def _cut(self, image: Tensor, box: Box, generator: torch.Generator) -> Tensor:
-        """A window that lies in the box, or around it where the box is smaller; zero beyond the image."""
+    def _cut(self, image: Tensor, starts: Box, generator: torch.Generator) -> Tensor:
+        """A window; zero beyond the image, as in prediction."""
         window = torch.zeros(1, 1, *(self.crop,) * 3)
         read, written = [], []
-        for (low, high), size in zip(box, image.shape[2:], strict=True):
-            spare = (high - low) - self.crop
-            start = low + round(spare * uniform((0.0, 1.0), generator))
+        for (first_start, last_start), size in zip(starts, image.shape[2:], strict=True):
+            start = round(uniform((float(first_start), float(last_start)), generator))
             first, last = max(0, start), min(size, start + self.crop)
             read.append(slice(first, last))
             written.append(slice(first - start, last - start))
