@@ -12,8 +12,9 @@ from qontrast.nets.adapter import adapt
 from qontrast.nets.encoder import CNNEncoder
 from qontrast.results.ledger import read_rows
 from qontrast.results.people_scores import score_people
-from qontrast.tasks.loading import load, load_any, wrap
+from qontrast.tasks.loading import load
 from qontrast.tasks.people_probe import probe_people
+from qontrast.tasks.wrapping import load_any, wrap
 
 AFFINE = np.array([[-2.0, 0, 0, 35], [0, 2, 0, -40], [0, 0, 2, -34], [0, 0, 0, 1]])
 COUNT = 12

@@ -72,8 +72,8 @@ def probe(
     quiet
         Print nothing.
     """
-    from qontrast.tasks.loading import load_any
     from qontrast.tasks.people_probe import probe_people
+    from qontrast.tasks.wrapping import load_any
 
     rows = probe_people(
         goal,

@@ -25,7 +25,7 @@ from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
 from qontrast.nets.subject_net import SubjectNet
 from qontrast.results.ledger import append_rows, read_rows
-from qontrast.tasks.loading import prepared, wrap
+from qontrast.tasks.loading import prepared
 from qontrast.tasks.people import Seen, check_training, halves, known_scans
 from qontrast.tasks.people_plan import PeoplePlan
 from qontrast.tasks.people_probe import row_of
@@ -34,6 +34,7 @@ from qontrast.tasks.resampling import foreground
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say, track
 from qontrast.tasks.windows import tile
+from qontrast.tasks.wrapping import wrap
 from qontrast.views.heads import HeadCrops
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION

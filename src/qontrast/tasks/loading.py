@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Embeddings, Volume
 from qontrast.engine.device import pick_device
 from qontrast.geometry.sample import occupied, whole
-from qontrast.nets.contract import Encoder
 from qontrast.nets.encoder import STRIDE
 from qontrast.nets.padding import pool
 from qontrast.scans.nifti import image_of
@@ -25,9 +23,8 @@ from qontrast.tasks.resampling import at_spacing, check_head, foreground
 from qontrast.tasks.windows import Tiling, tile
 from qontrast.views.normalise import NORMALISATION, normalise
 from qontrast.weights.contract import Contract, read_weights
-from qontrast.weights.encoder import build, fill, load_encoder, split
-from qontrast.weights.find import PICKLES, find_weights
-from qontrast.weights.imported import is_import
+from qontrast.weights.encoder import build, fill, split
+from qontrast.weights.find import find_weights
 from qontrast.weights.probe import check_recipe, probe_scan
 from qontrast.weights.seal import seal_of
 
@@ -182,57 +179,6 @@ def load(name: str | Path, *, device: str = "auto") -> Loaded:
     where = pick_device(device)
     digest = seal_of(path) or hashlib.sha256(path.read_bytes()).hexdigest()
     return Loaded(encoder.to(where), contract, path, digest, where)
-
-
-def load_any(name: str, *, spacing: float | None = None, crop: int | None = None, device: str = "auto") -> Loaded:
-    """Any encoder to embed with: what :func:`load` takes, and with a spacing and a crop what it refuses.
-
-    Args:
-        name: what :func:`load` takes; a checkpoint of the method's code; or ``package.module:function``, which is run.
-        spacing: millimetres, of an encoder whose file does not say so; of others it stays what the file says.
-        crop: edge of the windows, voxels; likewise.
-        device: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        InputError: as :func:`load`; or if spacing and crop are wanted and not given, or given and not wanted.
-    """
-    stated = spacing is None and crop is None
-    foreign = is_import(name) or Path(name).suffix.lower() in PICKLES
-    if not foreign and stated:
-        return load(name, device=device)
-    if not foreign:
-        raise InputError(name, "weights that say spacing and crop themselves", "neither as a flag", "Leave them out.")
-    if spacing is None or crop is None:
-        remedy = "Give both: --spacing 1 --crop 96, for instance."
-        raise InputError(name, "weights without a contract", "a spacing and a crop", remedy)
-    return wrap(load_encoder(name), name, spacing=spacing, crop=crop, device=device)
-
-
-def wrap(encoder: Encoder, name: str, *, spacing: float, crop: int, device: str = "auto") -> Loaded:
-    """An encoder without a contract of its own (adapted, of the method's checkpoints, or with fresh weights), to embed.
-
-    Args:
-        encoder: copied.
-        name: that it is called by.
-        spacing: isotropic voxel size to embed at, millimetres.
-        crop: edge of the windows, voxels: for a network of a fixed size, that size.
-        device: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        InputError: for a crop or a spacing that cannot be.
-        PlanError: if the device is not there.
-    """
-    deepest = encoder.strides[-1]
-    if crop % deepest or crop < 2 * deepest:
-        raise InputError("crop", f"{crop} voxels", f"a multiple of {deepest}, {2 * deepest} or more")
-    contract = Contract("encoder", encoder.features_per_level, spacing, crop, NORMALISATION, encoder=encoder.settings)
-    if not (math.isfinite(spacing) and 0.1 <= spacing <= 10):
-        raise InputError("spacing", f"{spacing:g} mm", "0.1 to 10 mm")
-    where = pick_device(device)
-    digest = hashlib.sha256(f"{encoder.settings} {spacing:g} mm, {crop} voxels".encode())
-    for key, value in encoder.state_dict().items():
-        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return Loaded(deepcopy(encoder).eval().to(where), contract, Path(name), digest.hexdigest(), where)
 
 
 def check_contract(contract: Contract, path: Path) -> None:

@@ -50,7 +50,7 @@ def probe_people(
     Args:
         goal: ``sex`` or ``age``.
         source: the cohort's folder.
-        weights: of the encoder, by :func:`~qontrast.tasks.loading.load` or :func:`~qontrast.tasks.loading.wrap`.
+        weights: of the encoder, by :func:`~qontrast.tasks.loading.load` or :func:`~qontrast.tasks.wrapping.wrap`.
         out: folder of the embeddings.
         ledger: file of JSON lines.
         method: ``linear`` or ``knn``.

@@ -56,11 +56,14 @@ class HeadCrops:
     def _cut(self, image: Tensor, starts: Box, generator: torch.Generator) -> Tensor:
         """A window; zero beyond the image, as in prediction."""
         window = torch.zeros(1, 1, *(self.crop,) * 3)
-        read, written = [], []
+        read: list[slice] = []
+        written: list[slice] = []
         for (first_start, last_start), size in zip(starts, image.shape[2:], strict=True):
             start = round(uniform((float(first_start), float(last_start)), generator))
             first, last = max(0, start), min(size, start + self.crop)
             read.append(slice(first, last))
             written.append(slice(first - start, last - start))
-        window[(..., *written)] = image[(..., *read)]
+        x, y, z = written
+        u, v, w = read
+        window[:, :, x, y, z] = image[:, :, u, v, w]
         return window
