@@ -12,6 +12,8 @@ from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
+from qontrast.cli.people import people
+from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.weights import app as weights_app
@@ -26,10 +28,12 @@ app = App(
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
+finetune_app.command(people)
 app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)
 app.command(fit)
+app.command(probe)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
@@ -143,7 +147,7 @@ def segment(
     data: str | None = None,
     labels: str | None = None,
     encoder: str | None = None,
-    freeze: bool | None = None,
+    schedule: str | None = None,
     net: str | None = None,
     contrasts: Words | None = None,
     protocols: Literal["preset", "drawn"] | None = None,
@@ -171,9 +175,10 @@ def segment(
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     encoder
-        Pretraining run's folder or encoder file; without one, from scratch.
-    freeze
-        Keep the encoder as it is.
+        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
+        from scratch.
+    schedule
+        What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net
         Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
     contrasts
@@ -205,7 +210,7 @@ def segment(
         cohort__data=data,
         cohort__labels=labels,
         encoder=encoder,
-        freeze=freeze,
+        schedule__kind=schedule,
         net=net,
         contrasts=contrasts,
         protocols=protocols,
@@ -225,6 +230,7 @@ def predict(
     model: Path,
     input: Path,
     out: Path,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -238,6 +244,8 @@ def predict(
         3D image in any orientation and voxel size.
     out
         Segmentation to write (.nii or .nii.gz); the names of its classes go into a .tsv beside it.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -245,7 +253,7 @@ def predict(
     """
     from qontrast.tasks.predict import predict as task
 
-    task(model, input, out, device=device, quiet=quiet)
+    task(model, input, out, device=device, encoder=encoder, quiet=quiet)
 
 
 @app.command
@@ -261,6 +269,7 @@ def evaluate(
     snr: float = 30.0,
     seed: int = 0,
     name: str | None = None,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -288,6 +297,8 @@ def evaluate(
         Of their tissue and noise.
     name
         Of the run in the ledger.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -298,7 +309,18 @@ def evaluate(
     from qontrast.tasks.plans import Cohort
 
     cohort = Cohort(data=data, labels=labels, embedded=embedded, subjects=subjects)
-    rows = task(model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet)
+    rows = task(
+        model,
+        cohort,
+        ledger,
+        contrasts=contrasts,
+        snr=snr,
+        seed=seed,
+        name=name,
+        device=device,
+        encoder=encoder,
+        quiet=quiet,
+    )
     if not quiet:
         for line in summarise(rows, by=("contrast", "class")):
             dice, distance = line["dice"], line["hd95_mm"].mean

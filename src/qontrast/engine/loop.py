@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoin
 from qontrast.engine.endings import Where, diverged, explained, stopped
 from qontrast.engine.journal import Journal
 from qontrast.engine.optimisation import Optimisation
+from qontrast.engine.pace import Group, Pace
 from qontrast.engine.passes import Learn, Part
 from qontrast.engine.ranks import agree, average
-from qontrast.engine.schedule import polynomial, rising
 from qontrast.engine.stopping import Stopped, StopRequest
 
 SMOOTHED = 20  # steps over which the bar's speed is averaged
@@ -75,6 +75,7 @@ def fit(
     optimisation: Optimisation,
     run: Run,
     watch: Watch | None = None,
+    groups: Sequence[Group] = (),
 ) -> nn.Module:
     """Train ``model`` and return it, with its averaged weights where the plan asks for them.
 
@@ -86,6 +87,7 @@ def fit(
         optimisation: how.
         run: where, and from which seed.
         watch: what is measured on the way.
+        groups: of weights with learning rates of their own; none for one rate for all.
 
     Raises:
         InputError: if the run is to be resumed with another plan.
@@ -93,8 +95,8 @@ def fit(
         QontrastError: if the loss or its gradient is not finite too often, or another process has gone.
     """
     model.to(fabric.device)  # before the moments are restored: they go where the parameters are
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
+    pace = Pace(model, optimisation, groups)
+    optimizer = pace.optimizer()
     averaged = Average(model, optimisation.average) if optimisation.average else None
     start = _resume(fabric, model, optimizer, averaged, run) if run.resume else 0
     first, last = agree(-start, start)  # and nobody writes while another still reads
@@ -103,7 +105,7 @@ def fit(
             run.folder, f"checkpoints of {-first:.0f} and {last:.0f} steps", "one for all processes",
             "Choose an --out that every machine sees.",
         )  # fmt: skip
-    training = _Training(fabric, model, optimizer, averaged, learn, optimisation, run, watch, start)
+    training = _Training(fabric, model, optimizer, averaged, learn, pace, run, watch, start)
     training.go(batches)
     if averaged is not None:
         model.load_state_dict(averaged.weights)
@@ -120,13 +122,14 @@ class _Training:
         optimizer: torch.optim.Optimizer,
         averaged: Average | None,
         learn: Learn,
-        optimisation: Optimisation,
+        pace: Pace,
         run: Run,
         watch: Watch | None,
         start: int,
     ) -> None:
         self.fabric, self.inner, self.averaged, self.learn = fabric, model, averaged, learn
-        self.optimisation, self.run, self.watch = optimisation, run, watch
+        self.pace, self.run, self.watch = pace, run, watch
+        self.optimisation = optimisation = pace.optimisation
         self.optimizer = optimizer
         self.model, self.wrapped = fabric.setup(model, optimizer)
         self.done = self.saved = start
@@ -166,9 +169,7 @@ class _Training:
         step, how = self.done, self.optimisation
         measured = self._measured(step)
         begin = time.monotonic()
-        rate = how.learning_rate * polynomial(step, how.steps) * rising(step, how.warmup)
-        for group in self.wrapped.param_groups:
-            group["lr"] = rate
+        rates = self.pace.set(step, self.wrapped)
         waited, losses = 0.0, []
         for number in range(how.accumulate):
             asked = time.monotonic()
@@ -199,7 +200,7 @@ class _Training:
             "step": step,
             **{name: float(value) for name, value in average(means).items()},
             **({"left_out": True} if spoilt else {}),
-            "learning_rate": rate,
+            **rates,
             "gradient_norm": float(norm) if norm is not None else None,
             "examples_per_second": self.run.examples / seconds,
             "waiting": waited / seconds,

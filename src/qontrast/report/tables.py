@@ -49,7 +49,7 @@ APART = {
     "train_subjects": "training subjects",
     "data": "data",
     "snr": "SNR",
-    "freeze": "frozen",
+    "schedule": "schedule",
     "trained_on": "trained on these heads",
 }
 
