@@ -89,7 +89,7 @@ def test_the_page_holds_tables_tiers_comparisons_and_what_is_missing(page):
 def test_of_a_ledger_of_evaluate_there_is_a_page_too(tmp_path):
     rows = [
         {"run": "r", "arm": arm, "data": "embedded", "subject": f"s{n}", "contrast": "mprage", "class": "grey",
-         "dice": 0.5 + n / 100, "hd95_mm": 2.0, "note": "", "seed": 0, "train_subjects": 4, "freeze": False}
+         "dice": 0.5 + n / 100, "hd95_mm": 2.0, "note": "", "seed": 0, "train_subjects": 4}
         for arm in "ab" for n in range(3)
     ]  # fmt: skip
     append_rows(tmp_path / "l.jsonl", rows)

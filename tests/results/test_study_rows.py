@@ -7,7 +7,7 @@ from qontrast.basics.errors import InputError
 from qontrast.results.study_rows import fractions_of, metrics_of, study_rows, tasks_of
 
 OLD = {
-    "run": "r", "arm": "seqinv", "data": "/somewhere/ixi", "labels": None, "snr": None, "freeze": False, "seed": 0,
+    "run": "r", "arm": "seqinv", "data": "/somewhere/ixi", "labels": None, "snr": None, "seed": 0,
     "train_subjects": 2, "model_digest": "m", "subject": "s1", "contrast": "T1w", "image": "s1_T1w.nii.gz",
     "trained_on": False, "class": "grey", "dice": 0.9, "hd95_mm": 2.0, "truth_voxels": 4, "note": "",
 }  # fmt: skip
@@ -22,8 +22,9 @@ def test_rows_of_evaluate_are_filled_in():
     (row,) = study_rows([OLD])
     assert (row["task"], row["site"], row["arm"], row["fraction"]) == ("segmentation", "ixi", "seqinv", "2 subjects")
     assert row["labels"] is None  # what it said of the label table is kept
-    frozen = study_rows([OLD, {**OLD, "freeze": True}])
-    assert [row["arm"] for row in frozen] == ["seqinv, frozen: False", "seqinv, frozen: True"]
+    apart = study_rows([OLD, {**OLD, "trained_on": True}])
+    names = [f"seqinv, trained on these heads: {known}" for known in (False, True)]
+    assert [row["arm"] for row in apart] == names
 
 
 def test_whole_numbers_are_subjects_and_decimals_shares():

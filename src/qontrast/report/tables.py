@@ -49,7 +49,6 @@ APART = {
     "train_subjects": "training subjects",
     "data": "data",
     "snr": "SNR",
-    "schedule": "schedule",
     "trained_on": "trained on these heads",
 }
 

@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 
 NOT_STATED = "not stated"
 UNKNOWN_FRACTION = "labels not stated"
-APART = {"snr": "SNR", "freeze": "frozen", "trained_on": "trained on these heads"}
+APART = {"snr": "SNR", "trained_on": "trained on these heads"}
 """Keys of ``evaluate`` that become a part of the arm's name where they vary: such rows are never averaged."""
 
 
