@@ -26,8 +26,8 @@ install: $(STAMP)  ## create .venv and install from the lock
 demo: $(STAMP)  ## the main job, end to end, on the embedded data; writes demo/report.html
 	$(BIN)/qontrast demo --out demo --overwrite
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## run the tests, one process per core up to four
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP)  ## style, types, import floors
 	$(BIN)/ruff check .

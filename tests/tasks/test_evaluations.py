@@ -18,7 +18,7 @@ from qontrast.tasks.plans import Cohort
 
 KEYS = {
     "run", "arm", "data", "snr", "seed", "train_subjects", "model_digest", "subject", "contrast", "class", "dice",
-    "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "freeze", "image",
+    "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "schedule", "image",
     "trained_on",
 }  # fmt: skip
 CLASSES = ["grey matter", "white matter", "cerebrospinal fluid"]

@@ -14,6 +14,7 @@ from qontrast.tasks import finetune as module
 from qontrast.tasks.finetune import finetune_segment
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan
+from qontrast.tasks.schedules import Schedule
 from qontrast.weights.segmenter import load_segmenter
 
 TISSUES = ("background", "grey matter", "white matter", "cerebrospinal fluid")
@@ -109,7 +110,7 @@ def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_frozen_encoder_stays_bit_for_bit(freeze, pretrained, labels_folder, finetune_plan, tmp_path, monkeypatch):
-    plan = finetune_plan(labels_folder, encoder=str(pretrained), freeze=freeze)
+    plan = finetune_plan(labels_folder, encoder=str(pretrained), schedule=Schedule("frozen" if freeze else "full"))
     after = load_file(finetune_segment(plan, tmp_path / "run", quiet=True))
     monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
     before = load_file(finetune_segment(plan, tmp_path / "start", quiet=True))

@@ -7,13 +7,14 @@ import numpy as np
 
 from qontrast.anatomy.cohort import LABEL_SUFFIXES
 from qontrast.anatomy.label_table import table_for
-from qontrast.anatomy.observed import IMAGE_SUFFIXES
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.scans.names import Named, find_images
+from qontrast.scans.names import Named, find_images, is_brain_mask, is_lesion
 from qontrast.scans.nifti import Image, read_grid, read_image
 
+DIFFUSION = ("TRACE", "ADC")
 PROBABILITIES = {"GM": "grey matter", "WM": "white matter", "CSF": "cerebrospinal fluid"}
 
 
@@ -61,7 +62,7 @@ class LabelledScanSource:
         image = read_image(self.scan.path, canonical=canonical)
         classes, names = self._truth(image, canonical)
         return LabelledScan(
-            self.name, self.subject, self.scan.suffix, image.data, classes, names, image.grid, self.scan.path
+            self.name, self.subject, kind_of(self.scan), image.data, classes, names, image.grid, self.scan.path
         )
 
     def _truth(self, image: Image, canonical: bool) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -77,7 +78,7 @@ class LabelledScanSource:
         file = self.truth[0]
         if kind == "mask":
             mask = self._read(file, image, canonical).data > 0.5
-            return mask.astype(np.int64), ("background", file.entities.get("label", "lesion"))
+            return mask.astype(np.int64), ("background", "lesion" if is_lesion(file) else file.entities["label"])
         labels = self._read(file, image, canonical, labels=True).data
         table = table_for(file.path, self.table)
         by_label = table.classes()
@@ -106,8 +107,10 @@ class LabelledScanSource:
 def find_labelled_scans(data: str | Path, labels: Path | None = None) -> list[LabelledScanSource]:
     """Every scan below ``data`` that has a truth beside it, sorted by name; only names and headers are read.
 
-    A truth belongs to the scans of its session that lie on its grid. Probability maps come before a segmentation, and
-    a segmentation before a mask; masks without a label (brain masks) are none.
+    A truth belongs to the scans of its session that lie on its grid, wherever below ``data`` it is (under
+    ``derivatives``, say). Probability maps come before a segmentation, and a segmentation before a mask; masks without
+    a label or a description that says lesion (brain masks) are none. A mask whose name has the acquisition and run of
+    one scan is not the truth of another run of that contrast.
     """
     sessions: dict[str, list[Named]] = {}
     for file in find_images(Path(data)):
@@ -115,14 +118,34 @@ def find_labelled_scans(data: str | Path, labels: Path | None = None) -> list[La
     found = []
     for name, files in sorted(sessions.items()):
         truth = _truth_files(files)
-        scans = [f for f in files if f.suffix in IMAGE_SUFFIXES]
+        scans = [f for f in files if f.suffix in IMAGE_SUFFIXES or kind_of(f) in DIFFUSION]
         if not truth or not scans:
             continue
         grid = read_grid(truth[0].path)
         alike = [s for s in scans if read_grid(s.path).matches(grid)]
         # None alike: keep the first, so that opening it says what does not match.
-        found += [LabelledScanSource(f"{name}_{s.suffix}", name, s, tuple(truth), labels) for s in (alike or scans[:1])]
+        chosen = _drawn_on(truth[0], alike) or scans[:1]
+        for scan in chosen:
+            alone = sum(kind_of(s) == kind_of(scan) for s in chosen) == 1
+            kind = kind_of(scan) if alone else contrast_of(scan)
+            found.append(LabelledScanSource(f"{name}_{kind}", name, scan, tuple(truth), labels))
     return found
+
+
+def kind_of(scan: Named) -> str:
+    """The contrast of a scan: its suffix, and what diffusion images call themselves (``rec-TRACE_dwi``: ``TRACE``)."""
+    rec = scan.entities.get("rec", "")
+    return rec if scan.suffix == "dwi" and rec in DIFFUSION else scan.suffix
+
+
+def _drawn_on(truth: Named, alike: list[Named]) -> list[Named]:
+    """The scans on the truth's grid, less other runs of the contrast that has the truth's own acquisition and run."""
+
+    def told(file: Named) -> tuple[str | None, ...]:
+        return tuple(file.entities.get(e) for e in ("acq", "run"))
+
+    own = {kind_of(s) for s in alike if told(s) == told(truth)} if any(told(truth)) else set()
+    return [s for s in alike if kind_of(s) not in own or told(s) == told(truth)]
 
 
 def _truth_files(files: list[Named]) -> list[Named]:
@@ -133,4 +156,6 @@ def _truth_files(files: list[Named]) -> list[Named]:
         whole = [f for f in files if f.suffix == suffix]
         if whole:
             return whole[:1]
-    return [f for f in files if f.suffix == "mask" and "label" in f.entities][:1]
+    masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f)]
+    # The whole lesion before parts of it (desc-lesion before desc-lesionAcute).
+    return sorted(masks, key=lambda f: ("label" not in f.entities, len(f.entities.get("desc", "")), f.path))[:1]

@@ -12,6 +12,8 @@ from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
+from qontrast.cli.people import people
+from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.sweep import sweep
@@ -27,10 +29,12 @@ app = App(
 )
 finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
+finetune_app.command(people)
 app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)
 app.command(fit)
+app.command(probe)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
@@ -145,7 +149,7 @@ def segment(
     data: str | None = None,
     labels: str | None = None,
     encoder: str | None = None,
-    freeze: bool | None = None,
+    schedule: str | None = None,
     net: str | None = None,
     contrasts: Words | None = None,
     protocols: Literal["preset", "drawn"] | None = None,
@@ -173,9 +177,10 @@ def segment(
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     encoder
-        Pretraining run's folder or encoder file; without one, from scratch.
-    freeze
-        Keep the encoder as it is.
+        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
+        from scratch.
+    schedule
+        What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net
         Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
     contrasts
@@ -207,7 +212,7 @@ def segment(
         cohort__data=data,
         cohort__labels=labels,
         encoder=encoder,
-        freeze=freeze,
+        schedule__kind=schedule,
         net=net,
         contrasts=contrasts,
         protocols=protocols,
@@ -227,6 +232,7 @@ def predict(
     model: Path,
     input: Path,
     out: Path,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -240,6 +246,8 @@ def predict(
         3D image in any orientation and voxel size.
     out
         Segmentation to write (.nii or .nii.gz); the names of its classes go into a .tsv beside it.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -247,7 +255,7 @@ def predict(
     """
     from qontrast.tasks.predict import predict as task
 
-    task(model, input, out, device=device, quiet=quiet)
+    task(model, input, out, device=device, encoder=encoder, quiet=quiet)
 
 
 @app.command
@@ -263,6 +271,7 @@ def evaluate(
     snr: float = 30.0,
     seed: int = 0,
     name: str | None = None,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -290,6 +299,8 @@ def evaluate(
         Of their tissue and noise.
     name
         Of the run in the ledger.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -300,7 +311,18 @@ def evaluate(
     from qontrast.tasks.plans import Cohort
 
     cohort = Cohort(data=data, labels=labels, embedded=embedded, subjects=subjects)
-    rows = task(model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, device=device, quiet=quiet)
+    rows = task(
+        model,
+        cohort,
+        ledger,
+        contrasts=contrasts,
+        snr=snr,
+        seed=seed,
+        name=name,
+        device=device,
+        encoder=encoder,
+        quiet=quiet,
+    )
     if not quiet:
         for line in summarise(rows, by=("contrast", "class")):
             dice, distance = line["dice"], line["hd95_mm"].mean

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-
 from qontrast.basics.atomic import write_atomic
-from qontrast.report.page import made_with
 from qontrast.report.paint import Picture
+from qontrast.report.render import made_with, render
 from qontrast.report.sweep_figures import Metric, PlaneView, Strip, plane_picture, strip_picture
 from qontrast.report.tables import Table
 
@@ -55,14 +52,11 @@ def write_sweep_report(out: Path, page: SweepPage) -> Path:
     Raises:
         WriteError: if it cannot be written.
     """
-    folder = files("qontrast.report")
-    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "sweep.html")}
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(sources)
-    )
-    text = environment.get_template("sweep.html").render(
+    text = render(
+        "sweep.html",
         title=page.title,
         made=made_with(),
+        notes=(),
         page=page,
         strip=strip_picture(page.strips, page.metric, page.reference),
         planes=[plane_picture(view, page.metric) for view in page.planes],

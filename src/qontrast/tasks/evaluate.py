@@ -16,6 +16,7 @@ from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.metrics.segmentation import score_segmentation
+from qontrast.nets.contract import Encoder
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.presets import PRESETS
 from qontrast.results.ledger import append_rows, read_rows
@@ -63,6 +64,7 @@ def evaluate(
     seed: int = 0,
     name: str | None = None,
     device: str = "auto",
+    encoder: Encoder | str | None = None,
     quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Score a segmenter and append a row per subject, contrast and class.
@@ -80,6 +82,7 @@ def evaluate(
         seed: of their tissue and noise.
         name: of the run in the ledger; None for the model's folder.
         device: ``auto``, ``cpu`` or ``cuda``.
+        encoder: of a segmenter on an adapted network; see :func:`qontrast.tasks.predict.open_segmenter`.
         quiet: print nothing.
 
     Returns:
@@ -92,7 +95,7 @@ def evaluate(
     for contrast in contrasts:
         if contrast not in SEQUENCES:
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
-    segmenter = open_segmenter(model, device)
+    segmenter = open_segmenter(model, device, encoder)
     file = model / MODEL if model.is_dir() else model
     plan = segmenter.contract.plan
     scans = labelled_scans(cohort)
@@ -102,7 +105,7 @@ def evaluate(
         "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),
         "labels": _digest(Path(cohort.labels)) if cohort.labels else None,
         "snr": None if scans else snr,
-        "freeze": bool(plan.get("freeze", False)),
+        "schedule": plan.get("schedule.kind", "full"),
         "seed": seed,
         "train_subjects": plan.get("labelled_heads", 0),
         "model_digest": _digest(file),

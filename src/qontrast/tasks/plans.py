@@ -11,6 +11,7 @@ from qontrast.nets.catalogue import NETS
 from qontrast.nets.encoder import STRIDE
 from qontrast.objectives.catalogue import Objectives
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.tasks.schedules import Schedule
 from qontrast.views.loader import default_prefetch, default_workers
 from qontrast.views.plan import ViewPlan
 
@@ -154,8 +155,9 @@ class FinetunePlan:
 
     Args:
         cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them.
-        encoder: a pretraining run's folder, an encoder file, or null to train from scratch.
-        freeze: whether the encoder stays as it is.
+        encoder: a pretraining run's folder, an encoder file, ``package.module:function`` of your own code that returns
+            an encoder (it is run), or null to train from scratch.
+        schedule: which part of the network learns when.
         decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one.
         net: of the encoder that is trained from scratch.
         contrasts: sequences that label maps are scanned with; real scans are taken as they are.
@@ -169,7 +171,7 @@ class FinetunePlan:
 
     cohort: Cohort = field(default_factory=Cohort)
     encoder: str | None = None
-    freeze: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
     decoder: bool = True
     net: str = "cnn-nano"
     contrasts: tuple[str, ...] = ("mprage",)
@@ -183,8 +185,7 @@ class FinetunePlan:
     def __post_init__(self) -> None:
         known_net(self.net)
         trainable_crop(self.views)
-        if self.freeze and self.encoder is None:
-            raise PlanError("freeze", "true without an encoder", "an encoder to keep", "Set encoder, or freeze: false.")
+        self.schedule.check(self.encoder, self.optimisation)
         if self.batch < 1:
             raise PlanError("batch", f"{self.batch}", "1 or more")
         for name in self.contrasts:

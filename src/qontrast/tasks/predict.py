@@ -15,6 +15,7 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
+from qontrast.nets.contract import Encoder
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.resampling import at_spacing, head_box
@@ -84,23 +85,32 @@ class Segmenter:
         return bring_back(self.probabilities(moved), grid, target)
 
 
-def open_segmenter(model: Path, device: str = "auto") -> Segmenter:
+def open_segmenter(model: Path, device: str = "auto", encoder: Encoder | str | None = None) -> Segmenter:
     """Load a segmenter for prediction.
 
     Args:
         model: a fine-tuning run's folder or its ``model.safetensors``.
         device: ``auto``, ``cpu`` or ``cuda``.
+        encoder: of a segmenter on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
 
     Raises:
         InputError: if there is none.
         PlanError: if the device is not there.
     """
-    net, contract = load_segmenter(model)
+    net, contract = load_segmenter(model, encoder=encoder)
     name = pick_device(device)
     return Segmenter(net.to(name), contract, name)
 
 
-def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet: bool = False) -> Path:
+def predict(
+    model: Path,
+    image: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    encoder: Encoder | str | None = None,
+    quiet: bool = False,
+) -> Path:
     """Segment one image and write the classes on its own grid and affine.
 
     Args:
@@ -108,6 +118,7 @@ def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet:
         image: a 3D image in any orientation and voxel size.
         out: the segmentation; beside it ``.tsv`` with the names of the classes.
         device: ``auto``, ``cpu`` or ``cuda``.
+        encoder: of a segmenter on an adapted network; see :func:`open_segmenter`.
         quiet: print nothing.
 
     Raises:
@@ -115,7 +126,7 @@ def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet:
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
-    segmenter = open_segmenter(model, device)
+    segmenter = open_segmenter(model, device, encoder)
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")

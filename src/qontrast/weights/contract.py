@@ -78,6 +78,7 @@ class Contract:
         plan: the run's plan, dotted field to value.
         units: of the spacing; intensities may have any, since each window is normalised.
         decoder: channels of the light decoder that the encoder was pretrained with, finest first; none without one.
+        head: of a segmenter, what lies on its encoder: ``decoder``, ``linear-probe`` or ``knn``.
         version: of the contract.
         origin: of packed weights; a run's own files have none.
         probe: of packed weights; a run's own files have none.
@@ -94,6 +95,7 @@ class Contract:
     plan: dict[str, Any] = field(default_factory=dict)
     units: str = "mm"
     decoder: tuple[int, ...] = ()
+    head: str = "decoder"
     version: int = VERSION
     origin: Origin | None = None
     probe: Probe | None = None
