@@ -19,7 +19,7 @@ from qontrast.tasks.plans import Cohort
 KEYS = {
     "run", "arm", "data", "snr", "seed", "train_subjects", "model_digest", "subject", "contrast", "class", "dice",
     "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "freeze", "image",
-    "trained_on",
+    "trained_on", "task", "site", "lesions", "truth", "volume_error_ml",
 }  # fmt: skip
 CLASSES = ["grey matter", "white matter", "cerebrospinal fluid"]
 

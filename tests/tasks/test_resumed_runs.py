@@ -19,7 +19,7 @@ from qontrast.basics.errors import InputError, WriteError
 from qontrast.cli.app import run
 from qontrast.engine.checkpoint import load_checkpoint
 from qontrast.engine.optimisation import Optimisation
-from qontrast.tasks import finetune as finetune_module
+from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.tasks import pretrain as pretrain_module
 from qontrast.tasks.finetune import finetune_segment
 from qontrast.tasks.pretrain import pretrain
@@ -58,7 +58,7 @@ def test_an_interrupted_fine_tuning_ends_bit_equal(labels_folder, finetune_plan,
     plan = replace(plan, optimisation=replace(plan.optimisation, checkpoint_steps=1))
     whole = finetune_segment(plan, tmp_path / "whole", quiet=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finetune_module.DiceCrossEntropy, "forward", stop_at(2, finetune_module.DiceCrossEntropy.forward))
+        patch.setattr(DiceCrossEntropy, "forward", stop_at(2, DiceCrossEntropy.forward))
         with pytest.raises(KeyboardInterrupt):
             finetune_segment(plan, tmp_path / "stopped", quiet=True)
     resumed = finetune_segment(plan, tmp_path / "stopped", resume=True, quiet=True)
