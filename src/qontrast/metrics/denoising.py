@@ -53,7 +53,7 @@ def peak_of(clean: Image, mask: Mask) -> float:
     return peak
 
 
-def score_denoised(image: Image, clean: Image, mask: Mask, peak: float) -> ImageScore:
+def score_denoised(image: Float[Tensor, "_ _ _"], clean: Image, mask: Bool[Tensor, "_ _ _"], peak: float) -> ImageScore:
     """PSNR and SSIM of an image inside a mask.
 
     PSNR is ``10 log10(peak^2 / mean((image - clean)^2))`` over the voxels of the mask. SSIM is that of Wang et al. 2004

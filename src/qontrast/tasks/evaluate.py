@@ -35,6 +35,7 @@ def evaluate(
     noise: NoiseKind | None = None,
     sigma: float | None = None,
     pathology: PathologyRanges | None = None,
+    masks: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> list[dict[str, Any]]:
@@ -57,6 +58,7 @@ def evaluate(
         noise: that a denoiser is to take away; None for the kind that it learned.
         sigma: of Gaussian noise; None for the one that it learned.
         pathology: lesions that label maps are given; None for those that the model learned.
+        masks: folder of lesion masks instead of the one that the model learned with; None for that one.
         device: ``auto``, ``cpu`` or ``cuda``.
         quiet: print nothing.
 
@@ -73,7 +75,7 @@ def evaluate(
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
     snrs = None if snr is None else (float(snr),) if isinstance(snr, int | float) else tuple(float(s) for s in snr)
     opened = open_model(model, device)
-    conditions = Conditions(contrasts, snrs, seed, noise, sigma, pathology)
+    conditions = Conditions(contrasts, snrs, seed, noise, sigma, pathology, masks)
     exam: Exam[Any] = EXAMS[opened.contract.kind](opened, cohort, conditions)
     file = model / MODEL if model.is_dir() else model
     plan = opened.contract.plan

@@ -1,7 +1,7 @@
 """Segmenters are tested by overlap and distance of every class; lesions also by volume and by what was detected."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class SegmentationExam(Exam[Test]):
         self.scans = labelled_scans(cohort, "lesion" if self.lesion else "tissue")
         self.pathology = None if self.scans or not self.lesion else conditions.pathology or ranges_of(model)
         if self.pathology is not None:
+            self.pathology = replace(self.pathology, folder=conditions.masks or self.pathology.folder)
             check_lesions_are_drawn(self.pathology)
         self.snrs = (None,) if self.scans else (conditions.snrs or (SNR,))
         self.about: Row = {"lesions": None if self.pathology is None else spoken(self.pathology)}

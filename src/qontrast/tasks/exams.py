@@ -29,6 +29,7 @@ class Conditions:
         noise: that a denoiser is to take away; None for the kind that it learned.
         sigma: of Gaussian noise; None for the one that it learned.
         pathology: lesions that label maps are given; None for those that the model learned.
+        masks: folder of lesion masks instead of the one that the model learned with; None for that one.
     """
 
     contrasts: tuple[str, ...] = ("mprage",)
@@ -37,6 +38,7 @@ class Conditions:
     noise: NoiseKind | None = None
     sigma: float | None = None
     pathology: PathologyRanges | None = None
+    masks: str | None = None
 
     def __post_init__(self) -> None:
         for snr in self.snrs or ():
