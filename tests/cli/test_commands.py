@@ -53,7 +53,7 @@ def test_flags_of_pretrain_go_to_the_plan_over_the_file(monkeypatch, tmp_path):
 
 
 def test_flags_of_finetune_go_to_the_plan(monkeypatch):
-    calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune_segment")
+    calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune")
     assert run(
         [
             "finetune", "segment", "--out", "run", "--encoder", "pre", "--schedule", "frozen",
@@ -144,3 +144,30 @@ def test_the_whole_method_from_the_command_line(labels_folder, tmp_path, capsys)
     assert run(["report", pre, fine, "--ledger", str(ledger), "--out", str(page), "--title", "A <title>"]) == 0
     assert capsys.readouterr().out.strip().replace("\n", "") == str(page)
     assert "A &lt;title&gt;" in page.read_text(encoding="utf-8")
+
+
+def test_flags_of_each_task_go_to_its_plan(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune")
+    assert run(["finetune", "lesion", "--out", "run", "--lesions", "masks", "--centred", "0.5", "--loss=tversky"]) == 0
+    assert run(["finetune", "denoise", "--out", "run", "--noise", "gaussian", "--sigma", "0.1", "--snr", "3", "9"]) == 0
+    assert run(["finetune", "denoise", "recipes/absent.yaml", "--out", "run"]) == 1
+    (lesion, _), (denoise, _) = (call[0] for call in calls)
+    assert (lesion.task, lesion.views.pathology.folder, lesion.lesion.centred) == ("lesion", "masks", 0.5)
+    assert lesion.chosen_loss == "tversky"
+    assert (denoise.task, denoise.noise.kind, denoise.noise.sigma, denoise.noise.snr) == (
+        "denoise", "gaussian", 0.1, (3.0, 9.0),
+    )  # fmt: skip
+    assert denoise.chosen_loss == "mse"
+
+
+def test_flags_of_evaluate_are_handed_on(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.tasks.evaluate.evaluate")
+    assert run(
+        [
+            "evaluate", "--model", "m", "--data", "d", "--kind", "scans", "--snr", "5", "10", "--noise", "rician",
+            "--lesions", "masks", "--quiet",
+        ]
+    ) == 0  # fmt: skip
+    ((_, cohort, _), named) = calls[0]
+    assert (cohort.data, cohort.kind) == ("d", "scans")
+    assert (named["snr"], named["noise"], named["masks"], named["sigma"]) == ((5.0, 10.0), "rician", "masks", None)

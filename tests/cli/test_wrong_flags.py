@@ -92,7 +92,7 @@ def test_dotted_flags_do_not_outlive_their_call(capsys, tmp_path):
     [
         (["demo"], "demo.demo"),
         (["pretrain"], "pretrain.pretrain"),
-        (["finetune", "segment"], "finetune.finetune_segment"),
+        (["finetune", "segment"], "finetune.finetune"),
     ],
     ids=["demo", "pretrain", "finetune segment"],
 )

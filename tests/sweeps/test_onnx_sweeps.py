@@ -65,7 +65,7 @@ def segmenters(tmp_path_factory):
 
 def test_a_segmenter_gives_the_same_labels_as_onnx(segmenters, monkeypatch):
     off = torch.autocast("cpu", dtype=torch.bfloat16, enabled=False)
-    monkeypatch.setattr("qontrast.tasks.predict.autocast_for", lambda device: off)
+    monkeypatch.setattr("qontrast.tasks.models.autocast_for", lambda device: off)
     generator = torch.Generator().manual_seed(0)
     image = torch.rand((1, 1, 40, 40, 40), generator=generator)
     grid = Grid((40, 40, 40), np.diag([2.0, 2.0, 2.0, 1.0]))

@@ -136,7 +136,8 @@ def test_every_field_but_where_and_when_changes_the_digest():
     plan = PretrainPlan()
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
-        "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites", "others": "[{data: elsewhere}]",
+        "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites",
+        "cohort.mixed_truths": "true", "others": "[{data: elsewhere}]",
         "net": "cnn", "dropout": "0.1", "batch": "3", "seed": "1", "views.arm": "base",
         **OBJECTIVES, **WATCHED,
         "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",

@@ -12,7 +12,8 @@ import torch
 from qontrast.basics.errors import InputError
 from qontrast.nets.unet import UNet
 from qontrast.tasks import predict as module
-from qontrast.tasks.predict import Segmenter, predict
+from qontrast.tasks.models import Segmenter
+from qontrast.tasks.predict import predict
 from qontrast.weights.contract import Contract
 
 
@@ -80,7 +81,7 @@ class Bright(UNet):
 def test_what_the_network_sees_comes_back_to_where_it_lies(grid, image_on, tmp_path, monkeypatch):
     shape, affine = GRIDS[grid]
     contract = Contract("segmenter", (16,), 2.0, 32, "as in training", classes=("background", "bright"))
-    monkeypatch.setattr(module, "open_segmenter", lambda *_: Segmenter(Bright(), contract, "cpu"))
+    monkeypatch.setattr(module, "open_model", lambda *_, **__: Segmenter(Bright(), contract, "cpu"))
     out = predict(tmp_path, image_on(shape, affine), tmp_path / "seg.nii", quiet=True)
     found, distance = np.asarray(nib.load(out).dataobj), ball(shape, affine)
     rim = max(2.5, *np.linalg.norm(affine[:3, :3], axis=0)) / 14  # a voxel on the border may fall on either side
@@ -136,7 +137,7 @@ def test_a_folder_without_a_model_is_refused(image_on, tmp_path):
 
 
 def test_an_encoder_is_no_segmenter(pretrained, image_on, tmp_path):
-    with pytest.raises(InputError, match=r"encoder\.safetensors: found an? encoder; wanted a segmenter"):
+    with pytest.raises(InputError, match=r"encoder\.safetensors: found an? encoder; wanted a segmenter or a denoiser"):
         predict(pretrained / "encoder.safetensors", image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "s.nii", quiet=True)
 
 

@@ -17,9 +17,9 @@ from qontrast.nets.linear_probe import LinearProbe
 from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.unet import UNet
 from qontrast.tasks.evaluate import evaluate
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
+from qontrast.tasks.models import open_segmenter
 from qontrast.tasks.plans import Cohort
-from qontrast.tasks.predict import open_segmenter
 from qontrast.tasks.schedules import Schedule
 from qontrast.weights.encoder import load_encoder
 from qontrast.weights.segmenter import load_segmenter
@@ -44,7 +44,7 @@ def kept(file, packed):
 def test_every_schedules_segmenter_is_trained_saved_and_loaded(kind, packed, labels_folder, finetune_plan, tmp_path):
     schedule = Schedule(kind, head=0.5, rise=0.25, neighbours=3, voxels=64)
     plan = finetune_plan(labels_folder, steps=4, encoder=str(packed), schedule=schedule)
-    file = finetune_segment(plan, tmp_path / "run", quiet=True)
+    file = finetune(plan, tmp_path / "run", quiet=True)
     net, contract = load_segmenter(file)
     assert type(net) is KINDS[kind]
     assert contract.plan["schedule.kind"] == kind
@@ -53,7 +53,7 @@ def test_every_schedules_segmenter_is_trained_saved_and_loaded(kind, packed, lab
     with torch.no_grad():
         assert torch.isfinite(net(image)).all()
         assert net(image).shape == (1, 4, 32, 32, 32)
-    again = finetune_segment(plan, tmp_path / "run", resume=True, quiet=True)
+    again = finetune(plan, tmp_path / "run", resume=True, quiet=True)
     assert again.read_bytes() == file.read_bytes()
 
 
@@ -73,12 +73,12 @@ def test_while_a_warm_up_trains_the_decoder_the_encoder_is_bit_equal(packed, lab
 
         patch.setattr(module.DiceCrossEntropy, "forward", forward)
         with pytest.raises(KeyboardInterrupt):
-            finetune_segment(plan, tmp_path / "run", quiet=True)
+            finetune(plan, tmp_path / "run", quiet=True)
     saved = load_file(tmp_path / "run" / "checkpoint.safetensors")
     before = load_file(packed)
     assert all(torch.equal(saved[f"model.encoder.{name}"], value) for name, value in before.items())
-    resumed = finetune_segment(plan, tmp_path / "run", resume=True, quiet=True)
-    whole = finetune_segment(plan, tmp_path / "whole", quiet=True)
+    resumed = finetune(plan, tmp_path / "run", resume=True, quiet=True)
+    whole = finetune(plan, tmp_path / "whole", quiet=True)
     assert resumed.read_bytes() == whole.read_bytes()
     assert not kept(whole, packed)
 
@@ -117,7 +117,7 @@ def test_every_kind_of_encoder_is_where_training_starts(
         given = adapt(SegResNet(init_filters=8, blocks_down=(1, 1)), lambda net, image: net.encode(image)[1], size=32)
         before = {k: v.clone() for k, v in given.state_dict().items()}
     plan = finetune_plan(labels_folder, steps=1, encoder=name, schedule=Schedule("frozen" if name else "full"))
-    file = finetune_segment(plan, tmp_path / "run", encoder=given, quiet=True)
+    file = finetune(plan, tmp_path / "run", encoder=given, quiet=True)
     arm = {"scratch": "scratch", "packed": "seqinv", "run folder": "seqinv"}.get(source, "external")
     tensors = load_file(file)
     if source == "python":
@@ -135,7 +135,7 @@ def test_every_kind_of_encoder_is_where_training_starts(
 def test_the_callers_network_is_not_trained(labels_folder, finetune_plan, tmp_path):
     encoder = CNNEncoder((4, 4, 8, 8, 12))
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    file = finetune_segment(
+    file = finetune(
         finetune_plan(labels_folder, steps=1, encoder="mine"), tmp_path / "run", encoder=encoder, quiet=True
     )
     assert all(torch.equal(encoder.state_dict()[k], v) for k, v in before.items())
@@ -150,7 +150,7 @@ def kept_all(tensors, before):
 def test_a_segmenter_on_an_adapted_network_asks_for_it(labels_folder, finetune_plan, tmp_path):
     encoder = adapt(SegResNet(init_filters=8, blocks_down=(1, 1)), lambda net, image: net.encode(image)[1], size=32)
     plan = finetune_plan(labels_folder, steps=1, encoder="mine", schedule=Schedule("linear-probe"))
-    file = finetune_segment(plan, tmp_path / "run", encoder=encoder, quiet=True)
+    file = finetune(plan, tmp_path / "run", encoder=encoder, quiet=True)
     with pytest.raises(InputError, match=r"adapted from SegResNet; wanted that encoder\. Give --encoder package"):
         load_segmenter(file)
     other = adapt(SegResNet(init_filters=16, blocks_down=(1, 1)), lambda net, image: net.encode(image)[1], size=32)
@@ -180,7 +180,7 @@ def test_neighbours_tell_tissues_where_features_do(labels_folder, finetune_plan,
     """The image's own brightness is the feature: in one contrast it tells tissues far better than chance."""
     encoder = Bright((4, 4, 8, 8, 12))
     plan = finetune_plan(labels_folder, steps=4, encoder="mine", schedule=Schedule("knn", neighbours=9, voxels=400))
-    run = finetune_segment(plan, tmp_path / "run", encoder=encoder, quiet=True).parent
+    run = finetune(plan, tmp_path / "run", encoder=encoder, quiet=True).parent
     segmenter = open_segmenter(run)
     tensors = load_file(run / "model.safetensors")
     assert len(tensors["bank"]) <= 400
@@ -191,7 +191,7 @@ def test_neighbours_tell_tissues_where_features_do(labels_folder, finetune_plan,
     from qontrast.tasks import evaluate as module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "open_segmenter", lambda *_: patched)
+        patch.setattr(module, "open_segmenter", lambda *_, **__: patched)
         cohort = Cohort(data=str(labels_folder), subjects=("sub-01",))
         rows = evaluate(run, cohort, tmp_path / "ledger.jsonl", quiet=True)
     dice = {row["class"]: row["dice"] for row in rows}

@@ -156,5 +156,5 @@ def test_a_loader_gets_images_and_classes_with_one_channel(heads, scan, plan):
     cases = [SimulatedCase(heads[0], ("mprage",)), ScannedCase(scan)]
     examples = Examples(CropMaker(cases, plan(), 0), 2, 2, 0)
     for batch in batches(examples, 0, 2, 0):
-        assert batch["image"].shape == batch["classes"].shape == (2, 1, 16, 16, 16)
-        assert batch["classes"].dtype == torch.int64
+        assert batch["image"].shape == batch["truth"].shape == (2, 1, 16, 16, 16)
+        assert batch["truth"].dtype == torch.int64

@@ -90,7 +90,7 @@ def find_subjects(
     folder = Path(data)
     if is_cache(folder):
         return prepared_subjects(folder, kind)
-    files = read_table(folder) if folder.suffix in TABLES and folder.is_file() else find_images(folder)
+    files = images_of(folder)
     found = group_subjects(files, kind, labels, whatever=folder.is_file() and folder.suffix not in TABLES)
     if not found:
         suffixes = ", ".join((*SUFFIXES, *LABEL_SUFFIXES))
@@ -101,6 +101,11 @@ def find_subjects(
             f"Or use --data {EMBEDDED} for the embedded heads.",
         )
     return found
+
+
+def images_of(data: Path) -> list[Named]:
+    """The images of a folder, or those that a table names; see :func:`find_images` and :func:`read_table`."""
+    return read_table(data) if data.suffix in TABLES and data.is_file() else find_images(data)
 
 
 def group_subjects(

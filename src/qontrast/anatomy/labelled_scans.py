@@ -1,21 +1,28 @@
 """Real scans with the truth beside them: a segmentation, probability maps by tissue, or the mask of a lesion."""
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from qontrast.anatomy.cohort import LABEL_SUFFIXES
+from qontrast.anatomy.cohort import KEPT_IN_MEMORY, LABEL_SUFFIXES, images_of
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.scans.names import Named, find_images, is_brain_mask, is_lesion
+from qontrast.scans.names import Named, is_brain_mask, is_lesion, sidecar
 from qontrast.scans.nifti import Image, read_grid, read_image
+from qontrast.scans.sidecars import read_json
 
 DIFFUSION = ("TRACE", "ADC")
 PROBABILITIES = {"GM": "grey matter", "WM": "white matter", "CSF": "cerebrospinal fluid"}
+TOLERANCE = 0.01
+"""By which a probability may lie beyond 0 or 1: an interpolation overshoots a little."""
+Truth = Literal["tissue", "lesion"]
+"""What a session's truth is looked for first: its tissues, or its lesions."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class LabelledScan:
         names: of the classes; the first is the background.
         grid: of both.
         path: of the scan.
+        shares: of every class but the background in each voxel, ``[class, x, y, z]`` in half precision, where the
+            truth is probability maps; ``classes`` has the largest. None for a truth that is hard.
     """
 
     name: str
@@ -41,11 +50,29 @@ class LabelledScan:
     names: tuple[str, ...]
     grid: Grid
     path: Path
+    shares: np.ndarray | None = None
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """Flat indices of the voxels that are not background."""
+        return np.flatnonzero(self.classes).astype(np.int32)
+
+    def open(self) -> "LabelledScan":
+        """Itself: an open scan can stand where one is asked for that has yet to be opened."""
+        return self
 
 
 @dataclass(frozen=True)
 class LabelledScanSource:
-    """The files of one scan and its truth."""
+    """The files of one scan and its truth; small, so that it travels to loader processes, which open it themselves.
+
+    Args:
+        name: subject, session and suffix.
+        subject: subject and session.
+        scan: the image.
+        truth: its truth: several probability maps, or one file.
+        table: TSV with labels' tissues, if the user gave one.
+    """
 
     name: str
     subject: str
@@ -53,47 +80,88 @@ class LabelledScanSource:
     truth: tuple[Named, ...]
     table: Path | None = None
 
-    def open(self, *, canonical: bool = True) -> LabelledScan:
-        """Read both.
+    @property
+    def site(self) -> str:
+        """Where it was scanned, if its name or its table says so; else empty."""
+        return self.scan.entities.get("site", "")
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the truth was made by a programme and nobody looked at it: its sidecar says ``Automatic``."""
+        return any(read_json(sidecar(file.path)).get("Automatic") is True for file in self.truth)
+
+    @property
+    def soft(self) -> bool:
+        """Whether the truth is probability maps."""
+        return self.truth[0].suffix == "probseg"
+
+    def open(self) -> LabelledScan:
+        """Read both, axes right, anterior, superior; the last few that were opened are kept.
 
         Raises:
-            InputError: if they are not on one grid, or see :func:`read_image`.
+            InputError: if they are not on one grid, labels are no whole numbers or not in the table, probabilities are
+                none, or see :func:`read_image`.
         """
-        image = read_image(self.scan.path, canonical=canonical)
-        classes, names = self._truth(image, canonical)
-        return LabelledScan(
-            self.name, self.subject, kind_of(self.scan), image.data, classes, names, image.grid, self.scan.path
-        )
+        return _open(self)
 
-    def _truth(self, image: Image, canonical: bool) -> tuple[np.ndarray, tuple[str, ...]]:
-        kind = self.truth[0].suffix
-        if kind == "probseg":
-            named = {}
-            for file in self.truth:
-                label = file.entities.get("label", "tissue")
-                named[PROBABILITIES.get(label, label)] = self._read(file, image, canonical).data
-            order = sorted(named, key=lambda n: (list(TISSUE_CLASSES).index(n) if n in TISSUE_CLASSES else 99, n))
-            shares = np.stack([1.0 - sum(named.values()), *(named[n] for n in order)])
-            return shares.argmax(axis=0).astype(np.int64), ("background", *order)
+    def read(self) -> LabelledScan:
+        """Read both anew; see :meth:`open`."""
+        image = read_image(self.scan.path, canonical=True)
+        shares = None
+        if self.soft:
+            shares, names = self._shares(image)
+            background = 1.0 - shares.sum(axis=0, keepdims=True)
+            classes = np.concatenate((background, shares)).argmax(axis=0)
+            shares = shares.astype(np.float16)
+        elif self.truth[0].suffix == "mask":
+            classes, names = self._mask(image)
+        else:
+            classes, names = self._tissues(image)
+        return LabelledScan(
+            self.name, self.subject, kind_of(self.scan), image.data, classes.astype(np.int16), names, image.grid,
+            self.scan.path, shares,
+        )  # fmt: skip
+
+    def _shares(self, image: Image) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Shares of the classes but the background, ``[class, x, y, z]``, and the names of all."""
+        named: dict[str, np.ndarray] = {}
+        for file in self.truth:
+            label = file.entities.get("label", "tissue")
+            data = self._read(file, image).data
+            low, high = float(data.min()), float(data.max())
+            if low < -TOLERANCE or high > 1 + TOLERANCE:
+                raise InputError(
+                    file.path,
+                    f"values from {low:g} to {high:g}",
+                    "probabilities from 0 to 1",
+                    "Divide percent by 100; a map of whole-number labels is called dseg.",
+                )
+            named[PROBABILITIES.get(label, label)] = data.clip(0, 1)
+        order = sorted(named, key=lambda n: (list(TISSUE_CLASSES).index(n) if n in TISSUE_CLASSES else 99, n))
+        shares = np.stack([named[n] for n in order])
+        return shares / np.maximum(1.0, shares.sum(axis=0, keepdims=True)), ("background", *order)
+
+    def _mask(self, image: Image) -> tuple[np.ndarray, tuple[str, ...]]:
         file = self.truth[0]
-        if kind == "mask":
-            mask = self._read(file, image, canonical).data > 0.5
-            return mask.astype(np.int64), ("background", "lesion" if is_lesion(file) else file.entities["label"])
-        labels = self._read(file, image, canonical, labels=True).data
+        mask = self._read(file, image, labels=True).data != 0
+        return mask.astype(np.int64), ("background", _label(file))
+
+    def _tissues(self, image: Image) -> tuple[np.ndarray, tuple[str, ...]]:
+        file = self.truth[0]
+        labels = self._read(file, image, labels=True).data
         table = table_for(file.path, self.table)
         by_label = table.classes()
-        unknown = sorted(set(np.unique(labels).tolist()) - by_label.keys())
+        values, places = np.unique(labels, return_inverse=True)
+        unknown = [int(v) for v in values if int(v) not in by_label]
         if unknown:
             raise InputError(
                 file.path, f"labels {unknown[:8]}", f"labels of {table.origin}", "Give a TSV with --labels."
             )
-        lookup = np.zeros(int(labels.max()) + 1, dtype=np.int64)
-        for label in np.unique(labels):
-            lookup[label] = by_label[int(label)]
-        return lookup[labels], tuple(TISSUE_CLASSES)
+        lookup = np.array([by_label[int(v)] for v in values])
+        return lookup[places.reshape(labels.shape)], tuple(TISSUE_CLASSES)
 
-    def _read(self, file: Named, image: Image, canonical: bool, *, labels: bool = False) -> Image:
-        truth = read_image(file.path, canonical=canonical, labels=labels)
+    def _read(self, file: Named, image: Image, *, labels: bool = False) -> Image:
+        truth = read_image(file.path, canonical=True, labels=labels)
         if not truth.grid.matches(image.grid):
             raise InputError(
                 file.path,
@@ -104,20 +172,32 @@ class LabelledScanSource:
         return truth
 
 
-def find_labelled_scans(data: str | Path, labels: Path | None = None) -> list[LabelledScanSource]:
+@lru_cache(maxsize=KEPT_IN_MEMORY)
+def _open(source: LabelledScanSource) -> LabelledScan:
+    return source.read()
+
+
+def find_labelled_scans(
+    data: str | Path, labels: Path | None = None, wanted: Truth = "tissue"
+) -> list[LabelledScanSource]:
     """Every scan below ``data`` that has a truth beside it, sorted by name; only names and headers are read.
 
     A truth belongs to the scans of its session that lie on its grid, wherever below ``data`` it is (under
-    ``derivatives``, say). Probability maps come before a segmentation, and a segmentation before a mask; masks without
-    a label or a description that says lesion (brain masks) are none. A mask whose name has the acquisition and run of
-    one scan is not the truth of another run of that contrast.
+    ``derivatives``, say). Of tissues, probability maps come before a segmentation, and a segmentation before a mask; of
+    lesions a mask comes first. Masks without a label or a description that says lesion (brain masks) are none. A mask
+    whose name has the acquisition and run of one scan is not the truth of another run of that contrast.
+
+    Args:
+        data: a BIDS folder, a folder of IXI's scans, or a table of files.
+        labels: TSV with labels' tissues.
+        wanted: what to look for first.
     """
     sessions: dict[str, list[Named]] = {}
-    for file in find_images(Path(data)):
+    for file in images_of(Path(data)):
         sessions.setdefault(file.session, []).append(file)
     found = []
     for name, files in sorted(sessions.items()):
-        truth = _truth_files(files)
+        truth = _truth_files(files, wanted)
         scans = [f for f in files if f.suffix in IMAGE_SUFFIXES or kind_of(f) in DIFFUSION]
         if not truth or not scans:
             continue
@@ -148,7 +228,13 @@ def _drawn_on(truth: Named, alike: list[Named]) -> list[Named]:
     return [s for s in alike if kind_of(s) not in own or told(s) == told(truth)]
 
 
-def _truth_files(files: list[Named]) -> list[Named]:
+def _truth_files(files: list[Named], wanted: Truth) -> list[Named]:
+    masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f) and _label(f) != "brain"]
+    # The whole lesion before parts of it (desc-lesion before desc-lesionAcute), and before other masks.
+    masks.sort(key=lambda f: (not is_lesion(f), "label" not in f.entities, len(f.entities.get("desc", "")), f.path))
+    lesions = masks[:1]
+    if wanted == "lesion":
+        return lesions or [f for f in files if f.suffix == "probseg" and _label(f) == "lesion"][:1]
     probabilities = [f for f in files if f.suffix == "probseg"]
     if probabilities:
         return probabilities
@@ -156,6 +242,9 @@ def _truth_files(files: list[Named]) -> list[Named]:
         whole = [f for f in files if f.suffix == suffix]
         if whole:
             return whole[:1]
-    masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f)]
-    # The whole lesion before parts of it (desc-lesion before desc-lesionAcute).
-    return sorted(masks, key=lambda f: ("label" not in f.entities, len(f.entities.get("desc", "")), f.path))[:1]
+    return lesions
+
+
+def _label(file: Named) -> str:
+    """What a file marks: of a lesion's mask ``lesion``, whether its label or its description says so."""
+    return "lesion" if is_lesion(file) else file.entities.get("label", "")

@@ -113,6 +113,42 @@ def read_scans(files: list[Named]) -> ObservedHead:
     return ObservedHead(name, scans, reference.grid, region, [note])
 
 
+def read_scan(file: Named) -> ObservedScan:
+    """Read one scan by itself, as a head of its own.
+
+    Raises:
+        InputError: if it has no signal; see :func:`qontrast.scans.nifti.read_image` for what else is refused.
+    """
+    image = read_image(file.path, canonical=True)
+    return _scan(contrast_of(file), image, image.grid)
+
+
+def head_mask(data: np.ndarray) -> np.ndarray:
+    """The head in a scan ``[x, y, z]`` of any contrast, with the dark parts inside of it, as booleans.
+
+    What is brighter than 12 % of the 98th percentile, opened by two voxels, its largest piece, holes filled slice by
+    slice along each axis. Nothing is True where nothing is brighter than the background.
+    """
+    bright = bright_voxels(data)
+    pieces, count = ndimage.label(bright)
+    if count == 0:
+        return bright
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    head = pieces == sizes.argmax()
+    for axis in range(3):
+        plane = np.ones((3, 3, 3), bool)
+        plane[tuple(slice(None) if a != axis else [0, 2] for a in range(3))] = False
+        head = ndimage.binary_fill_holes(head, structure=plane)
+    return np.asarray(head)
+
+
+def bright_voxels(data: np.ndarray) -> np.ndarray:
+    """What is brighter than the background in a scan ``[x, y, z]``: above 12 % of its 98th percentile, opened."""
+    bright = data > HEAD_SHARE * np.percentile(data, 98)
+    return np.asarray(ndimage.binary_opening(bright, iterations=2))
+
+
 def to_head(scan: Grid, head: Grid) -> np.ndarray:
     """From voxels of the head's grid to the scan's, 4x4."""
     return np.asarray(np.linalg.inv(scan.affine) @ head.affine)
@@ -153,8 +189,7 @@ def _region(files: list[Named], reference: Image) -> tuple[Box, str]:
             box = occupied(torch.from_numpy(mask.data > 0.5))
             if box is not None:
                 return box, f"brain box from {file.path.name}"
-    bright = reference.data > HEAD_SHARE * np.percentile(reference.data, 98)
-    box = occupied(torch.from_numpy(ndimage.binary_opening(bright, iterations=2)))
+    box = occupied(torch.from_numpy(bright_voxels(reference.data)))
     if box is None:
         raise InputError(
             reference.path, "nothing brighter than its background", "a head or a brain", "Is this the right scan?"

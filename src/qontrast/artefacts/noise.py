@@ -39,20 +39,27 @@ class ComplexNoise:
         snr: as above.
         seed: of the noise itself, so that the record can be replayed.
         coils: how many are combined by the sum of squares; 1 for a complex image.
+        level: mean magnitude of the signal that the SNR refers to, where it is known for the whole head; None takes it
+            from the image itself.
     """
 
     snr: float
     seed: int
     coils: int = 1
+    level: float | None = None
 
     def __post_init__(self) -> None:
         if not self.snr > 0:
             raise InputError("noise", f"an SNR of {self.snr:g}", "a number above 0", "Infinity means no noise.")
         if self.coils < 1:
             raise InputError("noise", f"{self.coils} coils", "1 coil or more")
+        if self.level is not None and not 0 <= self.level < math.inf:
+            raise InputError("noise", f"a mean signal of {self.level:g}", "0 or more")
 
     def sigma(self, signal: AnyVolume) -> Tensor:
         """The noise's standard deviation for each image of the batch, ``[batch, 1, 1, 1, 1]``."""
+        if self.level is not None:
+            return signal.abs().new_full((signal.shape[0], 1, 1, 1, 1), self.level / self.snr)
         if signal.shape[2:].numel() > MANY:
             signal = signal[..., ::2, ::2, ::2]  # every eighth voxel of so many gives the mean within a thousandth
         magnitude = signal.abs()

@@ -2,15 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 
 import qontrast
 from qontrast.basics.errors import QontrastError
 from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
+from qontrast.cli.evaluate import evaluate
+from qontrast.cli.finetune import app as finetune_app
 from qontrast.cli.fit import fit
 from qontrast.cli.people import people
 from qontrast.cli.probe import probe
@@ -27,20 +29,18 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-finetune_app = App(name="finetune", help="Learn a task from few labels, on a pretrained encoder or from scratch.")
 app.command(finetune_app)
 finetune_app.command(people)
 app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)
+app.command(evaluate)
 app.command(fit)
 app.command(probe)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
 app.command(sweep)
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 
 
 def run(arguments: list[str]) -> int:
@@ -140,92 +140,6 @@ def pretrain(
     task(read_plan(PretrainPlan, plan, flags), out, resume=resume, quiet=quiet)
 
 
-@finetune_app.command
-def segment(
-    plan: Path | None = None,
-    /,
-    *,
-    out: Path,
-    data: str | None = None,
-    labels: str | None = None,
-    encoder: str | None = None,
-    schedule: str | None = None,
-    net: str | None = None,
-    contrasts: Words | None = None,
-    protocols: Literal["preset", "drawn"] | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    workers: int | None = None,
-    resume: bool = False,
-    quiet: bool = False,
-) -> None:
-    """Learn to segment from label maps (scanned in silico) or from real scans with their truth.
-
-    Any other field of the plan is a flag too: --cohort.subjects [sub-01,sub-02], --views.crop 96 (see `qontrast plan`).
-
-    Parameters
-    ----------
-    plan
-        YAML file; without one, the defaults.
-    out
-        New folder for plan, journal, checkpoints and model.
-    data
-        BIDS folder of label maps (dseg) or of scans with dseg, probseg or label masks, or "embedded".
-    labels
-        TSV with the tissue of each label, for label maps that are not FreeSurfer's.
-    encoder
-        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
-        from scratch.
-    schedule
-        What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
-    net
-        Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
-    contrasts
-        Sequences that label maps are scanned with.
-    protocols
-        Clinical protocols, or one drawn for each crop.
-    steps
-        Optimiser steps.
-    batch
-        Crops per step.
-    seed
-        All randomness of the run comes from it.
-    device
-        auto, cpu or cuda.
-    precision
-        auto, 32 or bf16.
-    workers
-        Processes that make crops; -1 for one per core but one.
-    resume
-        Go on from the folder's last checkpoint.
-    quiet
-        Print nothing.
-    """
-    from qontrast.tasks.finetune import finetune_segment
-    from qontrast.tasks.plan_file import read_plan
-    from qontrast.tasks.plans import FinetunePlan
-
-    flags = plan_flags(
-        cohort__data=data,
-        cohort__labels=labels,
-        encoder=encoder,
-        schedule__kind=schedule,
-        net=net,
-        contrasts=contrasts,
-        protocols=protocols,
-        optimisation__steps=steps,
-        batch=batch,
-        seed=seed,
-        compute__device=device,
-        compute__precision=precision,
-        compute__workers=workers,
-    )
-    finetune_segment(read_plan(FinetunePlan, plan, flags), out, resume=resume, quiet=quiet)
-
-
 @app.command
 def predict(
     *,
@@ -236,7 +150,7 @@ def predict(
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
-    """Segment an image; the result lies on the image's own grid.
+    """Segment or denoise an image, as the model learned; the result lies on the image's own grid.
 
     Parameters
     ----------
@@ -245,7 +159,7 @@ def predict(
     input
         3D image in any orientation and voxel size.
     out
-        Segmentation to write (.nii or .nii.gz); the names of its classes go into a .tsv beside it.
+        Image to write (.nii or .nii.gz); the names of a segmentation's classes go into a .tsv beside it.
     encoder
         package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
@@ -256,78 +170,6 @@ def predict(
     from qontrast.tasks.predict import predict as task
 
     task(model, input, out, device=device, encoder=encoder, quiet=quiet)
-
-
-@app.command
-def evaluate(
-    *,
-    model: Path,
-    data: str,
-    ledger: Path = Path("results.jsonl"),
-    labels: str | None = None,
-    embedded: int = 8,
-    subjects: Words = (),
-    contrasts: Words = ("mprage",),
-    snr: float = 30.0,
-    seed: int = 0,
-    name: str | None = None,
-    encoder: str | None = None,
-    device: str = "auto",
-    quiet: bool = False,
-) -> None:
-    """Score a segmenter: Dice and HD95 of every class and subject, appended to a ledger.
-
-    Parameters
-    ----------
-    model
-        Fine-tuning run's folder, or its model.safetensors.
-    data
-        BIDS folder of scans with truth, or of label maps, or "embedded".
-    ledger
-        File of JSON lines.
-    labels
-        TSV with the tissue of each label, for label maps that are not FreeSurfer's.
-    embedded
-        How many embedded heads there are.
-    subjects
-        Names of the subjects to score; all where not given.
-    contrasts
-        Sequences that label maps are scanned with.
-    snr
-        Signal-to-noise ratio of those scans.
-    seed
-        Of their tissue and noise.
-    name
-        Of the run in the ledger.
-    encoder
-        package.module:function that makes the network, where the model was trained on one of your own; it is run.
-    device
-        auto, cpu or cuda.
-    quiet
-        Print nothing.
-    """
-    from qontrast.results.table import summarise
-    from qontrast.tasks.evaluate import evaluate as task
-    from qontrast.tasks.plans import Cohort
-
-    cohort = Cohort(data=data, labels=labels, embedded=embedded, subjects=subjects)
-    rows = task(
-        model,
-        cohort,
-        ledger,
-        contrasts=contrasts,
-        snr=snr,
-        seed=seed,
-        name=name,
-        device=device,
-        encoder=encoder,
-        quiet=quiet,
-    )
-    if not quiet:
-        for line in summarise(rows, by=("contrast", "class")):
-            dice, distance = line["dice"], line["hd95_mm"].mean
-            what = f"{line['contrast']}, {line['class']}"
-            print(f"{what}: Dice {dice.mean:.3f}, HD95 {distance:.1f} mm, n = {dice.count}")
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Which image is what, by its name: BIDS entities and suffix, the hMRI toolbox's output names, and IXI's."""
+"""Which image is what, by its name: BIDS entities and suffix, the output names of hMRI and SPM, and IXI's."""
 
 import re
 from collections.abc import Iterable
@@ -25,8 +25,11 @@ HMRI = {
 }
 _SUBJECT = re.compile(r"^sub-[^.]+$")
 FOLDERS = {"anat", "mri", "results", "supplementary"}  # of BIDS, FreeSurfer and the toolbox: they name no subject
-_IXI_NAME = re.compile(r"^(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)$")
+_IXI_NAME = re.compile(r"^(?:p_)?(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)$")
 IXI = {"T1": "T1w", "T2": "T2w", "PD": "PDw", "MRA": "angio"}
+_SPM_NAME = re.compile(r"^c([123])(?=(?:p_)?IXI\d|sub-)")
+SPM = {"1": "GM", "2": "WM", "3": "CSF"}
+"""Tissues of SPM's segmentation, ``c1<scan>`` to ``c3<scan>``, as BIDS calls them."""
 _HMRI_NAME = re.compile(r"_(" + "|".join(sorted(HMRI, key=len, reverse=True)) + r")$")
 
 
@@ -117,6 +120,9 @@ def named_images(files: Iterable[Path], root: Path | None = None) -> list[Named]
 
 
 def _named(path: Path) -> Named:
+    if spm := _SPM_NAME.match(path.name):
+        scan = _named(path.with_name(path.name[2:]))
+        return Named(path, "probseg", {**scan.entities, "label": SPM[spm.group(1)]})
     if ixi := _IXI_NAME.match(stem(path)):
         subject, site, _, contrast = ixi.groups()
         return Named(path, IXI[contrast], {"sub": subject, "site": site})

@@ -19,7 +19,7 @@ from qontrast.sweeps.callables import CallableModel, find_function, name_of
 from qontrast.sweeps.model import Model
 from qontrast.sweeps.plan import FREESURFER, ModelForm
 from qontrast.tasks.loading import Loaded, check_contract, load
-from qontrast.tasks.predict import Segmenter, open_segmenter
+from qontrast.tasks.models import Segmenter, open_segmenter
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.contract import KEY, Contract
 from qontrast.weights.encoder import ENCODER

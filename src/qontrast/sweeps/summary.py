@@ -203,7 +203,8 @@ def sentence(sweep: Sweep, plan: SweepPlan) -> str:
         said.append(f"The same head is found again in {np.mean(found):.0%} (by chance {chance:.0%}).")
     useless = len(sweep.scored()) - len(sweep.scored(useful=True))
     if useless:
-        said.append(f"{useless} more protocols show hardly any tissue and are not counted here.")
+        more = "protocols show" if useless > 1 else "protocol shows"
+        said.append(f"{useless} more {more} hardly any tissue, not counted here.")
     if impossible:
         said.append(f"{impossible} points are blank: no scanner could run them.")
     return " ".join(said)

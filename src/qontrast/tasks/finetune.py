@@ -1,11 +1,10 @@
-"""Fine-tuning: a U-Net on an encoder, pretrained or not, learns to segment from a few labels."""
+"""Fine-tuning: a U-Net on an encoder, pretrained or not, learns a task from a few examples."""
 
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
@@ -14,32 +13,30 @@ from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
 from qontrast.engine.ranks import processes
-from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.contract import Encoder
 from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet, unet_widths
-from qontrast.tasks.cases import open_cases
+from qontrast.tasks.assignments import ASSIGNMENTS
 from qontrast.tasks.heads import fill_bank, head_on, new_parts
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import bar, say
-from qontrast.views.labelled import CropMaker
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_decoder, load_encoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
-def finetune_segment(
+def finetune(
     plan: FinetunePlan, out: Path, *, encoder: Encoder | None = None, resume: bool = False, quiet: bool = False
 ) -> Path:
-    """Train a segmenter.
+    """Train a segmenter or a denoiser.
 
     Args:
-        plan: the run.
+        plan: the run; its ``task`` says what is learned.
         out: folder for ``plan.yaml``, ``journal.jsonl``, ``checkpoint.safetensors`` and, at the end,
             ``model.safetensors``.
         encoder: the network itself, where it is at hand (see :func:`qontrast.nets.adapter.adapt`); ``plan.encoder`` is
@@ -48,7 +45,7 @@ def finetune_segment(
         quiet: print nothing.
 
     Returns:
-        The segmenter's file.
+        The network's file.
 
     Raises:
         InputError: for data or an encoder that cannot be used, a folder that is not empty, a plan that has changed.
@@ -72,15 +69,13 @@ def finetune_segment(
         pretrained = load_decoder(source) if source and plan.decoder else None
         torch.manual_seed(derive_seed(plan.seed, "decoder"))
         open_run(out, plan, resume=resume)
-        drawn = plan.protocols == "drawn"
-        cases = open_cases(plan.cohort, plan.contrasts, drawn=drawn, quiet=quiet)
-        classes = cases[0].classes
-        net = head_on(encoder.train(), len(classes), plan.schedule, pretrained)
+        assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
+        net = head_on(encoder.train(), len(assignment.outputs), plan.schedule, pretrained)
     quicken(net)
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
-    heads = sorted({case.subject for case in cases})
+    heads = sorted(set(assignment.subjects))
     if source and (spacing := encoder_spacing(source)) not in (None, plan.views.spacing):
         say(
             f"note: the encoder was pretrained at {spacing:g} mm, this run is at {plan.views.spacing:g} mm", quiet=quiet
@@ -93,20 +88,14 @@ def finetune_segment(
             f"{unet_widths(encoder)} (decoder: false for that)",
             quiet=quiet,
         )
-    say(
-        f"segment {', '.join(classes[1:])}: from {start}, {len(heads)} labelled heads, {described(fabric)}",
-        quiet=quiet,
-    )
+    say(f"{assignment.aim}: from {start}, {len(heads)} heads, {described(fabric)}", quiet=quiet)
+    if len(heads) == 1:
+        say(f"note: {heads[0]} alone is learned from; how well others are done is not known", quiet=quiet)
     workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
-    examples = Examples(CropMaker(cases, plan.views, plan.seed), len(cases), plan.batch, plan.seed)
+    examples = Examples(assignment.make, len(assignment.subjects), plan.batch, plan.seed)
     steps = plan.optimisation.steps * plan.optimisation.accumulate
-    criterion = DiceCrossEntropy()
-
-    def losses(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"loss": criterion(model(batch["image"]), batch["classes"])}
-
     examples_a_step = plan.batch * plan.optimisation.accumulate
-    run = Run(out, "segment", plan.seed, digest(plan), examples_a_step, unit="crops", resume=resume, quiet=quiet)
+    run = Run(out, plan.task, plan.seed, digest(plan), examples_a_step, unit="crops", resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
     loaded = partial(batches, examples, steps=steps, workers=workers, prefetch=prefetch, pin=pin)
     if isinstance(net, Neighbours):
@@ -114,16 +103,17 @@ def finetune_segment(
         fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)
     else:
         groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
-        fit(fabric, net, in_one_pass(losses), loaded, plan.optimisation, run, None, groups)
+        fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL
     save_segmenter(
         file,
         net,
-        classes=classes,
+        classes=assignment.outputs,
         spacing=plan.views.spacing,
         crop=plan.views.crop,
         normalisation=NORMALISATION,
         plan=plan_values(plan) | {"pretraining.arm": arm, "labelled_heads": len(heads), "trained_on": heads},
+        kind=assignment.kind,
     )
-    say(f"segmenter: {file}", quiet=quiet)
+    say(f"{assignment.kind}: {file}", quiet=quiet)
     return file

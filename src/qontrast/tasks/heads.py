@@ -49,7 +49,8 @@ def fill_bank(net: Neighbours, batches: Iterable[Mapping[str, Tensor]], count: i
 
     Args:
         net: whose bank is filled; it is put to rest (``eval``) first.
-        batches: crops ``image`` ``[batch, 1, x, y, z]`` with their truth ``classes`` ``[batch, 1, x, y, z]``.
+        batches: crops ``image`` ``[batch, 1, x, y, z]`` with their ``truth``: classes ``[batch, 1, x, y, z]``
+            or shares of them ``[batch, class, x, y, z]``.
         count: number of batches.
         voxels: the bank holds at most.
         seed: of the choice.
@@ -62,7 +63,8 @@ def fill_bank(net: Neighbours, batches: Iterable[Mapping[str, Tensor]], count: i
     features, truths = [], []
     each = -(-voxels // (count * net.classes))
     for number, batch in enumerate(batches):
-        classes = batch["classes"].flatten()
+        truth = batch["truth"]
+        classes = (truth.argmax(dim=1) if truth.shape[1] > 1 else truth).flatten()  # shares vote for the largest
         chosen = _some_of_each(classes, net.classes, each, derive(seed, "bank", number))
         found = net.describe(batch["image"].to(device)).movedim(1, -1).flatten(0, 3)
         features.append(found[chosen.to(device)].cpu())

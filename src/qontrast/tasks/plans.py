@@ -12,6 +12,7 @@ from qontrast.nets.encoder import STRIDE
 from qontrast.objectives.catalogue import Objectives
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.tasks.schedules import Schedule
+from qontrast.views.denoising import NoiseRanges
 from qontrast.views.loader import default_prefetch, default_workers
 from qontrast.views.plan import ViewPlan
 
@@ -30,6 +31,7 @@ class Cohort:
         kind: views are made from ``maps``, ``labels`` or real ``scans``; ``auto`` takes the first that there is.
         weight: share of the examples that come from this cohort, relative to the others.
         balance: ``subjects`` draws each subject as often as another, ``sites`` each site.
+        mixed_truths: whether truths that a programme made (their sidecar says ``Automatic``) may stand beside others.
     """
 
     data: str = "embedded"
@@ -39,6 +41,7 @@ class Cohort:
     kind: Kind = "auto"
     weight: float = 1.0
     balance: Literal["subjects", "sites"] = "subjects"
+    mixed_truths: bool = False
 
     def __post_init__(self) -> None:
         if self.embedded < 1:
@@ -149,12 +152,39 @@ class PretrainPlan:
             raise PlanError("batch", f"{self.batch}", "2 or more", "Subjects are told from the others of the batch.")
 
 
+Task = Literal["segment", "lesion", "denoise"]
+Loss = Literal["auto", "dice-ce", "dice-focal", "tversky", "mse", "l1"]
+LOSSES: dict[str, tuple[str, ...]] = {
+    "segment": ("dice-ce", "dice-focal", "tversky"),
+    "lesion": ("dice-ce", "dice-focal", "tversky"),
+    "denoise": ("mse", "l1"),
+}
+"""Losses of each task, the first by default."""
+
+
 @dataclass(frozen=True)
-class FinetunePlan:
-    """A segmentation learned from a few labels.
+class LesionCrops:
+    """Where crops lie when lesions are learned.
 
     Args:
-        cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them.
+        centred: share of the crops about a voxel of a lesion; the others lie anywhere in the head. nnU-Net's is 1/3.
+    """
+
+    centred: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.centred <= 1:
+            raise PlanError("lesion.centred", f"{self.centred:g}", "a share from 0 to 1", "nnU-Net's is 0.33.")
+
+
+@dataclass(frozen=True)
+class FinetunePlan:
+    """A task learned from a few examples.
+
+    Args:
+        task: ``segment`` (tissues, or whatever the truth names), ``lesion`` or ``denoise``.
+        cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them; to
+            learn denoising any scans or maps.
         encoder: a pretraining run's folder, an encoder file, ``package.module:function`` of your own code that returns
             an encoder (it is run), or null to train from scratch.
         schedule: which part of the network learns when.
@@ -162,13 +192,17 @@ class FinetunePlan:
         net: of the encoder that is trained from scratch.
         contrasts: sequences that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
+        loss: ``auto`` (``dice-ce``, to denoise ``mse``), ``dice-ce``, ``dice-focal``, ``tversky``, ``mse`` or ``l1``.
+        lesion: where crops lie when lesions are learned.
+        noise: that a denoiser learns to take away.
         batch: crops per step.
         seed: all randomness of the run comes from it.
-        views: how crops are made; its arm and sequences play no part.
+        views: how crops are made; its arm and sequences play no part. Its pathology is what lesions are drawn from.
         optimisation: how the weights are found.
         compute: where and how.
     """
 
+    task: Task = "segment"
     cohort: Cohort = field(default_factory=Cohort)
     encoder: str | None = None
     schedule: Schedule = field(default_factory=Schedule)
@@ -176,6 +210,9 @@ class FinetunePlan:
     net: str = "cnn-nano"
     contrasts: tuple[str, ...] = ("mprage",)
     protocols: Literal["preset", "drawn"] = "preset"
+    loss: Loss = "auto"
+    lesion: LesionCrops = field(default_factory=LesionCrops)
+    noise: NoiseRanges = field(default_factory=NoiseRanges)
     batch: int = 4
     seed: int = 0
     views: ViewPlan = field(default_factory=ViewPlan)
@@ -193,6 +230,17 @@ class FinetunePlan:
                 raise PlanError("contrasts", repr(name), "known sequences", nearest(name, SEQUENCES))
         if not self.contrasts:
             raise PlanError("contrasts", "none", "at least one sequence", f"Known: {', '.join(SEQUENCES)}.")
+        if self.task == "denoise" and self.schedule.kind == "knn":
+            raise PlanError(
+                "schedule.kind", "knn to denoise", "another schedule", "Neighbours have classes to vote for."
+            )
+        if self.loss not in ("auto", *LOSSES[self.task]):
+            raise PlanError("loss", repr(self.loss), f"auto, {', '.join(LOSSES[self.task])} for {self.task}")
+
+    @property
+    def chosen_loss(self) -> str:
+        """The loss by its name, where the plan leaves it to the task."""
+        return LOSSES[self.task][0] if self.loss == "auto" else self.loss
 
 
 def known_net(name: str) -> None:

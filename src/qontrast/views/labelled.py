@@ -1,15 +1,16 @@
 """Images with the truth beside them: crops to train on and whole scans to test on, simulated or real."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from qontrast.anatomy.labelled import LabelSubject, LabelTissue
-from qontrast.anatomy.labelled_scans import LabelledScan
+from qontrast.anatomy.labelled_scans import LabelledScan, LabelledScanSource
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
@@ -30,6 +31,8 @@ from qontrast.views.render import Place, resampled
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
 
+SCANNED_BIAS = 0.02
+"""Deviation of the log gain over a whole simulated scan."""
 
 JITTER = 0.35
 """Largest distance of a labelled voxel from the centre of its crop, as a share of the crop's edge."""
@@ -50,6 +53,9 @@ class Scan:
     grid: Grid
 
 
+Truth = Labels | Float[Tensor, "class x y z"]
+
+
 class Case(ABC):
     """One head to learn a segmentation from, or to test it on."""
 
@@ -58,9 +64,19 @@ class Case(ABC):
     classes: tuple[str, ...]
     """Names of the classes of its truth, background first."""
 
+    soft: bool = False
+    """Whether its truth is shares of the classes in each voxel."""
+
     @abstractmethod
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
-        """The training crop of this seed, step and slot: image ``[1, 1, x, y, z]``, classes ``[x, y, z]``."""
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Truth]:
+        """The training crop of this seed, step and slot: image ``[1, 1, x, y, z]``, and its truth.
+
+        Classes ``[x, y, z]``, or where the truth is soft their shares ``[class, x, y, z]``.
+        """
+
+    @abstractmethod
+    def present(self) -> set[int]:
+        """Which classes its truth can hold."""
 
 
 class SimulatedCase(Case):
@@ -81,81 +97,121 @@ class SimulatedCase(Case):
         """See :meth:`Case.crop`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
-        name = choice(self.contrasts, generator)
-        sequence, tissue = PRESETS[name], person(head, seed)
-        if self.drawn:
-            field = choice(plan.fields, generator) if plan.fields else 3.0
-            sequence, _ = draw_useful_protocol(name, field, generator)
-            tissue = head.draw(generator, plan.pathology)
-        warp = _place(plan, head.region, head.grid, generator)
-        place = Place(head.grid, warp)
+        sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
+        tissue = head.draw(generator, plan.pathology) if self.drawn else person(head, seed)
+        place = draw_place(plan, head.region, head.grid, generator)
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         return scan.image(signal, spoiling), classes_at(tissue, place)
+
+    def present(self) -> set[int]:
+        """See :meth:`Case.present`."""
+        return set(self.head.classes(whole(self.head.grid.shape)).unique().tolist())
 
 
 class ScannedCase(Case):
     """A real scan with its truth.
 
     Args:
-        scan: both.
+        scan: both, or their files: scans that are opened and not kept make memory independent of how many there are.
+        centred: share of the crops whose centre lies near a voxel of the foreground; the others lie anywhere.
     """
 
-    def __init__(self, scan: LabelledScan) -> None:
-        self.name, self.subject, self.classes, self.scan = scan.name, scan.subject, scan.names, scan
-        self._image = torch.from_numpy(np.ascontiguousarray(scan.image))[None, None]
-        self._truth = torch.from_numpy(np.ascontiguousarray(scan.classes))
-        self._labelled = torch.nonzero(self._truth > 0)
+    def __init__(self, scan: LabelledScan | LabelledScanSource, *, centred: float = 1 - ANYWHERE) -> None:
+        self.name, self.subject, self.scan, self.centred = scan.name, scan.subject, scan, centred
+        opened = scan.open()
+        self.classes, self.soft = opened.names, opened.shares is not None
+        self._present = set(np.unique(opened.classes).tolist())
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Truth]:
         """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
         generator = derive(seed, self.name, step, slot)
-        grid = self.scan.grid
-        warp = draw_warp(
-            plan.geometry, self._centre(plan, generator), (plan.crop,) * 3, plan.spacing, grid.spacing, generator
-        )
-        place = Place(grid, warp)
-        x, y, z = box_slices(place.box)
-        image = place.read(self._image[:, :, x, y, z])
+        scan = self.scan.open()
+        place = draw_place(plan, whole(scan.grid.shape), scan.grid, generator, self._centre(scan, plan, generator))
+        block = box_slices(place.box)
+        image = place.read(torch.from_numpy(np.ascontiguousarray(scan.image[block]))[None, None])
         image = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)(image)
         noise = 0.05 * uniform((0.0, 1.0), generator) * float(image.std())
         image = image + noise * torch.randn(image.shape, generator=generator)
-        truth = _majority(self._truth[x, y, z], len(self.classes), place)
-        return normalise(image), truth
+        if scan.shares is not None:
+            shares = place.read(torch.from_numpy(scan.shares[(slice(None), *block)].astype(np.float32))[None])[0]
+            return normalise(image), torch.cat((1 - shares.sum(dim=0, keepdim=True), shares)).clamp(min=0)
+        truth = torch.from_numpy(np.ascontiguousarray(scan.classes[block]))
+        return normalise(image), majority(truth, len(self.classes), place)
 
-    def _centre(self, plan: ViewPlan, generator: torch.Generator) -> Tensor:
+    def present(self) -> set[int]:
+        """See :meth:`Case.present`."""
+        return self._present
+
+    def _centre(self, scan: LabelledScan, plan: ViewPlan, generator: torch.Generator) -> Tensor:
         """A labelled voxel, moved: a small lesion must not always lie in the crop's centre."""
-        grid, edge = self.scan.grid, plan.crop * plan.spacing
-        if chance(ANYWHERE, generator) or len(self._labelled) == 0:
-            return draw_centre(whole(grid.shape), grid.spacing, edge, generator)
-        voxel = self._labelled[int(torch.randint(len(self._labelled), (), generator=generator))].float()
-        jitter = JITTER * edge * (2 * torch.rand(3, generator=generator) - 1)
-        return voxel + jitter / torch.tensor(grid.spacing)
+        edge = plan.crop * plan.spacing
+        if not chance(self.centred, generator) or len(scan.labelled) == 0:
+            return draw_centre(whole(scan.grid.shape), scan.grid.spacing, edge, generator)
+        which = int(scan.labelled[int(torch.randint(len(scan.labelled), (), generator=generator))])
+        voxel = [int(i) for i in np.unravel_index(which, scan.grid.shape)]
+        return near(voxel, edge, scan.grid.spacing, generator)
+
+
+def near(
+    voxel: Iterable[float], edge: float, spacing: tuple[float, float, float], generator: torch.Generator
+) -> Float[Tensor, "3"]:
+    """The centre of a crop of ``edge`` mm that shows a voxel, not always in its middle."""
+    jitter = JITTER * edge * (2 * torch.rand(3, generator=generator) - 1)
+    return torch.tensor([float(v) for v in voxel]) + jitter / torch.tensor(spacing)
 
 
 @dataclass(frozen=True)
 class CropMaker:
-    """Crops as a loader wants them: ``image`` ``[1, x, y, z]`` and ``classes`` ``[1, x, y, z]``."""
+    """Crops as a loader wants them: ``image`` ``[1, x, y, z]`` and ``truth``.
+
+    The truth is classes ``[1, x, y, z]``; shares ``[class, x, y, z]`` of all cases if that of any is soft.
+    """
 
     cases: list[Case]
     plan: ViewPlan
     seed: int
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, torch.Tensor]:
-        image, classes = self.cases[which].crop(self.plan, self.seed, step, slot)
-        return {"image": image[0], "classes": classes[None]}
+        case = self.cases[which]
+        image, truth = case.crop(self.plan, self.seed, step, slot)
+        if case.soft:
+            return {"image": image[0], "truth": truth}
+        if any(c.soft for c in self.cases):
+            hard = torch.nn.functional.one_hot(truth, len(case.classes))
+            return {"image": image[0], "truth": hard.movedim(-1, 0).float()}
+        return {"image": image[0], "truth": truth[None]}
 
 
-def simulate_scan(subject: LabelSubject, sequence: Sequence, spacing: float, snr: float, seed: int) -> Scan:
-    """A whole head's scan at ``spacing`` mm: one person's tissue, mild bias, noise at ``snr``; no other artefact."""
+def simulate_scan(
+    subject: LabelSubject,
+    sequence: Sequence,
+    spacing: float,
+    snr: float,
+    seed: int,
+    *,
+    tissue: LabelTissue | None = None,
+    truth: Callable[[LabelTissue, Place], Labels] | None = None,
+) -> Scan:
+    """A whole head's scan at ``spacing`` mm: mild bias, noise at ``snr``; no other artefact.
+
+    Args:
+        subject: the label map.
+        sequence: the protocol.
+        spacing: of the scan's voxels, mm.
+        snr: of the noise.
+        seed: of tissue, bias and noise.
+        tissue: as drawn; None for one healthy person's.
+        truth: from tissue and place to the truth; None for the tissue classes.
+    """
     generator = derive(seed, subject.name, "scan", sequence.name)
     warp, grid = whole_head(subject.grid, spacing)
-    place, tissue = Place(subject.grid, warp), person(subject, seed)
+    place, tissue = Place(subject.grid, warp), tissue or person(subject, seed)
     signal, _ = resampled(tissue, sequence, place)
-    biased = draw_bias(0.02, generator)(signal)
+    biased = draw_bias(SCANNED_BIAS, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
-    return Scan(image, classes_at(tissue, place), grid)
+    return Scan(image, (truth or classes_at)(tissue, place), grid)
 
 
 def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
@@ -167,7 +223,16 @@ def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
 
 def classes_at(tissue: LabelTissue, place: Place) -> Labels:
     """The class of the drawn head that fills most of each voxel, ``[x, y, z]``."""
-    return _majority(tissue.classes(place.box), len(TISSUE_CLASSES), place)
+    return majority(tissue.classes(place.box), len(TISSUE_CLASSES), place)
+
+
+def draw_sequence(contrasts: tuple[str, ...], plan: ViewPlan, generator: torch.Generator, *, drawn: bool) -> Sequence:
+    """One of the contrasts in its clinical protocol, or in one that is drawn, at one of the plan's fields."""
+    name = choice(contrasts, generator)
+    if not drawn:
+        return PRESETS[name]
+    field = choice(plan.fields, generator) if plan.fields else 3.0
+    return draw_useful_protocol(name, field, generator)[0]
 
 
 def person(subject: LabelSubject, seed: int) -> LabelTissue:
@@ -175,14 +240,19 @@ def person(subject: LabelSubject, seed: int) -> LabelTissue:
     return subject.draw(derive(seed, subject.name, "person"))
 
 
-def _place(plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator) -> Warp:
-    """Where a training crop lies: mostly in the region, now and then anywhere."""
-    where = whole(grid.shape) if chance(ANYWHERE, generator) else region
-    centre = draw_centre(where, grid.spacing, plan.crop * plan.spacing, generator)
-    return draw_warp(plan.geometry, centre, (plan.crop,) * 3, plan.spacing, grid.spacing, generator)
+def draw_place(
+    plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator, centre: Tensor | None = None
+) -> Place:
+    """Where a training crop lies: about ``centre``; without one mostly in the region, now and then anywhere."""
+    if centre is None:
+        where = whole(grid.shape) if chance(ANYWHERE, generator) else region
+        centre = draw_centre(where, grid.spacing, plan.crop * plan.spacing, generator)
+    shape = (plan.crop,) * 3
+    return Place(grid, draw_warp(plan.geometry, centre, shape, plan.spacing, grid.spacing, generator))
 
 
-def _majority(classes: Labels, count: int, place: Place) -> Int[Tensor, "crop_x crop_y crop_z"]:
+def majority(classes: Labels, count: int, place: Place) -> Int[Tensor, "crop_x crop_y crop_z"]:
+    """Classes of a place's box at its voxels: in each the one that fills most of it."""
     fine = place.reading.nearest(classes[None, None].to(torch.uint8))
     if place.factor == 1:
         return fine[0, 0].long()

@@ -19,13 +19,26 @@ def normalise(image: Volume) -> Volume:
 
     A constant image becomes zero.
     """
+    return standardise(image)[0]
+
+
+def standardise(image: Volume) -> tuple[Volume, Tensor, Tensor]:
+    """See :func:`normalise`; with what leads back to the image's own intensities.
+
+    Returns:
+        The normalised image, and the mean and the standard deviation ``[batch, 1, 1, 1, 1]`` that were taken out: a
+        difference of 1 between normalised intensities is one of ``deviation`` in the image. The deviation of a
+        constant image is 0.
+    """
     low, high = _percentiles(image)
     clipped = torch.minimum(torch.maximum(image, low), high)
-    clipped -= clipped.mean(dim=(1, 2, 3, 4), keepdim=True)
+    mean = clipped.mean(dim=(1, 2, 3, 4), keepdim=True)
+    clipped -= mean
     count = clipped[0].numel()
     deviation = torch.linalg.vector_norm(clipped, dim=(1, 2, 3, 4), keepdim=True) / count**0.5
     largest = torch.maximum(low.abs(), high.abs())
-    return torch.where(deviation > 1e-6 * largest, 1.0 / deviation.clamp(min=1e-30), 0.0) * clipped
+    deviation = torch.where(deviation > 1e-6 * largest, deviation, 0.0)
+    return torch.where(deviation > 0, 1.0 / deviation.clamp(min=1e-30), 0.0) * clipped, mean, deviation
 
 
 def _percentiles(image: Volume) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ class Contract:
     """How an image has to be prepared, and what comes out.
 
     Args:
-        kind: ``encoder`` or ``segmenter``.
+        kind: ``encoder``, ``segmenter`` or ``denoiser``.
         features: channels of the encoder's levels, finest first.
         spacing: isotropic voxel size that the network was trained at, millimetres.
         crop: voxels along each edge of its window.
@@ -134,14 +134,14 @@ def halved(weights: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     return found
 
 
-def read_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], Contract]:
+def read_weights(path: Path, *kinds: str) -> tuple[dict[str, Tensor], Contract]:
     """Read what :func:`save_weights` wrote, checking every byte; nothing is unpickled.
 
     Raises:
         InputError: if the file is damaged or altered, is not ours, has a contract of another version, or holds another
             kind of network.
     """
-    wanted = f"a {kind}"
+    wanted = f"a {' or a '.join(kinds)}"
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
@@ -149,8 +149,8 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], Contract]:
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(path, f"no readable safetensors file ({error})", wanted, "Copy it again.") from error
     contract = _parse(path, meta, seal_of(path), wanted)
-    if contract.kind != kind:
-        remedy = "finetune makes a segmenter of an encoder." if kind == "segmenter" else "Give an encoder's file."
+    if contract.kind not in kinds:
+        remedy = "Give an encoder's file." if "encoder" in kinds else "finetune makes one of an encoder."
         raise InputError(path, f"a {contract.kind}", wanted, remedy)
     return tensors, contract
 

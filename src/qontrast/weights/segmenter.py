@@ -1,4 +1,4 @@
-"""Segmenters as files."""
+"""U-Nets that learned a task as files: segmenters and denoisers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +20,8 @@ MODEL = "model.safetensors"
 SegmentationNet: TypeAlias = UNet | LinearProbe | Neighbours
 HEADS = {LinearProbe: "linear-probe", Neighbours: "knn"}
 """What lies on the encoder, by name; of all other networks a decoder."""
+UNETS = ("segmenter", "denoiser")
+"""Kinds of contract that a U-Net is stored with."""
 
 
 def save_segmenter(
@@ -31,15 +33,16 @@ def save_segmenter(
     crop: int,
     normalisation: str,
     plan: dict[str, Any],
+    kind: str = "segmenter",
 ) -> None:
-    """Write a segmenter with the contract of its input and the names of its classes.
+    """Write a U-Net with the contract of its input and the names of its classes, or of what else it gives.
 
     Raises:
         WriteError: if the disk is full or the folder cannot be written.
     """
     encoder = model.encoder
     contract = Contract(
-        "segmenter",
+        kind,
         encoder.features_per_level,
         spacing,
         crop,
@@ -52,25 +55,27 @@ def save_segmenter(
     save_weights(path, model.state_dict(), contract)
 
 
-def load_segmenter(path: str | Path, *, encoder: Encoder | str | None = None) -> tuple[SegmentationNet, Contract]:
+def load_segmenter(
+    path: str | Path, *kinds: str, encoder: Encoder | str | None = None
+) -> tuple[SegmentationNet, Contract]:
     """Load a segmenter, ready for inference (``eval``), and its contract.
 
     Args:
         path: a fine-tuning run's folder, or its ``model.safetensors``.
+        kinds: of ``UNETS`` that will do; a segmenter alone where none is given.
         encoder: of a segmenter on an adapted network, which a file cannot make: the network (its weights are replaced),
             or ``package.module:function`` that makes it. A file never says which code to run.
 
     Raises:
         InputError: for any other file, naming it and what is wrong with it.
     """
-    path = Path(path)
+    path, kinds = Path(path), kinds or ("segmenter",)
     if path.is_dir():
         path = path / MODEL
     if not path.is_file():
-        raise InputError(
-            path, "no such file", "a segmenter", "Has the fine-tuning finished? (--resume goes on with it)"
-        )
-    tensors, contract = read_weights(path, "segmenter")
+        wanted = f"a {' or a '.join(kinds)}"
+        raise InputError(path, "no such file", wanted, "Has the fine-tuning finished? (--resume goes on with it)")
+    tensors, contract = read_weights(path, *kinds)
     model = _head_on(_encoder_of(path, contract, encoder), contract, tensors)
     fill(model, tensors, path)
     return model.eval(), contract

@@ -1,0 +1,182 @@
+"""Networks that learned a task, opened for whole images on any grid: a segmenter, a denoiser."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from monai.inferers import sliding_window_inference
+from torch import Tensor, nn
+
+from qontrast.basics.grid import Grid
+from qontrast.basics.shapes import Labels, Volume
+from qontrast.engine.device import autocast_for, pick_device
+from qontrast.geometry.sample import box_slices, sample, whole
+from qontrast.nets.contract import Encoder
+from qontrast.tasks.resampling import at_spacing, head_box
+from qontrast.views.normalise import normalise, standardise
+from qontrast.weights.contract import Contract
+from qontrast.weights.segmenter import UNETS, SegmentationNet, load_segmenter
+
+OVERLAP = 0.5
+MARGIN_MM = 12.0
+SLAB = 16  # slices that are brought back to the image's grid at once
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A network with the contract of its input, on a device.
+
+    Args:
+        net: windows to class scores, in ``eval``: a network of ours, or an ONNX file in its place.
+        contract: spacing, window, classes.
+        device: ``cpu`` or ``cuda``.
+        overlap: of neighbouring windows, as a share of their edge.
+    """
+
+    net: nn.Module
+    contract: Contract
+    device: str
+    overlap: float = OVERLAP
+
+    @torch.inference_mode()
+    def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
+        """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
+
+        Windows of the training crop's size slide over the head (half a window apart unless ``overlap`` says otherwise),
+        each normalised by itself as in training, and are blended with Gaussian weights. What lies outside the head's
+        box is background.
+        """
+        box = head_box(image, MARGIN_MM / self.contract.spacing)
+
+        def predict(windows: Tensor) -> Tensor:
+            with autocast_for(self.device):
+                return self.net(normalise(windows)).float().softmax(dim=1)
+
+        found = slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device, self.overlap)
+        out = torch.zeros(1, found.shape[1], *image.shape[2:])
+        out[:, 0] = 1.0
+        out[(..., *box_slices(box))] = found
+        return out
+
+    def segment(self, image: Volume, grid: Grid) -> Labels:
+        """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size."""
+        moved, target = at_spacing(image, grid, self.contract.spacing)
+        if moved is image:
+            return self.probabilities(image).argmax(dim=1)[0]
+        return bring_back(self.probabilities(moved), grid, target, lambda v: v.argmax(dim=1)[0])
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A network that says what to add to a noisy image, on a device.
+
+    Args:
+        net: the network, in ``eval``, of one output: the residual in standard deviations of the window.
+        contract: spacing and window.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    net: SegmentationNet
+    contract: Contract
+    device: str
+
+    @torch.inference_mode()
+    def restored(self, image: Volume) -> Volume:
+        """The image ``[1, 1, x, y, z]``, at the contract's spacing and with axes RAS, without its noise.
+
+        Windows slide over all of the image as those of a segmenter do. What a window is clipped to for the network
+        does not change its intensities: only the residual is taken from it.
+        """
+
+        def predict(windows: Tensor) -> Tensor:
+            normalised, _, deviation = standardise(windows)
+            with autocast_for(self.device):
+                residual = self.net(normalised).float()
+            return deviation * residual
+
+        return image + slide(image, predict, self.contract.crop, self.device)
+
+    def denoise(self, image: Volume, grid: Grid) -> Volume:
+        """The same of an image on its own grid, of any voxel size, in its own intensities.
+
+        Other voxels than the contract's are brought to those and back, which smooths an image of smaller ones.
+        """
+        moved, target = at_spacing(image, grid, self.contract.spacing)
+        if moved is image:
+            return self.restored(image)
+        return bring_back(self.restored(moved), grid, target, lambda v: v[0, 0])[None, None]
+
+
+Model = Segmenter | Denoiser
+KINDS: dict[str, type[Segmenter] | type[Denoiser]] = {"segmenter": Segmenter, "denoiser": Denoiser}
+
+
+def open_model(model: Path, device: str = "auto", *kinds: str, encoder: Encoder | str | None = None) -> Model:
+    """Load a network for prediction.
+
+    Args:
+        model: a fine-tuning run's folder or its ``model.safetensors``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        kinds: that will do; any of ``UNETS`` where none is given.
+        encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
+
+    Raises:
+        InputError: if there is none.
+        PlanError: if the device is not there.
+    """
+    net, contract = load_segmenter(model, *(kinds or UNETS), encoder=encoder)
+    name = pick_device(device)
+    return KINDS[contract.kind](net.to(name), contract, name)
+
+
+def open_segmenter(model: Path, device: str = "auto", encoder: Encoder | str | None = None) -> Segmenter:
+    """Load a segmenter, and nothing else; see :func:`open_model`."""
+    opened = open_model(model, device, "segmenter", encoder=encoder)
+    assert isinstance(opened, Segmenter)
+    return opened
+
+
+def slide(
+    image: Volume, predict: Callable[[Tensor], Tensor], window: int, device: str, overlap: float = OVERLAP
+) -> Float[Tensor, "batch outputs x y z"]:
+    """What ``predict`` says of windows that overlap by a share of their edge, blended with Gaussian weights."""
+    found = sliding_window_inference(
+        image,
+        roi_size=(window,) * 3,
+        sw_batch_size=4,
+        predictor=predict,
+        overlap=overlap,
+        mode="gaussian",
+        sw_device=device,
+        device="cpu",
+    )
+    assert isinstance(found, Tensor)
+    return found
+
+
+def bring_back(
+    values: Volume, grid: Grid, target: Grid, choose: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "u v w"] | Int[Tensor, "u v w"]:
+    """Values on ``target`` at every voxel of ``grid``, which shares its centre; ``choose`` makes one of each voxel's.
+
+    Args:
+        values: ``[1, channel, x, y, z]``.
+        grid: where they are wanted.
+        target: where they lie.
+        choose: from ``[1, channel, u, v, w]`` to ``[u, v, w]``.
+    """
+    ratio = [s / t for s, t in zip(grid.spacing, target.spacing, strict=True)]
+    axes = [
+        (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * r + (m - 1) / 2
+        for n, m, r in zip(grid.shape, target.shape, ratio, strict=True)
+    ]
+    # At the rim the image's outermost voxels lie half a voxel beyond the last centre: hold the last value there.
+    axes = [a.clamp(0, m - 1) for a, m in zip(axes, target.shape, strict=True)]
+    slabs = []
+    for start in range(0, grid.shape[0], SLAB):
+        x = axes[0][start : start + SLAB]
+        points = torch.stack(torch.meshgrid(x, axes[1], axes[2], indexing="ij"), dim=-1)
+        slabs.append(choose(sample(values, whole(target.shape), points)))
+    return torch.cat(slabs)
