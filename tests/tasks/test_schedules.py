@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from qontrast.basics.errors import InputError
+from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.nets.adapter import adapt
 from qontrast.nets.encoder import CNNEncoder
 from qontrast.nets.linear_probe import LinearProbe
@@ -60,10 +61,8 @@ def test_every_schedules_segmenter_is_trained_saved_and_loaded(kind, packed, lab
 def test_while_a_warm_up_trains_the_decoder_the_encoder_is_bit_equal(packed, labels_folder, finetune_plan, tmp_path):
     plan = finetune_plan(labels_folder, steps=4, encoder=str(packed), schedule=Schedule("warm-up", head=0.75))
     plan = replace(plan, optimisation=replace(plan.optimisation, checkpoint_steps=1))
-    from qontrast.tasks import finetune as module
-
     calls = iter(range(99))
-    real = module.DiceCrossEntropy.forward
+    real = DiceCrossEntropy.forward
     with pytest.MonkeyPatch.context() as patch:
 
         def forward(*arguments):
@@ -71,7 +70,7 @@ def test_while_a_warm_up_trains_the_decoder_the_encoder_is_bit_equal(packed, lab
                 raise KeyboardInterrupt
             return real(*arguments)
 
-        patch.setattr(module.DiceCrossEntropy, "forward", forward)
+        patch.setattr(DiceCrossEntropy, "forward", forward)
         with pytest.raises(KeyboardInterrupt):
             finetune(plan, tmp_path / "run", quiet=True)
     saved = load_file(tmp_path / "run" / "checkpoint.safetensors")
@@ -188,10 +187,8 @@ def test_neighbours_tell_tissues_where_features_do(labels_folder, finetune_plan,
     assert int(counts.min()) > 60
     patched = replace(segmenter, net=Neighbours(encoder, 4, len(tensors["bank"])).eval())
     patched.net.load_state_dict(tensors)
-    from qontrast.tasks import evaluate as module
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "open_segmenter", lambda *_, **__: patched)
+        patch.setattr("qontrast.tasks.evaluate.open_model", lambda *_, **__: patched)
         cohort = Cohort(data=str(labels_folder), subjects=("sub-01",))
         rows = evaluate(run, cohort, tmp_path / "ledger.jsonl", quiet=True)
     dice = {row["class"]: row["dice"] for row in rows}
