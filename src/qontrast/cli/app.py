@@ -14,6 +14,7 @@ from qontrast.cli.embed import app as embed_app
 from qontrast.cli.fit import fit
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
+from qontrast.cli.study import study
 from qontrast.cli.weights import app as weights_app
 from qontrast.engine.stopping import Stopped
 
@@ -33,6 +34,7 @@ app.command(fit)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
+app.command(study)
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 

@@ -21,6 +21,7 @@ def labelled_scans(cohort: Cohort) -> list[LabelledScanSource]:
     if cohort.data == EMBEDDED:
         return []
     found = find_labelled_scans(cohort.data, Path(cohort.labels) if cohort.labels else None)
+    found = [s for s in found if not cohort.suffixes or s.scan.suffix in cohort.suffixes]
     if not found or not cohort.subjects:
         return found
     known = {s.subject for s in found}

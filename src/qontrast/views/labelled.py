@@ -18,7 +18,7 @@ from qontrast.basics.randomness import chance, choice, derive, uniform
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
-from qontrast.physics.presets import PRESETS
+from qontrast.physics.clinical import protocol_of
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.acquisition import Simulated
@@ -68,7 +68,7 @@ class SimulatedCase(Case):
 
     Args:
         head: the label map.
-        contrasts: sequences that are drawn from.
+        contrasts: sequences or named protocols that are drawn from.
         drawn: whether each crop has a random protocol and tissue, not the clinical protocol and one person's.
     """
 
@@ -82,10 +82,10 @@ class SimulatedCase(Case):
         head = self.head
         generator = derive(seed, head.name, step, slot)
         name = choice(self.contrasts, generator)
-        sequence, tissue = PRESETS[name], person(head, seed)
+        sequence, tissue = protocol_of(name), person(head, seed)
         if self.drawn:
             field = choice(plan.fields, generator) if plan.fields else 3.0
-            sequence, _ = draw_useful_protocol(name, field, generator)
+            sequence, _ = draw_useful_protocol(sequence.name, field, generator)
             tissue = head.draw(generator, plan.pathology)
         warp = _place(plan, head.region, head.grid, generator)
         place = Place(head.grid, warp)
