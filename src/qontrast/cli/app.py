@@ -18,6 +18,7 @@ from qontrast.cli.people import people
 from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
+from qontrast.cli.study import study
 from qontrast.cli.sweep import sweep
 from qontrast.cli.weights import app as weights_app
 from qontrast.engine.stopping import Stopped
@@ -41,6 +42,7 @@ app.command(simulate)
 app.command(protocols)
 app.command(show)
 app.command(sweep)
+app.command(study)
 
 
 def run(arguments: list[str]) -> int:

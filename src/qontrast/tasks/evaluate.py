@@ -10,6 +10,7 @@ from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.nets.contract import Encoder
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.physics.clinical import is_protocol
 from qontrast.results.ledger import append_rows, read_rows
 from qontrast.tasks.exam_denoising import DenoisingExam
 from qontrast.tasks.exam_segmentation import SegmentationExam
@@ -74,7 +75,7 @@ def evaluate(
         WriteError: if a row cannot be written; the rows before it are kept.
     """
     for contrast in contrasts:
-        if contrast not in SEQUENCES:
+        if not is_protocol(contrast):
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
     snrs = None if snr is None else (float(snr),) if isinstance(snr, int | float) else tuple(float(s) for s in snr)
     opened = open_model(model, device, encoder=encoder)
