@@ -119,7 +119,8 @@ def files_of(source: SubjectSource) -> tuple[Path, ...]:
 
 def _files_of(site: Site, cohort: Cohort) -> dict[str, tuple[Path, ...]]:
     if site.simulated:
-        return {source.name: files_of(source) for source in sources_of(cohort)}
+        sources = [source for source in sources_of(cohort) if site.where in (None, source.site)]
+        return {source.name: files_of(source) for source in sources}
     found: dict[str, set[Path]] = {}
     for scan in scans_of(site, cohort):
         found.setdefault(scan.subject, set()).update((scan.scan.path, *(truth.path for truth in scan.truth)))

@@ -24,7 +24,7 @@ class Site:
         labels: TSV of its labels; null for the study's.
         subjects: those of the data that belong to the site; empty for all.
         leave_out: those that do not.
-        where: site in the names of real scans (IXI's ``Guys``), where several sites share a folder; null for all.
+        where: the site that files' names state (IXI's ``Guys``), where several sites share a folder; null for all.
         people: name of the group of people that the subjects' names belong to; null for the data itself. Sites of one
             group show the same people wherever the names agree.
     """
