@@ -22,6 +22,7 @@ from qontrast.tasks.plan_file import plan_text
 
 SITES = {"here": {"contrasts": {"T1w": "mprage"}}, "there": {"contrasts": {"T2w": "ixi-hh-t2"}}}
 SCORED = {
+    "truth", "volume_error_ml",
     "run", "task", "arm", "schedule", "fraction", "train_subjects", "seed", "train_site", "train_contrast",
     "cell_digest", "encoder_digest", "model_digest", "train_data_digest", "site", "contrast", "subject", "session",
     "image", "data_digest", "class", "dice", "hd95_mm", "truth_voxels", "predicted_voxels", "note",
@@ -65,7 +66,7 @@ def test_every_score_has_a_row_and_nothing_is_done_twice(two_arms, tmp_path, cap
     assert len(read_rows(out / "times.jsonl")) == 2
 
     ledger = (out / "ledger.jsonl").read_bytes()
-    for name in ("pretrain", "finetune_segment", "score_cell"):
+    for name in ("pretrain", "finetune", "score_cell"):
         monkeypatch.setattr(making, name, lambda *_, **__: pytest.fail("done twice"))
     run_study(two_arms, out)
     assert (out / "ledger.jsonl").read_bytes() == ledger
@@ -109,14 +110,14 @@ def test_killed_halfway_and_started_again_the_ledger_is_the_same(study_plan, peo
 
 def test_a_cell_that_fails_costs_itself_alone(study_plan, people, tmp_path, monkeypatch):
     plan, out = study_plan(people(count=4), seeds=[0, 1, 2]), tmp_path / "study"
-    train = making.finetune_segment
+    train = making.finetune
 
     def failing(made, *rest, **named):
         if made.seed == 1:
             raise RuntimeError("no luck")
         return train(made, *rest, **named)
 
-    monkeypatch.setattr(making, "finetune_segment", failing)
+    monkeypatch.setattr(making, "finetune", failing)
     with pytest.raises(QontrastError, match=r"1 of the study's pieces failed \(2 of 3 cells are done\).*no luck"):
         run_study(plan, out, quiet=True)
     (failure,) = read_rows(out / "failures.jsonl")
@@ -188,8 +189,8 @@ def test_a_changed_plan_makes_its_cells_anew_and_keeps_the_others(study_plan, pe
     run_study(study_plan(data), out, quiet=True)
     before = read_rows(out / "ledger.jsonl")
     trained = []
-    train = making.finetune_segment
-    monkeypatch.setattr(making, "finetune_segment", lambda made, *r, **n: trained.append(made) or train(made, *r, **n))
+    train = making.finetune
+    monkeypatch.setattr(making, "finetune", lambda made, *r, **n: trained.append(made) or train(made, *r, **n))
     run_study(study_plan(data, seeds=[0, 1]), out, quiet=True)
     assert [made.seed for made in trained] == [1]
     assert [row for row in read_rows(out / "ledger.jsonl") if row["seed"] == 0] == before
@@ -228,4 +229,4 @@ def test_a_folder_of_something_else_is_left_alone(study_plan, people, tmp_path):
     (tmp_path / "thesis" / "draft.txt").write_text("years")
     with pytest.raises(InputError, match="a folder that no study wrote"):
         run_study(study_plan(people()), tmp_path / "thesis", quiet=True)
-    assert os.listdir(tmp_path / "thesis") == ["draft.txt"]
+    assert [file.name for file in (tmp_path / "thesis").iterdir()] == ["draft.txt"]

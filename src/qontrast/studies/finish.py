@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qontrast.basics.atomic import write_atomic
-from qontrast.report.page import write_report
+from qontrast.report.study import write_study_report
+from qontrast.results.layout import write_tables
 from qontrast.results.ledger import read_rows
 from qontrast.results.table import subject_means
 from qontrast.studies.folder import (
@@ -16,13 +17,13 @@ from qontrast.studies.folder import (
     PICTURES,
     REPORT,
     SCORES,
+    TABLES,
     TIME,
     TIMES,
     WORST_CASES,
     cell_folder,
     read_json,
 )
-from qontrast.studies.grid import PRETRAIN
 from qontrast.studies.making import Outcome
 from qontrast.studies.study import Study
 
@@ -59,12 +60,11 @@ def record_failures(study: Study, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def report(study: Study, notes: Sequence[str]) -> Path:
-    """Write the page about the study's ledger, with its worst cases as pictures."""
-    gather_worst(study)
-    runs = [study.out / PRETRAIN / study.arm_of(key) for key in study.pretrainings() if study.is_done(key)]
-    return write_report(
-        study.out / REPORT, title=study.plan.title, runs=runs, ledger=study.out / LEDGER, notes=list(notes)
-    )
+    """Write the tables, and the page about the study's ledger with its worst cases as pictures."""
+    worst, arms = gather_worst(study), tuple(study.plan.arms)
+    write_tables(study.out / TABLES, read_rows(study.out / LEDGER), arms)
+    page, ledger = study.out / REPORT, study.out / LEDGER
+    return write_study_report(page, title=study.plan.title, ledger=ledger, pictures=worst, notes=list(notes), arms=arms)
 
 
 def gather_worst(study: Study) -> Path:

@@ -14,7 +14,7 @@ from qontrast.tasks.plan_file import NOT_IN_DIGEST, plan_values, read_plan
 from qontrast.tasks.run_folder import PLAN
 
 STUDY, LEDGER, FAILURES, TIMES, REPORT = "study.yaml", "ledger.jsonl", "failures.jsonl", "times.jsonl", "report.html"
-CELLS, LOCKS, WORST_CASES = "cells", "locks", "worst"
+CELLS, LOCKS, WORST_CASES, TABLES = "cells", "locks", "worst", "tables"
 RUN, SCORES, TIME, FAILURE, PICTURES = "run", "scores.jsonl", "time.json", "failure.json", "segmentations.npz"
 
 
