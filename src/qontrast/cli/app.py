@@ -14,6 +14,7 @@ from qontrast.cli.embed import app as embed_app
 from qontrast.cli.evaluate import evaluate
 from qontrast.cli.finetune import app as finetune_app
 from qontrast.cli.fit import fit
+from qontrast.cli.label import label
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.weights import app as weights_app
@@ -32,6 +33,7 @@ app.command(weights_app)
 app.command(embed_app)
 app.command(evaluate)
 app.command(fit)
+app.command(label)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
