@@ -59,6 +59,9 @@ def finetune(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool
         net = UNet(encoder, len(assignment.outputs), widths=None if pretrained is None else pretrained[0])
     if pretrained is not None:
         net.load_decoder(pretrained[1])
+    if assignment.still:
+        for parameter in net.final_conv.parameters():
+            nn.init.zeros_(parameter)
     quicken(net)
     model: nn.Module = Learner(net, freeze=plan.freeze)
     keep_memory()
