@@ -9,7 +9,7 @@ export QONTRAST_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format physics physics-page bench lock clean
+.PHONY: help install demo study-mini test check format physics physics-page bench lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -26,8 +26,11 @@ install: $(STAMP)  ## create .venv and install from the lock
 demo: $(STAMP)  ## the main job, end to end, on the embedded data; writes demo/report.html
 	$(BIN)/qontrast demo --out demo --overwrite
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+study-mini: $(STAMP)  ## a whole study, small, within 40 minutes; goes on where it was stopped; writes study-mini/report.html
+	$(BIN)/qontrast study recipes/study-mini.yaml --out study-mini --jobs 2
+
+test: $(STAMP)  ## run the tests, one process per core up to four
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP)  ## style, types, import floors
 	$(BIN)/ruff check .
@@ -61,4 +64,4 @@ lock: $(STAMP)  ## write requirements.lock from what is installed now
 	$(BIN)/python -m pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu$$//'; } > requirements.lock
 
 clean:  ## remove what was built
-	rm -rf $(VENV) demo build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo study-mini build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -56,13 +56,14 @@ def test_flags_of_finetune_go_to_the_plan(monkeypatch):
     calls = caught(monkeypatch, "qontrast.tasks.finetune.finetune")
     assert run(
         [
-            "finetune", "segment", "--out", "run", "--encoder", "pre", "--freeze", "--contrasts", "fse", "flair",
+            "finetune", "segment", "--out", "run", "--encoder", "pre", "--schedule", "frozen",
+            "--contrasts", "fse", "flair",
             "--protocols", "drawn", "--views.spacing", "1", "--quiet", "--data", "12",
         ]
     ) == 0  # fmt: skip
     ((plan, _), named) = calls[0]
     assert plan.contrasts == ("fse", "flair")
-    assert (plan.encoder, plan.freeze, plan.protocols, plan.views.spacing) == ("pre", True, "drawn", 1.0)
+    assert (plan.encoder, plan.schedule.kind, plan.protocols, plan.views.spacing) == ("pre", "frozen", "drawn", 1.0)
     assert plan.cohort.data == "12"
     assert named == {"resume": False, "quiet": True}
 

@@ -14,7 +14,7 @@ from qontrast.cli.app import run
 COMMANDS = [
     ["pretrain"], ["finetune"], ["finetune", "segment"], ["predict"], ["evaluate"], ["report"], ["simulate"], ["demo"],
     ["plan"], ["show"], ["embed"], ["weights"], ["weights", "pack"], ["weights", "info"], ["weights", "check"],
-    ["weights", "pull"], ["weights", "push"], ["weights", "export"],
+    ["weights", "pull"], ["weights", "push"], ["weights", "export"], ["sweep"],
 ]  # fmt: skip
 LOOK = """
 import json, sys

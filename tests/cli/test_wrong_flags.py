@@ -39,7 +39,7 @@ def test_flags_that_are_not_understood_give_status_2(arguments, capsys, tmp_path
         (["pretrain", "--out", "run", "--precision", "16"], "compute.precision"),
         (["pretrain", "--out", "run", "--views.croop", "32"], "Did you mean 'crop'?"),
         (["pretrain", "--out", "run", "--views.crop"], "--views.crop: found no value"),
-        (["finetune", "segment", "--out", "run", "--freeze"], "an encoder to keep"),
+        (["finetune", "segment", "--out", "run", "--schedule", "frozen"], "an encoder to keep"),
         (["finetune", "segment", "--out", "run", "--contrasts", "fse", "flare"], "Did you mean 'flair'?"),
         (["predict", "--model", "m", "--input", "i.nii", "--out", "o.png"], ".nii or .nii.gz"),
         (["evaluate", "--model", "m", "--data", "d"], "found no such file"),

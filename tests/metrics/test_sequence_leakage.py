@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from qontrast.basics.errors import InputError
-from qontrast.metrics.leakage import PENALTIES, echo_time_leakage, predict_unseen, sequence_leakage
+from qontrast.metrics.leakage import echo_time_leakage, predict_unseen, sequence_leakage
+from qontrast.metrics.ridge import PENALTIES
 
 ANATOMIES, SEQUENCES = 8, 6
 SEQUENCE = torch.arange(SEQUENCES).repeat(ANATOMIES)

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from qontrast.nets import quick
+from qontrast.nets import quick, quick_convolution
 from qontrast.nets.encoder import CNNEncoder
-from qontrast.nets.quick import QuickConv3d, QuickDropout, quicken, weight_gradient
+from qontrast.nets.quick import quicken
+from qontrast.nets.quick_convolution import QuickConv3d, weight_gradient
+from qontrast.nets.quick_dropout import QuickDropout
+from qontrast.nets.quick_norm import QuickInstanceNorm3d
 
 TINY = (2, 4, 4, 8, 12)
 LAST = torch.channels_last_3d
@@ -27,7 +30,7 @@ def test_the_gradient_of_the_weights_is_torchs_in_double_precision(shape):
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_quick_convolution_gives_values_and_all_gradients_of_the_plain_one(bias, monkeypatch):
-    monkeypatch.setattr(quick, "SLICED", True)
+    monkeypatch.setattr(quick_convolution, "SLICED", True)
     plain = nn.Conv3d(3, 4, 3, padding=1, bias=bias)
     fast = QuickConv3d(3, 4, 3, padding=1, bias=bias)
     fast.load_state_dict(plain.state_dict())
@@ -46,29 +49,31 @@ def test_a_quick_convolution_gives_values_and_all_gradients_of_the_plain_one(bia
     [{"stride": 2, "padding": 1}, {"padding": 0}, {"padding": 2, "dilation": 2}, {"padding": 1, "groups": 3}],
 )
 def test_other_convolutions_are_left_to_torch(settings, monkeypatch):
-    monkeypatch.setattr(quick, "SLICED", True)
+    monkeypatch.setattr(quick_convolution, "SLICED", True)
     plain, x = nn.Conv3d(3, 6, 3, **settings), noise(1, 3, 6, 6, 6)
     expected = plain(x)
     assert torch.equal(quicken(plain)(x), expected)
     assert "Sliced" not in type(plain(x).grad_fn).__name__
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.003])
-def test_dropout_drops_its_share_and_scales_the_rest(share):
+def test_dropout_drops_its_share_and_scales_the_rest(share, kind):
     torch.manual_seed(0)
-    x = torch.ones(1, 3, 64, 32, 33, requires_grad=True)
+    x = torch.ones(1, 3, 64, 32, 33, dtype=kind, requires_grad=True)
     out = QuickDropout(share)(x)
     dropped = int((out == 0).sum())
     deviation = (x.numel() * share * (1 - share)) ** 0.5
-    assert abs(dropped - x.numel() * share) < 4 * deviation
-    torch.testing.assert_close(out[out != 0], torch.full((x.numel() - dropped,), 1 / (1 - share)))
+    assert abs(dropped - x.numel() * share) < 4 * deviation + x.numel() * 2**-16
+    torch.testing.assert_close(out[out != 0], torch.full((x.numel() - dropped,), 1 / (1 - share), dtype=kind))
     out.backward(torch.ones_like(out))
     assert torch.equal(x.grad, out.detach())
 
 
-def test_neighbours_are_dropped_independently():
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_neighbours_are_dropped_independently(kind):
     torch.manual_seed(0)
-    kept = (QuickDropout(0.5)(torch.ones(1 << 18)) != 0).float() - 0.5
+    kept = (QuickDropout(0.5)(torch.ones(1 << 18, dtype=kind)) != 0).float() - 0.5
     for lag in (1, 2, 3, 4, 8):
         assert abs(float((kept[lag:] * kept[:-lag]).mean())) < 4 * 0.25 / 2**9
 
@@ -87,9 +92,35 @@ def test_dropout_keeps_the_layout_repeats_at_a_seed_and_rests_in_eval(layout):
     assert not QuickDropout(1.0)(x).any()
 
 
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_quick_norm_gives_values_and_all_gradients_of_the_plain_one_and_keeps_the_order(kind, affine):
+    plain, fast = nn.InstanceNorm3d(5, affine=affine), QuickInstanceNorm3d(5, affine=affine)
+    if affine:
+        plain.load_state_dict({"weight": noise(5), "bias": noise(5, seed=1)})
+        fast.load_state_dict(plain.state_dict())
+    if kind == torch.float64:
+        plain, fast = plain.double(), fast.double()
+    found = []
+    for norm in (plain, fast):
+        x = (3 * noise(3, 5, 4, 6, 7) + 1).to(kind).contiguous(memory_format=LAST).requires_grad_()
+        out = norm(x)
+        out.backward(noise(*out.shape, seed=2).to(kind))
+        found.append([out, x.grad, *(p.grad for p in norm.parameters())])
+    assert "Normalise" in type(out.grad_fn).__name__
+    assert out.is_contiguous(memory_format=LAST)
+    close = {"rtol": 1e-2, "atol": 1e-3} if kind == torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(found[1], found[0], **close)
+
+
+def test_a_quick_norm_refuses_one_voxel_as_the_plain_one_does():
+    with pytest.raises(ValueError, match="more than 1 spatial element"):
+        QuickInstanceNorm3d(2)(noise(2, 2, 1, 1, 1))
+
+
 @pytest.mark.parametrize("layout", quick.LAYOUTS)
 def test_a_quickened_network_has_the_same_weights_values_and_gradients(layout, monkeypatch):
-    monkeypatch.setattr(quick, "SLICED", True)
+    monkeypatch.setattr(quick_convolution, "SLICED", True)
     torch.manual_seed(0)
     plain = CNNEncoder(TINY, dropout=0.0)
     fast = copy.deepcopy(plain)

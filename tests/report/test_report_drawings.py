@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,8 +8,16 @@ from hypothesis import strategies as st
 from qontrast.report.curves import Curve, loss_curves, running_mean, spans_decades, thin
 from qontrast.report.runs import Run
 from qontrast.report.slices import lay_over, middle_slices, window
-from qontrast.report.tables import interval_cell, p_cell, paired_table, read_scores, score_lanes, score_table
-from qontrast.results.compare import Paired
+from qontrast.report.tables import (
+    interval_cell,
+    p_cell,
+    paired_table,
+    read_scores,
+    score_lanes,
+    score_table,
+    subjects_cell,
+)
+from qontrast.results.compare import paired
 from qontrast.results.intervals import Interval
 from qontrast.results.ledger import append_rows
 
@@ -102,11 +112,12 @@ def test_a_logarithmic_axis_only_for_positive_losses_of_many_sizes():
 def test_cells_read_plainly():
     assert interval_cell(Interval(0.81249, 0.79, 0.8312, 9), 3) == ("0.812", "0.790 to 0.831")
     assert interval_cell(Interval(-0.5, -1.0, 0.25, 9), 2, signed=True) == ("\u22120.50", "\u22121.00 to +0.25")
-    assert interval_cell(Interval(0.5, None, None, 1), 1) == ("0.5", "one subject, no interval")
-    interval = Interval(0.0, 0.0, 0.0, 9)
-    assert p_cell(Paired(interval, 0.0312, 9)) == ("0.031", "")
-    assert p_cell(Paired(interval, 0.0004, 9)) == ("< 0.001", "")
-    assert p_cell(Paired(interval, None, 3)) == ("none", "fewer than 6 pairs differ")
+    assert interval_cell(Interval(0.5, None, None, 1), 1) == ("0.5", "too few subjects for an interval")
+    compared = paired({str(n): 1.0 + n for n in range(6)}, dict.fromkeys(map(str, range(7)), 0.0))
+    assert p_cell(compared) == ("0.031", "")
+    assert p_cell(replace(compared, wilcoxon_p=0.0004)) == ("< 0.001", "")
+    assert p_cell(replace(compared, wilcoxon_p=None)) == ("none", "fewer than 6 pairs differ")
+    assert subjects_cell(compared) == ("6", "in one arm only: 6")
 
 
 def test_arms_are_paired_within_a_contrast_only():

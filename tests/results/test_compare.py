@@ -33,6 +33,8 @@ def test_only_shared_subjects_count_and_order_does_not_matter():
     a, b = {"x": 1.0, "y": 2.0, "only-a": 90.0}, {"only-b": -90.0, "y": 1.0, "x": 0.5}
     found = paired(a, b)
     assert (found.count, found.difference.mean, found.wilcoxon_p) == (2, 0.75, None)
+    assert (found.only_first, found.only_second) == (("only-a",), ("only-b",))
+    assert (found.difference.low, found.permutation_p) == (None, 0.5)
     assert paired(dict(reversed(a.items())), b) == found
 
 
@@ -41,13 +43,20 @@ def test_exchanging_the_arms_changes_the_sign_only():
     b = {str(n): v for n, v in enumerate([0.25, 0.7, 0.55, 0.6, 0.3, 0.3, 0.35])}
     forth, back = paired(a, b), paired(b, a)
     assert forth.difference.mean == pytest.approx(-back.difference.mean)
-    assert forth.wilcoxon_p == pytest.approx(back.wilcoxon_p)
+    assert (forth.wilcoxon_p, forth.permutation_p) == pytest.approx((back.wilcoxon_p, back.permutation_p))
+    assert (forth.effect, forth.rank_biserial) == pytest.approx((-back.effect, -back.rank_biserial))
+    assert (forth.difference.low, forth.difference.high) == pytest.approx((-back.difference.high, -back.difference.low))
 
 
 @pytest.mark.parametrize(("moved", "testable"), [(0, False), (5, False), (6, True)])
 def test_p_needs_six_pairs_that_differ(moved, testable):
     a = {str(n): 1.0 + n if n < moved else 0.0 for n in range(10)}
     assert (paired(a, dict.fromkeys(a, 0.0)).wilcoxon_p is not None) is testable
+
+
+def test_ties_among_few_pairs_are_listed():
+    a = {str(n): float(d) for n, d in enumerate([1, 1, 1, 2, 2, 3, 0])}
+    assert paired(a, dict.fromkeys(a, 0.0)).wilcoxon_p == pytest.approx(2 / 2**6)
 
 
 def test_strangers_cannot_be_paired():

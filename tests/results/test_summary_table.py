@@ -46,6 +46,12 @@ def test_per_class_lines():
     assert list(lines) == [("ours", "gm"), ("ours", "wm"), ("scratch", "gm")]
 
 
+def test_no_interval_of_a_dice_leaves_0_to_1():
+    rows = [row("ours", f"s{n}", "gm", dice) for n, dice in enumerate([1.0, 1.0, 0.1])]
+    (line,) = summarise(rows)
+    assert (line["dice"].low, line["dice"].high) == (0.0, 1.0)
+
+
 def test_groups_and_means():
     assert subject_means(ROWS[:2], "dice") == {"s1": pytest.approx(0.7)}
     assert {key: len(rows) for key, rows in group_rows(ROWS, ("arm",)).items()} == {("ours",): 5, ("scratch",): 1}

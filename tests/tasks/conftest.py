@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qontrast.engine.optimisation import Optimisation
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.views.plan import ViewPlan
@@ -69,7 +69,7 @@ def segmenter(
 ) -> Path:
     """The folder of a fine-tuning from scratch that has learned a little."""
     out = tmp_path_factory.mktemp("shared") / "segmenter"
-    finetune_segment(finetune_plan(new_labels_folder(), steps=60, rate=5e-3), out, quiet=True)
+    finetune(finetune_plan(new_labels_folder(), steps=60, rate=5e-3), out, quiet=True)
     return out
 
 

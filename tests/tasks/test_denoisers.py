@@ -96,6 +96,12 @@ def test_a_row_for_each_subject_contrast_and_snr_that_says_its_peak_and_mask(cop
     assert ledger.read_bytes() == before
 
 
+def test_a_named_protocol_is_scanned_with(copied, labels_folder, tmp_path):
+    cohort = Cohort(data=str(labels_folder), subjects=("sub-01",))
+    (row,) = evaluate(copied, cohort, tmp_path / "r", contrasts=("ixi-guys-t1",), snr=9.0, quiet=True)
+    assert row["contrast"] == "ixi-guys-t1"
+
+
 def test_every_model_is_tested_on_the_same_noise(copied, finetune_plan, labels_folder, tmp_path):
     finetune(finetune_plan(labels_folder, steps=2, task="denoise", seed=9), tmp_path / "other", quiet=True)
     cohort = Cohort(data=str(labels_folder), subjects=("sub-01",))
@@ -145,7 +151,7 @@ def test_the_result_lies_on_the_images_grid_in_its_intensities(spacing, tmp_path
     head = 500 + 40 * np.cos(index[0] / 9) * np.cos(index[1] / 11)
     affine = np.diag([*spacing, 1.0]) @ np.array([[0, -1, 0, 3], [1, 0, 0, -4], [0, 0, -1, 9], [0, 0, 0, 1.0]])
     nib.save(nib.Nifti1Image(head.astype(np.float32), affine), tmp_path / "in.nii.gz")
-    monkeypatch.setattr("qontrast.tasks.predict.open_model", lambda *_: Denoiser(Nothing(0.0), contract, "cpu"))
+    monkeypatch.setattr("qontrast.tasks.predict.open_model", lambda *_, **__: Denoiser(Nothing(0.0), contract, "cpu"))
     out = predict(tmp_path, tmp_path / "in.nii.gz", tmp_path / "out.nii.gz", quiet=True)
     given, found = nib.load(tmp_path / "in.nii.gz"), nib.load(out)
     assert found.affine.tobytes() == given.affine.tobytes()

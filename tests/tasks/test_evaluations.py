@@ -13,12 +13,12 @@ from qontrast.report.page import write_report
 from qontrast.report.runs import read_segmentations
 from qontrast.results.ledger import read_rows
 from qontrast.tasks.evaluate import evaluate
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort
 
 KEYS = {
     "run", "arm", "data", "snr", "seed", "train_subjects", "model_digest", "subject", "contrast", "class", "dice",
-    "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "freeze", "image",
+    "hd95_mm", "truth_voxels", "predicted_voxels", "note", "labels", "schedule", "image",
     "trained_on", "task", "site", "lesions", "truth", "volume_error_ml",
 }  # fmt: skip
 CLASSES = ["grey matter", "white matter", "cerebrospinal fluid"]
@@ -139,7 +139,7 @@ def test_no_class_in_common_is_refused(labels_folder, finetune_plan, copied, tmp
 
 def test_a_lesion_model_is_scored_on_lesions(finetune_plan, tmp_path):
     data = scans(tmp_path / "scans", {"tumour": 2})
-    finetune_segment(finetune_plan(data), tmp_path / "run", quiet=True)
+    finetune(finetune_plan(data), tmp_path / "run", quiet=True)
     rows = evaluate(tmp_path / "run", Cohort(data=str(data)), tmp_path / "r.jsonl", quiet=True)
     assert [row["class"] for row in rows] == ["tumour"]
 
@@ -179,7 +179,7 @@ def test_a_folder_without_model_is_refused(labels_folder, tmp_path):
 
 def test_heads_that_the_model_was_trained_on_are_marked(finetune_plan, labels_folder, tmp_path, capsys):
     plan = replace(finetune_plan(labels_folder), cohort=Cohort(data=str(labels_folder), subjects=("sub-01",)))
-    finetune_segment(plan, tmp_path / "run", quiet=True)
+    finetune(plan, tmp_path / "run", quiet=True)
     rows = evaluate(tmp_path / "run", Cohort(data=str(labels_folder)), tmp_path / "r.jsonl")
     assert {(row["subject"], row["trained_on"]) for row in rows} == {("sub-01", True), ("sub-02", False)}
     assert "warning: sub-01 is among the heads" in capsys.readouterr().out

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.tasks import finetune as module
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan
+from qontrast.tasks.schedules import Schedule
 from qontrast.weights.segmenter import load_segmenter
 
 TISSUES = ("background", "grey matter", "white matter", "cerebrospinal fluid")
@@ -54,7 +55,7 @@ def new_scan(tmp_path):
 
 def test_from_scratch_on_label_maps(labels_folder, finetune_plan, journal, tmp_path):
     plan, out = finetune_plan(labels_folder), tmp_path / "run"
-    assert finetune_segment(plan, out, quiet=True) == out / "model.safetensors"
+    assert finetune(plan, out, quiet=True) == out / "model.safetensors"
     assert read_plan(FinetunePlan, out / "plan.yaml") == plan
     assert [line["step"] for line in journal(out)] == [0, 1]
     assert all(math.isfinite(line["loss"]) for line in journal(out))
@@ -77,7 +78,7 @@ def test_from_scratch_on_label_maps(labels_folder, finetune_plan, journal, tmp_p
 )
 def test_on_real_scans_with_each_kind_of_truth(truth, classes, new_scan, finetune_plan, journal, tmp_path):
     out = tmp_path / "run"
-    finetune_segment(finetune_plan(new_scan(truth)), out, quiet=True)
+    finetune(finetune_plan(new_scan(truth)), out, quiet=True)
     assert tuple(load_segmenter(out)[1].classes) == classes
     assert all(math.isfinite(line["loss"]) for line in journal(out))
 
@@ -92,7 +93,7 @@ def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder
     monkeypatch.setattr(module, "load_encoder", greedy)
     monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
     files = {
-        name: finetune_segment(finetune_plan(labels_folder, encoder=encoder), tmp_path / name, quiet=True)
+        name: finetune(finetune_plan(labels_folder, encoder=encoder), tmp_path / name, quiet=True)
         for name, encoder in (("scratch", None), ("pretrained", str(pretrained)))
     }
     before = load_file(pretrained / "encoder.safetensors")
@@ -109,10 +110,10 @@ def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_frozen_encoder_stays_bit_for_bit(freeze, pretrained, labels_folder, finetune_plan, tmp_path, monkeypatch):
-    plan = finetune_plan(labels_folder, encoder=str(pretrained), freeze=freeze)
-    after = load_file(finetune_segment(plan, tmp_path / "run", quiet=True))
+    plan = finetune_plan(labels_folder, encoder=str(pretrained), schedule=Schedule("frozen" if freeze else "full"))
+    after = load_file(finetune(plan, tmp_path / "run", quiet=True))
     monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
-    before = load_file(finetune_segment(plan, tmp_path / "start", quiet=True))
+    before = load_file(finetune(plan, tmp_path / "start", quiet=True))
     moved = {name for name in after if not torch.equal(after[name], before[name])}
     assert any(name.startswith("final_conv.") for name in moved)
     assert any(name.startswith("upcat_4.") for name in moved)
@@ -121,24 +122,24 @@ def test_a_frozen_encoder_stays_bit_for_bit(freeze, pretrained, labels_folder, f
 
 def test_an_encoder_that_is_not_there_is_refused_before_the_folder_is_made(labels_folder, finetune_plan, tmp_path):
     with pytest.raises(InputError, match=r"encoder\.safetensors.*Has the pretraining finished"):
-        finetune_segment(finetune_plan(labels_folder, encoder=str(tmp_path)), tmp_path / "run", quiet=True)
+        finetune(finetune_plan(labels_folder, encoder=str(tmp_path)), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_truth_on_another_grid_is_refused(new_scan, finetune_plan, tmp_path):
     with pytest.raises(InputError, match=r"dseg\.nii\.gz.*Resample the truth to the scan"):
-        finetune_segment(finetune_plan(new_scan("dseg", shift=4.0)), tmp_path / "run", quiet=True)
+        finetune(finetune_plan(new_scan("dseg", shift=4.0)), tmp_path / "run", quiet=True)
 
 
 def test_truths_of_different_classes_are_refused(new_scan, finetune_plan, tmp_path):
     new_scan("dseg", "sub-01")
     with pytest.raises(InputError, match=r"sub-02.*lesion.*one set of classes"):
-        finetune_segment(finetune_plan(new_scan("mask", "sub-02")), tmp_path / "run", quiet=True)
+        finetune(finetune_plan(new_scan("mask", "sub-02")), tmp_path / "run", quiet=True)
 
 
 def test_maps_without_labels_are_refused_and_the_folder_stays_free(maps_folder, finetune_plan, tmp_path):
     with pytest.raises(InputError, match="sub-01: found tissue maps without labels"):
-        finetune_segment(finetune_plan(maps_folder()), tmp_path / "run", quiet=True)
+        finetune(finetune_plan(maps_folder()), tmp_path / "run", quiet=True)
     assert not list((tmp_path / "run").glob("*"))
 
 
@@ -146,7 +147,7 @@ def test_an_unknown_subject_is_named_with_the_nearest_one(new_scan, labels_folde
     for data in (new_scan("dseg"), labels_folder):
         flags = {"cohort.data": str(data), "cohort.subjects": "[sub-011]"}
         with pytest.raises(PlanError, match=r"cohort\.subjects: found 'sub-011'.*Did you mean 'sub-01'"):
-            finetune_segment(read_plan(FinetunePlan, None, flags), tmp_path / "run", quiet=True)
+            finetune(read_plan(FinetunePlan, None, flags), tmp_path / "run", quiet=True)
 
 
 def test_the_named_scans_are_used(new_scan, finetune_plan, tmp_path):
@@ -154,7 +155,7 @@ def test_the_named_scans_are_used(new_scan, finetune_plan, tmp_path):
     data = new_scan("mask", "sub-02")
     flags = {"cohort.data": str(data), "cohort.subjects": "[sub-02]", "views.crop": "32", "batch": "2"}
     plan = read_plan(FinetunePlan, None, flags | {"optimisation.steps": "1", "compute.workers": "0"})
-    finetune_segment(plan, tmp_path / "run", quiet=True)
+    finetune(plan, tmp_path / "run", quiet=True)
     assert load_segmenter(tmp_path / "run")[1].plan["labelled_heads"] == 1
 
 
@@ -162,4 +163,4 @@ def test_a_finished_folder_is_refused_and_resume_named(segmenter, labels_folder,
     copy = tmp_path / "copy"
     shutil.copytree(segmenter, copy)
     with pytest.raises(InputError, match="--resume"):
-        finetune_segment(finetune_plan(labels_folder), copy, quiet=True)
+        finetune(finetune_plan(labels_folder), copy, quiet=True)

@@ -13,6 +13,7 @@ from qontrast.objectives.masked import Masked
 from qontrast.objectives.nt_xent import NTXent
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
+from qontrast.tasks.schedules import Schedule
 from qontrast.views.plan import ArtefactRanges, ViewPlan
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
@@ -47,7 +48,13 @@ CHANGED = [
         optimisation=Optimisation(steps=7, learning_rate=2e-5),
         compute=Compute(device="cpu", precision="32", workers=3),
     ),
-    FinetunePlan(encoder="run-1", freeze=True, contrasts=("fse", "flair"), protocols="drawn", batch=1),
+    FinetunePlan(
+        encoder="run-1",
+        schedule=Schedule("warm-up", head=0.25, encoder_rate=0.5),
+        contrasts=("fse", "flair"),
+        protocols="drawn",
+        batch=1,
+    ),
 ]
 
 

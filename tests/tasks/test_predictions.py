@@ -81,7 +81,7 @@ class Bright(UNet):
 def test_what_the_network_sees_comes_back_to_where_it_lies(grid, image_on, tmp_path, monkeypatch):
     shape, affine = GRIDS[grid]
     contract = Contract("segmenter", (16,), 2.0, 32, "as in training", classes=("background", "bright"))
-    monkeypatch.setattr(module, "open_model", lambda *_: Segmenter(Bright(), contract, "cpu"))
+    monkeypatch.setattr(module, "open_model", lambda *_, **__: Segmenter(Bright(), contract, "cpu"))
     out = predict(tmp_path, image_on(shape, affine), tmp_path / "seg.nii", quiet=True)
     found, distance = np.asarray(nib.load(out).dataobj), ball(shape, affine)
     rim = max(2.5, *np.linalg.norm(affine[:3, :3], axis=0)) / 14  # a voxel on the border may fall on either side

@@ -21,7 +21,7 @@ from qontrast.engine.checkpoint import load_checkpoint
 from qontrast.engine.optimisation import Optimisation
 from qontrast.losses.segmentation import DiceCrossEntropy
 from qontrast.tasks import pretrain as pretrain_module
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.pretrain import pretrain
 
 
@@ -56,12 +56,12 @@ def test_an_interrupted_pretraining_ends_bit_equal(every, stop, labels_folder, p
 def test_an_interrupted_fine_tuning_ends_bit_equal(labels_folder, finetune_plan, tmp_path):
     plan = finetune_plan(labels_folder, steps=4)
     plan = replace(plan, optimisation=replace(plan.optimisation, checkpoint_steps=1))
-    whole = finetune_segment(plan, tmp_path / "whole", quiet=True)
+    whole = finetune(plan, tmp_path / "whole", quiet=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DiceCrossEntropy, "forward", stop_at(2, DiceCrossEntropy.forward))
         with pytest.raises(KeyboardInterrupt):
-            finetune_segment(plan, tmp_path / "stopped", quiet=True)
-    resumed = finetune_segment(plan, tmp_path / "stopped", resume=True, quiet=True)
+            finetune(plan, tmp_path / "stopped", quiet=True)
+    resumed = finetune(plan, tmp_path / "stopped", resume=True, quiet=True)
     assert resumed.read_bytes() == whole.read_bytes()
 
 

@@ -10,7 +10,7 @@ import qontrast
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.dense_info_nce import DenseInfoNCE
 from qontrast.tasks.arranging import ARRANGEMENT
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.pack import pack
 from qontrast.tasks.plans import Compute, Probing
 from qontrast.tasks.pretrain import pretrain
@@ -49,12 +49,12 @@ def test_a_fine_tuned_net_begins_with_the_light_decoder(dense, labels_folder, fi
     widths, weights = load_decoder(dense)
     assert widths == (16, 32, 64, 128)
     slow = finetune_plan(labels_folder, steps=1, rate=1e-9, encoder=str(dense))
-    finetune_segment(slow, tmp_path / "tuned", quiet=True)
+    finetune(slow, tmp_path / "tuned", quiet=True)
     tuned, _ = load_segmenter(tmp_path / "tuned")
     for name, value in weights.items():
         torch.testing.assert_close(tuned.state_dict()[name], value, rtol=0, atol=1e-6)
     without = finetune_plan(labels_folder, steps=1, rate=1e-9, encoder=str(dense), decoder=False)
-    finetune_segment(without, tmp_path / "fresh", quiet=True)
+    finetune(without, tmp_path / "fresh", quiet=True)
     fresh, _ = load_segmenter(tmp_path / "fresh")
     assert not torch.equal(
         fresh.state_dict()["upcat_1.convs.conv_1.conv.weight"], weights["upcat_1.convs.conv_1.conv.weight"]

@@ -7,12 +7,13 @@ it errs by less than 0.2 % of PD; a test holds that. Lesions change tissue other
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from qontrast.anatomy.label_rates import transmit_spread, vary
+from qontrast.anatomy.structures import Structures
 from qontrast.basics.shapes import AnyVolume
 from qontrast.geometry.cells import Cells, even_nodes
 from qontrast.geometry.sample import Box
@@ -20,13 +21,25 @@ from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
-if TYPE_CHECKING:
-    from qontrast.anatomy.labelled import LabelTissue
-
 TEXTURE_STEP = 0.5  # standard deviations, as the next
 TRANSMIT_STEP = 0.1  # at 7 T 2 % of the nominal transmit field, below it less
 LEAST_TRANSMIT = 0.3
 PRIOR_FIELD = 3.0  # tesla: the field of the priors
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """One person's draw of a label map; see :class:`qontrast.anatomy.labelled.LabelTissue`."""
+
+    @property
+    def rates(self) -> dict[str, Tensor]: ...
+
+    @property
+    def solid(self) -> Tensor: ...
+
+    def anatomy(self, box: Box) -> Structures: ...
+
+    def variation(self, box: Box) -> tuple[Tensor, Tensor]: ...
 
 
 class LabelRow:
@@ -38,7 +51,7 @@ class LabelRow:
         needed: gives the voxels that will be read, booleans ``[x, y, z]``; None for all.
     """
 
-    def __init__(self, tissue: "LabelTissue", box: Box, needed: Callable[[], Tensor] | None) -> None:
+    def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Tensor] | None) -> None:
         self.tissue, self.needed = tissue, needed
         self.shape = tuple(b - a for a, b in box)
         anatomy = tissue.anatomy(box)

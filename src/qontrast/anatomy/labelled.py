@@ -25,11 +25,10 @@ from qontrast.anatomy.label_rates import (
 )
 from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelRow
 from qontrast.anatomy.label_table import LabelTable
-from qontrast.anatomy.lesion_shapes import highest
-from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology, PathologyRanges, draw_pathology
 from qontrast.anatomy.static_field import StaticField
+from qontrast.anatomy.structures import OnDisk, Structures, structures_in
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
@@ -43,16 +42,6 @@ from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid, which has no texture
 TEXTURE_KNOT_MM = 18.0
 FLUID_CLASS = 3  # of a cavity, among ``TISSUE_CLASSES``
-
-
-class OnDisk:
-    """A label map on disk, read in boxes as if it were a tensor."""
-
-    def __init__(self, voxels: Voxels) -> None:
-        self.voxels = voxels
-
-    def __getitem__(self, where: tuple[slice, ...]) -> Tensor:
-        return torch.from_numpy(self.voxels[where])
 
 
 class LabelSubject(Subject):
@@ -93,7 +82,7 @@ class LabelSubject(Subject):
         head.region = region
         return head
 
-    def _set(self, name: str, dense: "Tensor | OnDisk", values: Tensor, grid: Grid, table: LabelTable) -> None:
+    def _set(self, name: str, dense: Tensor | OnDisk, values: Tensor, grid: Grid, table: LabelTable) -> None:
         self.name, self.dense, self.values, self.grid, self.table = name, dense, values, grid, table
         by_label = table.classes()
         self._classes = torch.tensor([by_label.get(int(v), 0) for v in values])
@@ -121,6 +110,10 @@ class LabelSubject(Subject):
         """The coarse sketch that lesions are placed by."""
         assert isinstance(self.dense, Tensor), "a head on disk has its sketches there"
         return Compartments(self.dense, self.values, self.grid, self.table)
+
+    def hosts(self, white: bool) -> Tensor:
+        """Which labels a lesion of white matter alone (or of any brain tissue) can lie in, booleans ``[label]``."""
+        return self.compartments.has(*(WHITE if white else BRAIN))
 
     @cached_property
     def atrophy(self) -> Atrophy:
@@ -181,7 +174,7 @@ class LabelTissue(Tissue):
     transmit: Tensor
     fields: float | None
     pathology: Pathology | None = None
-    _last: dict[Box, "Anatomy"] = field(default_factory=dict, compare=False, repr=False)
+    _last: dict[Box, Structures] = field(default_factory=dict, compare=False, repr=False)
     _rows: dict[Box, LabelRow] = field(default_factory=dict, compare=False, repr=False)
     _fields: dict[Box, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -266,72 +259,10 @@ class LabelTissue(Tissue):
         """Age and lesions; see :class:`Tissue`."""
         return "" if self.pathology is None else self.pathology.describe()
 
-    def anatomy(self, box: Box) -> "Anatomy":
+    def anatomy(self, box: Box) -> Structures:
         """What is where in ``box``."""
         if box not in self._last:
             self._last.clear()  # the two contrasts of a pair, and its truth, ask for one box in turn
-            self._last[box] = anatomy_in(self.subject, self.pathology, box)
+            head = self.subject
+            self._last[box] = structures_in(head.dense, len(head.values), self.pathology, head.hosts, box)
         return self._last[box]
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """What is where in a box.
-
-    Args:
-        index: into the rates, ``[x, y, z]``; one past the labels is a cavity.
-        damage: of each lesion the flat indices of its voxels, their severity (0 to 1) and the factors at 1.
-        kinds: code of the lesion in each voxel.
-    """
-
-    index: Tensor
-    damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]
-    kinds: Tensor
-
-
-def anatomy_in(subject: LabelSubject, pathology: Pathology | None, box: Box) -> Anatomy:
-    """The head in ``box``: lesions lie in the label map, and both move with the atrophy."""
-    source, gather = box, None
-    if pathology is not None and pathology.flow is not None:
-        x, y, z = pathology.flow.source(box)
-        edges = [(int(a.min()), int(a.max()) + 1) for a in (x, y, z)]
-        source = (edges[0], edges[1], edges[2])
-        ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
-        gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
-    many = len(subject.values) >= 255
-    index = subject.dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
-    kinds = torch.zeros(index.shape, dtype=torch.uint8)
-    lesions = () if pathology is None else pathology.lesions
-    hole = torch.tensor([False])
-    hosts = (
-        {w: torch.cat((subject.compartments.has(*(WHITE if w else BRAIN)), hole)) for w in (True, False)}
-        if lesions
-        else {}
-    )
-    severities = []
-    for lesion in lesions:
-        found = highest(lesion.levels, source)
-        if found is None:
-            continue
-        where, top, strength = found
-        part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
-        host = hosts[lesion.white_only][index[part].long()]
-        inside = host & (top >= 0.5)
-        kinds[part] = torch.where(inside, CODES[lesion.kind], kinds[part])
-        if lesion.cavity is not None:
-            empty = host & (top >= lesion.cavity)
-            index[part] = torch.where(empty, len(subject.values), index[part])
-            host = host & ~empty
-        severity = torch.zeros(index.shape)
-        severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
-        severities.append((severity, lesion.change))
-    if gather is not None:
-        index = torch.take(index, gather)
-        kinds = torch.take(kinds, gather) if severities else torch.zeros_like(index, dtype=torch.uint8)
-        severities = [(torch.take(s, gather), change) for s, change in severities]
-    damage = []
-    for severity, change in severities:
-        flat = severity.flatten()
-        voxels = torch.nonzero(flat).flatten()
-        damage.append((voxels, flat[voxels], change))
-    return Anatomy(index, tuple(damage), kinds)

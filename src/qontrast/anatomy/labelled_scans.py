@@ -9,14 +9,15 @@ import numpy as np
 
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, LABEL_SUFFIXES, images_of
 from qontrast.anatomy.label_table import table_for
-from qontrast.anatomy.observed import IMAGE_SUFFIXES
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.scans.names import Named, sidecar
+from qontrast.scans.names import Named, is_brain_mask, is_lesion, sidecar
 from qontrast.scans.nifti import Image, read_grid, read_image
 from qontrast.scans.sidecars import read_json
 
+DIFFUSION = ("TRACE", "ADC")
 PROBABILITIES = {"GM": "grey matter", "WM": "white matter", "CSF": "cerebrospinal fluid"}
 TOLERANCE = 0.01
 """By which a probability may lie beyond 0 or 1: an interpolation overshoots a little."""
@@ -117,7 +118,7 @@ class LabelledScanSource:
         else:
             classes, names = self._tissues(image)
         return LabelledScan(
-            self.name, self.subject, self.scan.suffix, image.data, classes.astype(np.int16), names, image.grid,
+            self.name, self.subject, kind_of(self.scan), image.data, classes.astype(np.int16), names, image.grid,
             self.scan.path, shares,
         )  # fmt: skip
 
@@ -181,9 +182,10 @@ def find_labelled_scans(
 ) -> list[LabelledScanSource]:
     """Every scan below ``data`` that has a truth beside it, sorted by name; only names and headers are read.
 
-    A truth belongs to the scans of its session that lie on its grid. Of tissues, probability maps come before a
-    segmentation, and a segmentation before a mask; of lesions a mask comes first. Masks without a label (brain masks)
-    are none.
+    A truth belongs to the scans of its session that lie on its grid, wherever below ``data`` it is (under
+    ``derivatives``, say). Of tissues, probability maps come before a segmentation, and a segmentation before a mask; of
+    lesions a mask comes first. Masks without a label or a description that says lesion (brain masks) are none. A mask
+    whose name has the acquisition and run of one scan is not the truth of another run of that contrast.
 
     Args:
         data: a BIDS folder, a folder of IXI's scans, or a table of files.
@@ -196,19 +198,41 @@ def find_labelled_scans(
     found = []
     for name, files in sorted(sessions.items()):
         truth = _truth_files(files, wanted)
-        scans = [f for f in files if f.suffix in IMAGE_SUFFIXES]
+        scans = [f for f in files if f.suffix in IMAGE_SUFFIXES or kind_of(f) in DIFFUSION]
         if not truth or not scans:
             continue
         grid = read_grid(truth[0].path)
         alike = [s for s in scans if read_grid(s.path).matches(grid)]
         # None alike: keep the first, so that opening it says what does not match.
-        found += [LabelledScanSource(f"{name}_{s.suffix}", name, s, tuple(truth), labels) for s in (alike or scans[:1])]
+        chosen = _drawn_on(truth[0], alike) or scans[:1]
+        for scan in chosen:
+            alone = sum(kind_of(s) == kind_of(scan) for s in chosen) == 1
+            kind = kind_of(scan) if alone else contrast_of(scan)
+            found.append(LabelledScanSource(f"{name}_{kind}", name, scan, tuple(truth), labels))
     return found
 
 
+def kind_of(scan: Named) -> str:
+    """The contrast of a scan: its suffix, and what diffusion images call themselves (``rec-TRACE_dwi``: ``TRACE``)."""
+    rec = scan.entities.get("rec", "")
+    return rec if scan.suffix == "dwi" and rec in DIFFUSION else scan.suffix
+
+
+def _drawn_on(truth: Named, alike: list[Named]) -> list[Named]:
+    """The scans on the truth's grid, less other runs of the contrast that has the truth's own acquisition and run."""
+
+    def told(file: Named) -> tuple[str | None, ...]:
+        return tuple(file.entities.get(e) for e in ("acq", "run"))
+
+    own = {kind_of(s) for s in alike if told(s) == told(truth)} if any(told(truth)) else set()
+    return [s for s in alike if kind_of(s) not in own or told(s) == told(truth)]
+
+
 def _truth_files(files: list[Named], wanted: Truth) -> list[Named]:
-    masks = [f for f in files if f.suffix == "mask" and _label(f) not in ("", "brain")]
-    lesions = sorted(masks, key=lambda f: _label(f) != "lesion")[:1]
+    masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f) and _label(f) != "brain"]
+    # The whole lesion before parts of it (desc-lesion before desc-lesionAcute), and before other masks.
+    masks.sort(key=lambda f: (not is_lesion(f), "label" not in f.entities, len(f.entities.get("desc", "")), f.path))
+    lesions = masks[:1]
     if wanted == "lesion":
         return lesions or [f for f in files if f.suffix == "probseg" and _label(f) == "lesion"][:1]
     probabilities = [f for f in files if f.suffix == "probseg"]
@@ -222,6 +246,5 @@ def _truth_files(files: list[Named], wanted: Truth) -> list[Named]:
 
 
 def _label(file: Named) -> str:
-    """What a mask marks; a lesion's may be called ``desc-lesion`` (as ARC's are). Empty for a brain mask."""
-    label = file.entities.get("label", "")
-    return label or ("lesion" if file.entities.get("desc") == "lesion" else "")
+    """What a file marks: of a lesion's mask ``lesion``, whether its label or its description says so."""
+    return "lesion" if is_lesion(file) else file.entities.get("label", "")

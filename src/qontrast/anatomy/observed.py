@@ -12,7 +12,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Volume
 from qontrast.geometry.sample import Box, box_slices, occupied
-from qontrast.scans.names import Named
+from qontrast.scans.names import Named, is_brain_mask
 from qontrast.scans.nifti import Image, read_image
 
 IMAGE_SUFFIXES = ("T1w", "T2w", "PDw", "FLAIR", "T2starw", "UNIT1", "inplaneT1", "inplaneT2", "MTw", "angio")
@@ -183,7 +183,7 @@ def _shared(scan: Grid, head: Grid) -> float:
 
 def _region(files: list[Named], reference: Image) -> tuple[Box, str]:
     """The brain where a mask on the reference's grid says it, else the head."""
-    for file in sorted((f for f in files if f.suffix == "mask" and "label" not in f.entities), key=lambda f: f.path):
+    for file in sorted((f for f in files if is_brain_mask(f)), key=lambda f: f.path):
         mask = read_image(file.path, canonical=True)
         if mask.grid.matches(reference.grid):
             box = occupied(torch.from_numpy(mask.data > 0.5))

@@ -18,7 +18,7 @@ from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.catalogue import SEQUENCES, possible
 from qontrast.physics.field import FIELD_RANGE, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
-from qontrast.scans.names import Named, sidecar
+from qontrast.scans.names import Named, is_brain_mask, sidecar
 from qontrast.scans.nifti import Image, read_image
 from qontrast.scans.sidecars import read_json
 
@@ -193,7 +193,7 @@ def _same_grid(images: dict[str, Image]) -> None:
 def _brain(files: list[Named], images: dict[str, Image], canonical: bool) -> np.ndarray:
     """Where the medians are taken: the mask if there is one, else where PD and R1 are positive."""
     first = images["pd"]
-    masks = [f for f in files if f.suffix == "mask" and "label" not in f.entities]
+    masks = [f for f in files if is_brain_mask(f)]
     # Of several masks the one without a description is the brain's.
     masks.sort(key=lambda f: ("desc" in f.entities, str(f.path)))
     if masks:

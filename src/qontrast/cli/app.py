@@ -15,8 +15,12 @@ from qontrast.cli.evaluate import evaluate
 from qontrast.cli.finetune import app as finetune_app
 from qontrast.cli.fit import fit
 from qontrast.cli.label import label
+from qontrast.cli.people import people
+from qontrast.cli.probe import probe
 from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
+from qontrast.cli.study import study
+from qontrast.cli.sweep import sweep
 from qontrast.cli.weights import app as weights_app
 from qontrast.engine.stopping import Stopped
 
@@ -28,15 +32,19 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(finetune_app)
+finetune_app.command(people)
 app.command(data_app)
 app.command(weights_app)
 app.command(embed_app)
 app.command(evaluate)
 app.command(fit)
 app.command(label)
+app.command(probe)
 app.command(simulate)
 app.command(protocols)
 app.command(show)
+app.command(sweep)
+app.command(study)
 
 
 def run(arguments: list[str]) -> int:
@@ -142,6 +150,7 @@ def predict(
     model: Path,
     input: Path,
     out: Path,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -155,6 +164,8 @@ def predict(
         3D image in any orientation and voxel size.
     out
         Image to write (.nii or .nii.gz); the names of a segmentation's classes go into a .tsv beside it.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -162,7 +173,7 @@ def predict(
     """
     from qontrast.tasks.predict import predict as task
 
-    task(model, input, out, device=device, quiet=quiet)
+    task(model, input, out, device=device, encoder=encoder, quiet=quiet)
 
 
 @app.command
@@ -209,7 +220,7 @@ def demo(*, out: Path = Path("demo"), overwrite: bool = False, quiet: bool = Fal
 
 
 @app.command
-def plan(kind: Literal["pretrain", "finetune"], /) -> None:
+def plan(kind: Literal["pretrain", "finetune", "sweep"], /) -> None:
     """Print a plan with every field and its default, to start a YAML file from.
 
     Parameters
@@ -220,4 +231,9 @@ def plan(kind: Literal["pretrain", "finetune"], /) -> None:
     from qontrast.tasks.plan_file import annotated_plan
     from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
+    if kind == "sweep":
+        from qontrast.sweeps.plan import SweepPlan
+
+        print(annotated_plan(SweepPlan()), end="")
+        return
     print(annotated_plan(PretrainPlan() if kind == "pretrain" else FinetunePlan()), end="")

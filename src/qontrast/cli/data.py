@@ -8,7 +8,7 @@ from cyclopts import App
 
 from qontrast.basics.errors import QontrastError
 
-app = App(name="data", help="Cohorts: prepare a cache that training reads crops from.")
+app = App(name="data", help="Cohorts: what there is, to fetch one, to look it over, to prepare a cache for training.")
 
 
 @app.command
@@ -66,3 +66,91 @@ def prepare(
         )
     if quiet and summary.left_out:
         print(f"{len(summary.left_out)} left out; see left_out in {out / 'manifest.json'}", file=sys.stderr)
+
+
+@app.command(name="list")
+def list_cohorts(*, details: bool = False) -> None:
+    """The public cohorts that `data get` knows. Any other BIDS folder works without standing here.
+
+    Parameters
+    ----------
+    details
+        Sites, citation and what else a user should know of each.
+    """
+    from qontrast.tasks.cohort_list import list_cohorts as task
+
+    task(details=details)
+
+
+@app.command
+def get(
+    name: str,
+    /,
+    *,
+    out: Path,
+    only: str = "",
+    subjects: str = "",
+    yes: bool = False,
+    mirror: str = "",
+    keep_archives: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Download a public cohort: its licence first; run it again to go on after a broken connection.
+
+    Parameters
+    ----------
+    name
+        Of the cohort (see `qontrast data list`).
+    out
+        Folder to put it in.
+    only
+        Contrasts, parted by commas: T1,T2. Tables and masks always come along.
+    subjects
+        How many, or their names, parted by commas.
+    yes
+        The licence is accepted; do not ask.
+    mirror
+        Base address of a mirror that has the hosts as folders; else the variable QONTRAST_MIRROR.
+    keep_archives
+        Keep archives after they were unpacked.
+    quiet
+        Print nothing but errors and the question.
+    """
+    from qontrast.tasks.cohort_get import get as task
+
+    task(
+        name,
+        out,
+        only=_words(only),
+        subjects=_words(subjects),
+        yes=yes,
+        mirror=mirror,
+        keep_archives=keep_archives,
+        quiet=quiet,
+    )
+
+
+@app.command(name="check")
+def check_folder(folder: Path, /, *, cohort: str = "", digests: bool = False, quiet: bool = False) -> None:
+    """Look a cohort's folder over: what is there, what is missing, what is broken (then the exit status is 1).
+
+    Parameters
+    ----------
+    folder
+        Of the cohort.
+    cohort
+        Its name in `qontrast data list`, if that is not clear from the folder.
+    digests
+        Read every downloaded file, and compare its SHA-256.
+    quiet
+        Print nothing but errors.
+    """
+    from qontrast.tasks.cohort_check import check_cohort as task
+
+    wrong = task(folder, cohort, digests=digests, quiet=quiet).broken
+    if wrong:
+        raise QontrastError(f"{folder}: {len(wrong)} broken, first {wrong[0].where}: {wrong[0].what}")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -8,7 +8,7 @@ Flags = dict[str, str]
 FLAGS: Flags = {}
 """Those of this call."""
 
-TAKE_A_PLAN = ("pretrain", "finetune", "show")
+TAKE_A_PLAN = ("pretrain", "finetune", "show", "sweep", "study")
 
 
 def take_dotted(arguments: list[str]) -> list[str]:

@@ -36,6 +36,7 @@ def evaluate(
     lesions: Path | None = None,
     seed: int = 0,
     name: str | None = None,
+    encoder: str | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> None:
@@ -72,6 +73,8 @@ def evaluate(
         Of tissue, lesions and noise.
     name
         Of the run in the ledger.
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
     device
         auto, cpu or cuda.
     quiet
@@ -84,7 +87,7 @@ def evaluate(
     cohort = Cohort(data=data, labels=labels, embedded=embedded, subjects=subjects, kind=kind)
     rows = task(
         model, cohort, ledger, contrasts=contrasts, snr=snr, seed=seed, name=name, noise=noise, sigma=sigma,
-        masks=None if lesions is None else str(lesions), device=device, quiet=quiet,
+        masks=None if lesions is None else str(lesions), device=device, encoder=encoder, quiet=quiet,
     )  # fmt: skip
     if quiet or not rows:
         return

@@ -28,9 +28,10 @@ class Flags:
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     encoder
-        Pretraining run's folder or encoder file; without one, from scratch.
-    freeze
-        Keep the encoder as it is.
+        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
+        from scratch.
+    schedule
+        What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net
         Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
     contrasts
@@ -61,7 +62,7 @@ class Flags:
     data: str | None = None
     labels: str | None = None
     encoder: str | None = None
-    freeze: bool | None = None
+    schedule: str | None = None
     net: str | None = None
     contrasts: Words | None = None
     protocols: Literal["preset", "drawn"] | None = None
@@ -151,7 +152,7 @@ def _learn(task: str, plan: Path | None, flags: Flags, own: dict[str, str] | Non
         cohort__data=flags.data,
         cohort__labels=flags.labels,
         encoder=flags.encoder,
-        freeze=flags.freeze,
+        schedule__kind=flags.schedule,
         net=flags.net,
         contrasts=flags.contrasts,
         protocols=flags.protocols,

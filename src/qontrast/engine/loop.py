@@ -1,9 +1,8 @@
 """One training loop for every task: steps, progress bar, journal, checkpoints, exact resume, on any number of ranks."""
 
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,15 @@ from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.engine.average import Average
 from qontrast.engine.bar import training_bar
 from qontrast.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from qontrast.engine.endings import Where, diverged, explained, stopped
 from qontrast.engine.journal import Journal
 from qontrast.engine.optimisation import Optimisation
+from qontrast.engine.pace import Group, Pace
 from qontrast.engine.passes import Learn, Part
 from qontrast.engine.ranks import agree, average
-from qontrast.engine.schedule import polynomial, rising
 from qontrast.engine.stopping import Stopped, StopRequest
 
 SMOOTHED = 20  # steps over which the bar's speed is averaged
-GONE = re.compile(r"gloo|nccl|\bpeer\b|connection|timed? ?out|TCPStore", re.IGNORECASE)
-"""What errors say when another process has gone."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ def fit(
     optimisation: Optimisation,
     run: Run,
     watch: Watch | None = None,
+    groups: Sequence[Group] = (),
 ) -> nn.Module:
     """Train ``model`` and return it, with its averaged weights where the plan asks for them.
 
@@ -88,6 +87,7 @@ def fit(
         optimisation: how.
         run: where, and from which seed.
         watch: what is measured on the way.
+        groups: of weights with learning rates of their own; none for one rate for all.
 
     Raises:
         InputError: if the run is to be resumed with another plan.
@@ -95,8 +95,8 @@ def fit(
         QontrastError: if the loss or its gradient is not finite too often, or another process has gone.
     """
     model.to(fabric.device)  # before the moments are restored: they go where the parameters are
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, optimisation.learning_rate, weight_decay=optimisation.weight_decay)
+    pace = Pace(model, optimisation, groups)
+    optimizer = pace.optimizer()
     averaged = Average(model, optimisation.average) if optimisation.average else None
     start = _resume(fabric, model, optimizer, averaged, run) if run.resume else 0
     first, last = agree(-start, start)  # and nobody writes while another still reads
@@ -105,7 +105,7 @@ def fit(
             run.folder, f"checkpoints of {-first:.0f} and {last:.0f} steps", "one for all processes",
             "Choose an --out that every machine sees.",
         )  # fmt: skip
-    training = _Training(fabric, model, optimizer, averaged, learn, optimisation, run, watch, start)
+    training = _Training(fabric, model, optimizer, averaged, learn, pace, run, watch, start)
     training.go(batches)
     if averaged is not None:
         model.load_state_dict(averaged.weights)
@@ -122,13 +122,14 @@ class _Training:
         optimizer: torch.optim.Optimizer,
         averaged: Average | None,
         learn: Learn,
-        optimisation: Optimisation,
+        pace: Pace,
         run: Run,
         watch: Watch | None,
         start: int,
     ) -> None:
         self.fabric, self.inner, self.averaged, self.learn = fabric, model, averaged, learn
-        self.optimisation, self.run, self.watch = optimisation, run, watch
+        self.pace, self.run, self.watch = pace, run, watch
+        self.optimisation = optimisation = pace.optimisation
         self.optimizer = optimizer
         self.model, self.wrapped = fabric.setup(model, optimizer)
         self.done = self.saved = start
@@ -158,7 +159,7 @@ class _Training:
                     journal.write(step=steps, **last, time=time.time())
         except BaseException as error:
             self._rescue(error)
-            raise self._explained(error, request.asked) from error
+            raise explained(error, request.asked, self._where()) from error
         finally:
             if journal is not None:
                 journal.close()
@@ -168,9 +169,7 @@ class _Training:
         step, how = self.done, self.optimisation
         measured = self._measured(step)
         begin = time.monotonic()
-        rate = how.learning_rate * polynomial(step, how.steps) * rising(step, how.warmup)
-        for group in self.wrapped.param_groups:
-            group["lr"] = rate
+        rates = self.pace.set(step, self.wrapped)
         waited, losses = 0.0, []
         for number in range(how.accumulate):
             asked = time.monotonic()
@@ -194,14 +193,14 @@ class _Training:
         self.wrapped.zero_grad(set_to_none=True)
         self.bad = self.bad + 1 if spoilt else 0
         if self.bad >= how.patience:
-            raise self._diverged(step, float(means["loss"]), norm)
+            raise diverged(self._where(), self.bad, float(means["loss"]), norm)
         seconds = time.monotonic() - begin
         self.recent.append(seconds)
         return {
             "step": step,
             **{name: float(value) for name, value in average(means).items()},
             **({"left_out": True} if spoilt else {}),
-            "learning_rate": rate,
+            **rates,
             "gradient_norm": float(norm) if norm is not None else None,
             "examples_per_second": self.run.examples / seconds,
             "waiting": waited / seconds,
@@ -230,13 +229,10 @@ class _Training:
             self._save()
         if self.stopping and self.done < how.steps:
             self.fabric.barrier()  # no process goes before the checkpoint is there
-            raise self._stopped(self.stopping)
+            raise stopped(self._where(), self.stopping)
 
-    def _stopped(self, by: str) -> Stopped:
-        return Stopped(
-            f"{self.run.folder}: stopped by {by} after {self.done} of {self.optimisation.steps} steps. A checkpoint is "
-            "written; run again with --resume."
-        )
+    def _where(self) -> Where:
+        return Where(self.run.folder, self.done, self.optimisation.steps, self.fabric.world_size)
 
     def _write(self) -> None:
         progress = Progress(self.done, self.run.plan, self.fabric.world_size)
@@ -255,34 +251,6 @@ class _Training:
         if self.fabric.global_rank == 0 or isinstance(error, RuntimeError):
             with suppress(QontrastError):
                 self._write()
-
-    def _explained(self, error: BaseException, asked: str) -> BaseException:
-        if not isinstance(error, RuntimeError):
-            return error
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "DataLoader worker" in text and asked:  # the signal reached it, too
-            return self._stopped(asked)
-        if "DataLoader worker" in text:
-            return QontrastError(
-                f"{self.run.folder}: a loader process died after {self.done} steps ({text}). Mostly the memory was "
-                "full: run again with --resume and fewer --workers or a smaller prefetch."
-            )
-        if self.fabric.world_size > 1 and GONE.search(str(error)):
-            return QontrastError(
-                f"{self.run.folder}: another of the {self.fabric.world_size} processes has gone after {self.done} "
-                f"steps ({text}). Run again with --resume."
-            )
-        return error
-
-    def _diverged(self, step: int, loss: float, norm: Any) -> QontrastError:
-        what = f"the loss of step {step} is {loss:g}"
-        if norm is not None:
-            what += f", the norm of its gradient {float(norm):g}"
-        return QontrastError(
-            f"{self.run.folder}: {what}, as in the {self.bad - 1} steps before: none of them was taken. The last "
-            "checkpoint is kept. Start anew in another --out with a lower --optimisation.learning_rate, with "
-            "--optimisation.warmup, or with --precision 32."
-        )
 
 
 def _resume(

@@ -83,7 +83,7 @@ def upcats(channels: Sequence[int], strides: Sequence[int], widths: Sequence[int
     blocks = {}
     for k, (narrow, wide) in reversed(list(enumerate(pairwise((*widths, at[max(at)])), 1))):
         blocks[f"upcat_{k}"] = UpCat(
-            3, wide, at.get(2 ** (k - 1), 0), narrow, "GELU", "instance", True, dropout, halves=k > 1
+            3, wide, at.get(2 ** (k - 1), 0), narrow, "GELU", "instance", True, dropout, halves=k > 1, is_pad=False
         )
     return blocks
 

@@ -171,3 +171,17 @@ def clinical(name: str) -> Clinical:
     if name not in CLINICAL:
         raise InputError("protocol", repr(name), "a known one", nearest(name, (*CLINICAL, *PRESETS)))
     return CLINICAL[name]
+
+
+def is_protocol(name: str) -> bool:
+    """Whether a clinical protocol or a sequence is called so."""
+    return name in PRESETS or name in CLINICAL
+
+
+def protocol_of(name: str) -> Sequence:
+    """The clinical protocol of that name, or the one that a sequence has where none is named.
+
+    Raises:
+        InputError: for an unknown name, with the nearest known one.
+    """
+    return PRESETS[name] if name in PRESETS else clinical(name).sequence

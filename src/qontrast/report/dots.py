@@ -30,20 +30,23 @@ class Lane:
     mean: Interval
 
 
-def draw_dots(name: str, better: str, lanes: Sequence[Lane]) -> Picture:
+def draw_dots(name: str, better: str, lanes: Sequence[Lane], group: str = "contrast", where: str = "") -> Picture:
     """All lanes of one metric, for light and dark pages.
 
     Args:
         name: metric and unit, for the axis.
         better: ``higher`` or ``lower``.
         lanes: one per arm and contrast; arms keep their colour in every contrast.
+        group: what the lanes' contrasts are; a site, say.
+        where: what all lanes have in common, for the caption.
     """
+    caption = f"{name}, {where}" if where else name
     told = "; ".join(f"{lane.contrast}, {lane.arm}: mean {lane.mean.mean:.3g} over {lane.mean.count}" for lane in lanes)
     return Picture(
         light=_draw(name, lanes, LIGHT),
         dark=_draw(name, lanes, DARK),
-        alt=f"Dot plot of {name} per subject, grouped by contrast, one row per arm. {told}.",
-        caption=(name,),
+        alt=f"Dot plot of {caption} per subject, grouped by {group}, one row per arm. {told}.",
+        caption=(caption,),
         reading=f"Each dot is one test subject (mean over its classes). The diamond is the mean over subjects and the "
         f"bar through it its 95 % interval; {better} is better. Intervals that overlap do not settle which arm is "
         "better: the paired differences below do that.",

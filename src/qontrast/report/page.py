@@ -1,15 +1,8 @@
 """The report: one HTML file that needs nothing else, to be read anywhere."""
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
@@ -17,11 +10,10 @@ from qontrast.report.curves import draw_curves, loss_curves
 from qontrast.report.dots import draw_dots
 from qontrast.report.health import Health, draw_health
 from qontrast.report.paint import Picture, overlay_colour
+from qontrast.report.render import made_with, render
 from qontrast.report.runs import Run, read_runs
 from qontrast.report.slices import draw_pairs, draw_segmentations
 from qontrast.report.tables import METRICS, Table, paired_table, read_scores, score_lanes, score_table
-
-PACKAGES = ("qontrast", "torch")
 
 
 @dataclass(frozen=True)
@@ -84,12 +76,11 @@ def write_report(
             "report", "neither a run nor a ledger", "at least one of them", "Name a run folder or a ledger."
         )
     found = read_runs([Path(run) for run in runs])
-    template = files("qontrast.report").joinpath("page.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     out = Path(out)
     write_atomic(
         out,
-        page.from_string(template).render(
+        render(
+            "page.html",
             title=title,
             notes=list(notes),
             made=made_with(),
@@ -100,17 +91,6 @@ def write_report(
         ),
     )
     return out
-
-
-def made_with() -> dict[str, str]:
-    """When and on what the page was made: date, machine, versions of the packages."""
-    now = datetime.now().astimezone()
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
-    return {
-        "Date": f"{now.day} {now:%B %Y, %H:%M %Z}",
-        "Machine": machine,
-        "Versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
-    }
 
 
 def section(index: int, run: Run) -> RunSection:
@@ -142,10 +122,3 @@ def score_section(ledger: Path) -> Scores:
         differences=paired_table(rows),
         classes=score_table(rows, per_class=True),
     )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

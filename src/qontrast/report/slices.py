@@ -23,10 +23,10 @@ def draw_pairs(run: str, pairs: Pairs) -> list[Picture]:
     return [_draw_pair(f"{run}, pair {n + 1}", pairs.views[n], pairs.captions[n]) for n in range(count)]
 
 
-def draw_segmentations(run: str, found: Segmentations) -> list[Picture]:
-    """One picture per slice: the image, the truth laid over it, the prediction laid over it."""
+def draw_segmentations(run: str, found: Segmentations, most: int = MOST) -> list[Picture]:
+    """One picture per slice, at most ``most``: the image, the truth laid over it, the prediction laid over it."""
     pictures = []
-    for n in range(min(len(found.image), MOST)):
+    for n in range(min(len(found.image), most)):
         grey = np.repeat(window(found.image[n])[..., None], 3, axis=2)
         panels = [grey, lay_over(grey, found.truth[n]), lay_over(grey, found.prediction[n])]
         named = sorted(set(np.unique(found.truth[n])) | set(np.unique(found.prediction[n])))

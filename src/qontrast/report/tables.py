@@ -11,13 +11,15 @@ from qontrast.report.dots import Lane
 from qontrast.results.compare import FEWEST_PAIRS, Paired, paired
 from qontrast.results.intervals import Interval
 from qontrast.results.ledger import read_rows
+from qontrast.results.score_catalogue import EMPTY_COUNTED
+from qontrast.results.score_catalogue import METRICS as CATALOGUE
 from qontrast.results.table import group_rows, subject_means, summarise
 
 Row = Mapping[str, Any]
 Cell = tuple[str, str]
 """What a cell says, and a quieter second part."""
 
-METRICS = {"dice": ("Dice", "higher", 3), "hd95_mm": ("HD95 (mm)", "lower", 2)}
+METRICS = {key: (CATALOGUE[key].name, CATALOGUE[key].better, CATALOGUE[key].decimals) for key in EMPTY_COUNTED}
 """Metric to its name, which way is better, and decimals shown."""
 
 
@@ -41,10 +43,12 @@ class Table:
 
 
 APART = {
+    "task": "task",
+    "schedule": "schedule",
+    "fraction": "labels",
     "train_subjects": "training subjects",
     "data": "data",
     "snr": "SNR",
-    "freeze": "frozen",
     "trained_on": "trained on these heads",
 }
 
@@ -110,7 +114,7 @@ def paired_table(rows: Sequence[Row]) -> Table | None:
                 compared = paired(a, b)
                 cells += [interval_cell(compared.difference, decimals, signed=True), p_cell(compared)]
             else:
-                body.append(((contrast, ""), (f"{first} minus {second}", ""), *cells, (str(compared.count), "")))
+                body.append(((contrast, ""), (f"{first} minus {second}", ""), *cells, subjects_cell(compared)))
     if not body:
         return None
     columns = [column for name, _, _ in METRICS.values() for column in (f"{name} difference", "p")]
@@ -135,7 +139,7 @@ def interval_cell(interval: Interval, decimals: int, *, signed: bool = False) ->
         return text.replace("-", "\u2212")
 
     if interval.low is None or interval.high is None:
-        return number(interval.mean), "one subject, no interval"
+        return number(interval.mean), "too few subjects for an interval"
     return number(interval.mean), f"{number(interval.low)} to {number(interval.high)}"
 
 
@@ -147,17 +151,23 @@ def p_cell(compared: Paired) -> Cell:
     return ("< 0.001" if p < 0.001 else f"{p:.2g}"), ""
 
 
+def subjects_cell(compared: Paired) -> Cell:
+    """How many subjects were compared, and the names of those that one arm lacks."""
+    alone = sorted((*compared.only_first, *compared.only_second))
+    return str(compared.count), f"in one arm only: {', '.join(alone)}" if alone else ""
+
+
 def _by_contrast(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {str(contrast): members for (contrast,), members in group_rows(rows, ("contrast",)).items()}
 
 
 _SCORE_READING = (
     "Each line is one way of training (arm) tested on one contrast. The large number is the mean over subjects, each "
-    "counted once; the small ones are its 95 % interval, from a bootstrap over subjects. With few subjects intervals "
-    "are wide, and even so somewhat too narrow: trust the order of two arms only where the paired differences support "
-    "it. Dice is the overlap with the truth (1 is perfect). HD95 is how far apart the outlines lie, leaving out the "
-    "farthest 5 %. A class that was not found at all (an empty prediction) counts with Dice 0 and the image's diagonal "
-    "as HD95, and is never left out."
+    "counted once; the small ones are its 95 % interval, from a studentised bootstrap over subjects. With few subjects "
+    "intervals are wide: trust the order of two arms only where the paired differences support it. Dice is the overlap "
+    "with the truth (1 is perfect). HD95 is how far apart the outlines lie, leaving out the farthest 5 %. A class that "
+    "was not found at all (an empty prediction) counts with Dice 0 and the image's diagonal as HD95, and is never left "
+    "out."
 )
 _CLASS_READING = (
     "The same scores for each class on its own. Small classes score a lower Dice at the same distance, since a shift "
@@ -165,8 +175,8 @@ _CLASS_READING = (
 )
 _PAIRED_READING = (
     "Both arms saw the same subjects, so each subject is compared with itself: first arm minus second. A positive Dice "
-    "difference, or a negative HD95 difference, favours the first arm. An interval that contains 0 means that these "
-    "subjects cannot tell which is better. p is that of the Wilcoxon signed-rank test and is not corrected for the "
-    "number of comparisons in this table: of twenty comparisons without any true difference, about one falls "
-    "below 0.05."
+    "difference, or a negative HD95 difference, favours the first arm. The interval is what a permutation test of the "
+    "mean does not refuse; one that contains 0 means that these subjects cannot tell which is better. p is that of the "
+    "Wilcoxon signed-rank test and is not corrected for the number of comparisons in this table: of twenty comparisons "
+    "without any true difference, about one falls below 0.05."
 )

@@ -1,10 +1,12 @@
 """Ledger rows to means over subjects."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qontrast.basics.errors import InputError, nearest
 from qontrast.results.intervals import bootstrap_mean
+from qontrast.results.score_catalogue import METRICS
 
 EMPTY_PREDICTION = "empty prediction"
 
@@ -39,7 +41,9 @@ def summarise(
         line["scores"] = len(members)
         line["empty_predictions"] = sum(row.get("note") == EMPTY_PREDICTION for row in members)
         for metric in metrics:
-            line[metric] = bootstrap_mean(subject_means(members, metric).values())
+            means = subject_means(members, metric)
+            bounds = METRICS[metric].bounds if metric in METRICS else (-math.inf, math.inf)
+            line[metric] = bootstrap_mean([means[subject] for subject in sorted(means)], bounds=bounds)
         summary.append(line)
     return summary
 
@@ -52,11 +56,20 @@ def subject_means(rows: Iterable[Mapping[str, Any]], metric: str) -> dict[str, f
     """
     values: dict[str, list[float]] = {}
     for row in rows:
-        value = _field(row, metric)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"ledger row {_where(row)}, {metric!r}", f"{value!r}", "a number", "Score it again.")
-        values.setdefault(str(_field(row, "subject")), []).append(float(value))
+        values.setdefault(str(_field(row, "subject")), []).append(score_of(row, metric))
     return {subject: sum(numbers) / len(numbers) for subject, numbers in values.items()}
+
+
+def score_of(row: Mapping[str, Any], metric: str) -> float:
+    """The row's score; true and false count 1 and 0 where the metric is ``correct``.
+
+    Raises:
+        InputError: if the row lacks the metric, or it is no number.
+    """
+    value = _field(row, metric)
+    if not isinstance(value, int | float) or (isinstance(value, bool) and metric != "correct"):
+        raise InputError(f"ledger row {_where(row)}, {metric!r}", f"{value!r}", "a number", "Score it again.")
+    return float(value)
 
 
 def group_rows(rows: Iterable[Mapping[str, Any]], by: Sequence[str]) -> dict[tuple[Any, ...], list[Mapping[str, Any]]]:

@@ -82,6 +82,16 @@ def stem(path: Path) -> str:
     return next((path.name[: -len(e)] for e in sorted(ENDINGS, key=len, reverse=True) if path.name.endswith(e)), "")
 
 
+def is_lesion(mask: Named) -> bool:
+    """Whether a mask says that it is a lesion's: ``label-lesion``, ``desc-lesion``, ``desc-T1lesion``."""
+    return mask.suffix == "mask" and any("lesion" in mask.entities.get(e, "").lower() for e in ("label", "desc"))
+
+
+def is_brain_mask(file: Named) -> bool:
+    """Whether a file is a mask that says nothing else: neither a label nor a lesion."""
+    return file.suffix == "mask" and "label" not in file.entities and not is_lesion(file)
+
+
 def sidecar(path: Path) -> Path:
     """The JSON file beside an image."""
     return path.with_name(f"{stem(path)}.json")

@@ -26,6 +26,7 @@ def labelled_scans(cohort: Cohort, wanted: Truth = "tissue") -> list[LabelledSca
     if cohort.data == EMBEDDED or cohort.kind in ("maps", "labels") or is_cache(Path(cohort.data)):
         return []
     found = find_labelled_scans(cohort.data, Path(cohort.labels) if cohort.labels else None, wanted)
+    found = [s for s in found if not cohort.suffixes or s.scan.suffix in cohort.suffixes]
     known = {s.subject for s in found}
     for name in cohort.subjects if found else ():
         if name not in known:

@@ -14,7 +14,7 @@ from qontrast.results.compare import FEWEST_PAIRS, paired
 from qontrast.results.intervals import Interval
 from qontrast.results.table import subject_means, summarise
 from qontrast.tasks.evaluate import evaluate
-from qontrast.tasks.finetune import finetune_segment
+from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.tasks.speaking import say
@@ -69,7 +69,7 @@ def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str
     )
     runs = {"seqinv": out / "finetune-seqinv", "scratch": out / "finetune-scratch"}
     for name, folder in runs.items():
-        finetune_segment(
+        finetune(
             FinetunePlan(
                 cohort=Cohort(embedded=everyone, subjects=train[:LABELLED]),
                 encoder=str(out / "pretrain-seqinv") if name == "seqinv" else None,

@@ -8,7 +8,7 @@ from qontrast.basics.errors import InputError, WriteError
 from qontrast.scans.names import Named, find_images
 from qontrast.tasks.embedding_files import Target, claim_derivatives
 from qontrast.tasks.fit_output import Place
-from qontrast.tasks.loading import load
+from qontrast.tasks.loading import Loaded, load
 from qontrast.tasks.speaking import say, track
 
 NOT_RAW = {"derivatives", "sourcedata", "code"}
@@ -31,7 +31,7 @@ class Summary:
 
 def embed(
     source: Path,
-    weights: str | Path,
+    weights: str | Path | Loaded,
     out: Path,
     *,
     suffixes: tuple[str, ...] = (),
@@ -46,7 +46,7 @@ def embed(
 
     Args:
         source: a BIDS folder, a subject's, or one image.
-        weights: what :func:`qontrast.tasks.loading.load` takes.
+        weights: what :func:`qontrast.tasks.loading.load` takes, or gives.
         out: the derivatives' folder.
         suffixes: BIDS suffixes of the scans to embed; empty for all usual ones (T1w, T2w, FLAIR, ...).
         features: write the deepest features of each scan, too.
@@ -59,7 +59,7 @@ def embed(
     """
     source, out = Path(source), Path(out)
     targets = find_scans(source, out, suffixes)
-    loaded = load(weights, device=device)
+    loaded = weights if isinstance(weights, Loaded) else load(weights, device=device)
     claim_derivatives(out, source, loaded)
     written, kept, failed, taken = [], [], [], set()
     for target in track(targets, "embedding", quiet=quiet):

@@ -8,7 +8,9 @@ from typing import Any
 from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import PlanError, nearest
+from qontrast.nets.contract import Encoder
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.physics.clinical import is_protocol
 from qontrast.results.ledger import append_rows, read_rows
 from qontrast.tasks.exam_denoising import DenoisingExam
 from qontrast.tasks.exam_segmentation import SegmentationExam
@@ -37,6 +39,7 @@ def evaluate(
     pathology: PathologyRanges | None = None,
     masks: str | None = None,
     device: str = "auto",
+    encoder: Encoder | str | None = None,
     quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Score a segmenter or a denoiser and append its rows to a ledger, as the model's own contract asks for.
@@ -60,6 +63,7 @@ def evaluate(
         pathology: lesions that label maps are given; None for those that the model learned.
         masks: folder of lesion masks instead of the one that the model learned with; None for that one.
         device: ``auto``, ``cpu`` or ``cuda``.
+        encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
         quiet: print nothing.
 
     Returns:
@@ -71,10 +75,10 @@ def evaluate(
         WriteError: if a row cannot be written; the rows before it are kept.
     """
     for contrast in contrasts:
-        if contrast not in SEQUENCES:
+        if not is_protocol(contrast):
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
     snrs = None if snr is None else (float(snr),) if isinstance(snr, int | float) else tuple(float(s) for s in snr)
-    opened = open_model(model, device)
+    opened = open_model(model, device, encoder=encoder)
     conditions = Conditions(contrasts, snrs, seed, noise, sigma, pathology, masks)
     exam: Exam[Any] = EXAMS[opened.contract.kind](opened, cohort, conditions)
     file = model / MODEL if model.is_dir() else model
@@ -114,7 +118,7 @@ def _about(file: Path, plan: dict[str, Any], cohort: Cohort, name: str | None, s
         "arm": plan.get("pretraining.arm", "scratch"),
         "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),
         "labels": _digest(Path(cohort.labels)) if cohort.labels else None,
-        "freeze": bool(plan.get("freeze", False)),
+        "schedule": plan.get("schedule.kind", "full"),
         "seed": seed,
         "train_subjects": plan.get("labelled_heads", 0),
         "model_digest": _digest(file),

@@ -17,7 +17,7 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.metrics.lesion_detection import detect_lesions
 from qontrast.metrics.segmentation import score_segmentation
-from qontrast.physics.presets import PRESETS
+from qontrast.physics.clinical import protocol_of
 from qontrast.tasks.cases import check_lesions_are_drawn, label_maps, labelled_scans
 from qontrast.tasks.exams import Conditions, Done, Exam, Row, Trial
 from qontrast.tasks.models import Segmenter
@@ -97,32 +97,44 @@ class SegmentationExam(Exam[Test]):
     def _scanned(self, head: Any, contrast: str, snr: float) -> Scan:
         spacing, seed = self.model.contract.spacing, self.conditions.seed
         if self.pathology is None:
-            return simulate_scan(head, PRESETS[contrast], spacing, snr, seed)
-        return simulate_patient(head, PRESETS[contrast], spacing, snr, seed, self.pathology)
+            return simulate_scan(head, protocol_of(contrast), spacing, snr, seed)
+        return simulate_patient(head, protocol_of(contrast), spacing, snr, seed, self.pathology)
 
     def rows(self, trial: Test) -> list[Row]:
         """See :class:`Exam`: one for each class that model and truth share."""
-        own = self.model.contract.classes
-        predicted = in_terms_of(self.model.segment(trial.image, trial.grid), own, trial.names)
-        classes = ["background", *_common(own, trial)]
-        truth, found = (in_terms_of(v, trial.names, tuple(classes)) for v in (trial.truth, predicted))
+        rows, predicted = scored(self.model, trial, lesion=self.lesion)
         if len(self._shown) < SHOWN:
             self._shown.append((trial, predicted))
-        millilitres = float(np.prod(trial.grid.spacing)) / 1000
-        rows: list[Row] = []
-        for index, score in enumerate(score_segmentation(found, truth, classes, trial.grid.spacing), start=1):
-            row: Row = {"truth": trial.origin, "class": score.name}
-            row |= {k: v for k, v in asdict(score).items() if k not in ("name", "note")}
-            row["volume_error_ml"] = (score.predicted_voxels - score.truth_voxels) * millilitres
-            if self.lesion:
-                row |= {f"lesion_{k}": v for k, v in asdict(detect_lesions(found == index, truth == index)).items()}
-            rows.append({**row, "note": score.note})
         return rows
 
     def keep(self, folder: Path) -> None:
         """The middle slices of the first few images."""
         if self._shown and folder.is_dir():
             save_segmentations(folder / SEGMENTATIONS, self._shown)
+
+
+def scored(model: Segmenter, trial: Test, *, lesion: bool = False) -> tuple[list[Row], Labels]:
+    """Rows of a segmenter on one image, one for each class that both know, and its segmentation in the truth's names.
+
+    Args:
+        model: the segmenter.
+        trial: the image and its truth.
+        lesion: whether to say also which lesions were detected.
+    """
+    own = model.contract.classes
+    predicted = in_terms_of(model.segment(trial.image, trial.grid), own, trial.names)
+    classes = ["background", *_common(own, trial)]
+    truth, found = (in_terms_of(v, trial.names, tuple(classes)) for v in (trial.truth, predicted))
+    millilitres = float(np.prod(trial.grid.spacing)) / 1000
+    rows: list[Row] = []
+    for index, score in enumerate(score_segmentation(found, truth, classes, trial.grid.spacing), start=1):
+        row: Row = {"truth": trial.origin, "class": score.name}
+        row |= {k: v for k, v in asdict(score).items() if k not in ("name", "note")}
+        row["volume_error_ml"] = (score.predicted_voxels - score.truth_voxels) * millilitres
+        if lesion:
+            row |= {f"lesion_{k}": v for k, v in asdict(detect_lesions(found == index, truth == index)).items()}
+        rows.append({**row, "note": score.note})
+    return rows, predicted
 
 
 def ranges_of(model: Segmenter) -> PathologyRanges:

@@ -1,9 +1,10 @@
 """Fine-tuning: a U-Net on an encoder, pretrained or not, learns a task from a few examples."""
 
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
@@ -13,26 +14,33 @@ from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
 from qontrast.engine.ranks import processes
 from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.contract import Encoder
+from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet, unet_widths
 from qontrast.tasks.assignments import ASSIGNMENTS
+from qontrast.tasks.heads import begin_at_zero, fill_bank, head_on, new_parts
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
-from qontrast.tasks.speaking import say
+from qontrast.tasks.speaking import bar, say
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_decoder, load_encoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
-def finetune(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool = False) -> Path:
+def finetune(
+    plan: FinetunePlan, out: Path, *, encoder: Encoder | None = None, resume: bool = False, quiet: bool = False
+) -> Path:
     """Train a segmenter or a denoiser.
 
     Args:
         plan: the run; its ``task`` says what is learned.
         out: folder for ``plan.yaml``, ``journal.jsonl``, ``checkpoint.safetensors`` and, at the end,
             ``model.safetensors``.
+        encoder: the network itself, where it is at hand (see :func:`qontrast.nets.adapter.adapt`); ``plan.encoder`` is
+            then merely what it is called.
         resume: go on from the folder's checkpoint; the result is that of a run that was never stopped.
         quiet: print nothing.
 
@@ -51,30 +59,32 @@ def finetune(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
         fresh = build_encoder(plan.net)
-        encoder = load_encoder(plan.encoder).train() if plan.encoder else fresh
-        pretrained = load_decoder(plan.encoder) if plan.encoder and plan.decoder else None
+        source = plan.encoder if encoder is None else None  # of a network that is at hand it is a mere name
+        if encoder is not None:
+            encoder = deepcopy(encoder)  # the caller's stays as it is
+        elif source:
+            encoder = load_encoder(source)
+        else:
+            encoder = fresh
+        pretrained = load_decoder(source) if source and plan.decoder else None
         torch.manual_seed(derive_seed(plan.seed, "decoder"))
         open_run(out, plan, resume=resume)
         assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
-        net = UNet(encoder, len(assignment.outputs), widths=None if pretrained is None else pretrained[0])
-    if pretrained is not None:
-        net.load_decoder(pretrained[1])
-    if assignment.still:
-        for parameter in net.final_conv.parameters():
-            nn.init.zeros_(parameter)
+        net = head_on(encoder.train(), len(assignment.outputs), plan.schedule, pretrained)
+        if assignment.still:
+            begin_at_zero(net)
     quicken(net)
-    model: nn.Module = Learner(net, freeze=plan.freeze)
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
     heads = sorted(set(assignment.subjects))
-    if plan.encoder and (spacing := encoder_spacing(plan.encoder)) not in (None, plan.views.spacing):
+    if source and (spacing := encoder_spacing(source)) not in (None, plan.views.spacing):
         say(
             f"note: the encoder was pretrained at {spacing:g} mm, this run is at {plan.views.spacing:g} mm", quiet=quiet
         )
-    arm = encoder_arm(plan.encoder) if plan.encoder else "scratch"
-    start = "scratch" if plan.encoder is None else f"{plan.encoder}{' (frozen)' if plan.freeze else ''}"
-    if pretrained is not None and pretrained[0] != unet_widths(encoder):
+    arm = encoder_arm(source) if source else "scratch" if encoder is fresh else "external"
+    start = f"{plan.encoder or 'scratch'}, {plan.schedule.kind}"
+    if isinstance(net, UNet) and pretrained is not None and pretrained[0] != unet_widths(encoder):
         say(
             f"note: the decoder is that of the pretraining, of {pretrained[0]} channels; from scratch it has "
             f"{unet_widths(encoder)} (decoder: false for that)",
@@ -89,19 +99,17 @@ def finetune(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool
     examples_a_step = plan.batch * plan.optimisation.accumulate
     run = Run(out, plan.task, plan.seed, digest(plan), examples_a_step, unit="crops", resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
-    model = fit(
-        fabric,
-        model,
-        in_one_pass(assignment.losses),
-        lambda first: batches(examples, first, steps, workers, prefetch=prefetch, pin=pin),
-        plan.optimisation,
-        run,
-    )
-    assert isinstance(model, Learner)
+    loaded = partial(batches, examples, steps=steps, workers=workers, prefetch=prefetch, pin=pin)
+    if isinstance(net, Neighbours):
+        crops = bar(loaded(0), steps, "reading labelled voxels", quiet=quiet)
+        fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)
+    else:
+        groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
+        fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL
     save_segmenter(
         file,
-        model.net,
+        net,
         classes=assignment.outputs,
         spacing=plan.views.spacing,
         crop=plan.views.crop,
@@ -111,35 +119,3 @@ def finetune(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool
     )
     say(f"{assignment.kind}: {file}", quiet=quiet)
     return file
-
-
-def finetune_segment(plan: FinetunePlan, out: Path, *, resume: bool = False, quiet: bool = False) -> Path:
-    """:func:`finetune` by its older name, whatever the plan's task."""
-    return finetune(plan, out, resume=resume, quiet=quiet)
-
-
-class Learner(nn.Module):
-    """A U-Net whose encoder may be held still: no gradient, no dropout.
-
-    Args:
-        net: the U-Net.
-        freeze: whether to hold the encoder.
-    """
-
-    def __init__(self, net: UNet, *, freeze: bool) -> None:
-        super().__init__()
-        self.net, self.freeze = net, freeze
-        if freeze:
-            net.encoder.requires_grad_(False)
-            net.encoder.eval()
-
-    def train(self, mode: bool = True) -> "Learner":
-        """Switch to training, except a frozen encoder."""
-        super().train(mode)
-        if self.freeze:
-            self.net.encoder.eval()
-        return self
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits, or the residual, ``[batch, output, x, y, z]``."""
-        return self.net(image)

@@ -9,7 +9,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.physics.feasible import LONGEST_ECHO_TIME
 from qontrast.physics.field import FIELD_RANGE
-from qontrast.scans.names import Named, sidecar
+from qontrast.scans.names import Named, is_brain_mask, sidecar
 from qontrast.scans.nifti import read_grid
 from qontrast.scans.sidecars import inherited
 
@@ -99,7 +99,7 @@ def transmit_field(files: list[Named]) -> Named | None:
 
 def brain_mask(files: list[Named]) -> Named | None:
     """The subject's mask; of several the one without a description."""
-    masks = [f for f in files if f.suffix == "mask" and "label" not in f.entities]
+    masks = [f for f in files if is_brain_mask(f)]
     return min(masks, key=lambda f: ("desc" in f.entities, str(f.path)), default=None)
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int
 from monai.inferers import sliding_window_inference
-from torch import Tensor
+from torch import Tensor, nn
 
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
-from qontrast.nets.unet import UNet
+from qontrast.nets.contract import Encoder
 from qontrast.tasks.resampling import at_spacing, head_box
 from qontrast.views.normalise import normalise, standardise
 from qontrast.weights.contract import Contract
-from qontrast.weights.segmenter import UNETS, load_segmenter
+from qontrast.weights.segmenter import UNETS, SegmentationNet, load_segmenter
 
 OVERLAP = 0.5
 MARGIN_MM = 12.0
@@ -29,21 +29,24 @@ class Segmenter:
     """A network with the contract of its input, on a device.
 
     Args:
-        net: the U-Net, in ``eval``.
+        net: windows to class scores, in ``eval``: a network of ours, or an ONNX file in its place.
         contract: spacing, window, classes.
         device: ``cpu`` or ``cuda``.
+        overlap: of neighbouring windows, as a share of their edge.
     """
 
-    net: UNet
+    net: nn.Module
     contract: Contract
     device: str
+    overlap: float = OVERLAP
 
     @torch.inference_mode()
     def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
         """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
 
-        Windows of the training crop's size slide over the head, half a window apart, each normalised by itself as in
-        training, and are blended with Gaussian weights. What lies outside the head's box is background.
+        Windows of the training crop's size slide over the head (half a window apart unless ``overlap`` says otherwise),
+        each normalised by itself as in training, and are blended with Gaussian weights. What lies outside the head's
+        box is background.
         """
         box = head_box(image, MARGIN_MM / self.contract.spacing)
 
@@ -51,7 +54,7 @@ class Segmenter:
             with autocast_for(self.device):
                 return self.net(normalise(windows)).float().softmax(dim=1)
 
-        found = slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device)
+        found = slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device, self.overlap)
         out = torch.zeros(1, found.shape[1], *image.shape[2:])
         out[:, 0] = 1.0
         out[(..., *box_slices(box))] = found
@@ -70,12 +73,12 @@ class Denoiser:
     """A network that says what to add to a noisy image, on a device.
 
     Args:
-        net: the U-Net, in ``eval``, of one output: the residual in standard deviations of the window.
+        net: the network, in ``eval``, of one output: the residual in standard deviations of the window.
         contract: spacing and window.
         device: ``cpu`` or ``cuda``.
     """
 
-    net: UNet
+    net: SegmentationNet
     contract: Contract
     device: str
 
@@ -110,40 +113,41 @@ Model = Segmenter | Denoiser
 KINDS: dict[str, type[Segmenter] | type[Denoiser]] = {"segmenter": Segmenter, "denoiser": Denoiser}
 
 
-def open_model(model: Path, device: str = "auto", *kinds: str) -> Model:
+def open_model(model: Path, device: str = "auto", *kinds: str, encoder: Encoder | str | None = None) -> Model:
     """Load a network for prediction.
 
     Args:
         model: a fine-tuning run's folder or its ``model.safetensors``.
         device: ``auto``, ``cpu`` or ``cuda``.
         kinds: that will do; any of ``UNETS`` where none is given.
+        encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
 
     Raises:
         InputError: if there is none.
         PlanError: if the device is not there.
     """
-    net, contract = load_segmenter(model, *(kinds or UNETS))
+    net, contract = load_segmenter(model, *(kinds or UNETS), encoder=encoder)
     name = pick_device(device)
     return KINDS[contract.kind](net.to(name), contract, name)
 
 
-def open_segmenter(model: Path, device: str = "auto") -> Segmenter:
+def open_segmenter(model: Path, device: str = "auto", encoder: Encoder | str | None = None) -> Segmenter:
     """Load a segmenter, and nothing else; see :func:`open_model`."""
-    opened = open_model(model, device, "segmenter")
+    opened = open_model(model, device, "segmenter", encoder=encoder)
     assert isinstance(opened, Segmenter)
     return opened
 
 
 def slide(
-    image: Volume, predict: Callable[[Tensor], Tensor], window: int, device: str
+    image: Volume, predict: Callable[[Tensor], Tensor], window: int, device: str, overlap: float = OVERLAP
 ) -> Float[Tensor, "batch outputs x y z"]:
-    """What ``predict`` says of windows, half a window apart, blended with Gaussian weights."""
+    """What ``predict`` says of windows that overlap by a share of their edge, blended with Gaussian weights."""
     found = sliding_window_inference(
         image,
         roi_size=(window,) * 3,
         sw_batch_size=4,
         predictor=predict,
-        overlap=OVERLAP,
+        overlap=overlap,
         mode="gaussian",
         sw_device=device,
         device="cpu",

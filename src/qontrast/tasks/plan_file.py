@@ -12,7 +12,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from cattrs import Converter
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationNote,
+)
 
 from qontrast.basics.errors import PlanError, nearest
 
@@ -46,14 +51,32 @@ def read_plan(kind: type[P], path: Path | None, flags: Mapping[str, str] | None 
     Raises:
         PlanError: for a file that is no plan, an unknown field or a value that a field cannot take.
     """
-    where = str(path) if path else "flags"
-    values = _load(path) if path else {}
+    values = load_values(path) if path else {}
     for name, text in (flags or {}).items():
         _lay(values, name, text)
+    return plan_of(kind, values, str(path) if path else "flags")
+
+
+def plan_of(kind: type[P], values: Mapping[str, Any], where: str) -> P:
+    """The plan that fields with values make; ``where`` names their source in errors.
+
+    Raises:
+        PlanError: for an unknown field or a value that a field cannot take.
+    """
     try:
         return _CONVERTER.structure(values, kind)
     except BaseValidationError as error:
         raise _explain(error, where, kind) from error
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields with values, those of ``above`` laid over those of ``below``, plans within plans field by field."""
+    out = dict(below)
+    for name, value in above.items():
+        under = out.get(name)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        out[name] = laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return out
 
 
 def plan_text(plan: Any) -> str:
@@ -102,7 +125,12 @@ def digest(plan: Any) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_values(path: Path) -> dict[str, Any]:
+    """The fields and values of a YAML file, not yet understood.
+
+    Raises:
+        PlanError: for a file that is no plan.
+    """
     if not path.is_file():
         raise PlanError(path, "no such file", "a plan in YAML", "See recipes/ for plans to start from.")
     try:
@@ -135,11 +163,11 @@ def _explain(error: BaseException, where: str, kind: Any, path: str = "") -> Pla
         return error
     if isinstance(error, BaseValidationError):
         for inner in error.exceptions:
-            name = next((n.name for n in getattr(inner, "__notes__", []) if hasattr(n, "name")), None)
+            name, named = _place_of(inner)
             below, deeper = path, kind
             if name is not None:
                 below = f"{path}.{name}" if path else name
-                deeper = _type_of(kind, name)
+                deeper = named
             return _explain(inner, where, deeper, below)
     if isinstance(error, ForbiddenExtraKeysError):
         wrong = sorted(map(str, error.extra_fields))[0]
@@ -151,10 +179,14 @@ def _explain(error: BaseException, where: str, kind: Any, path: str = "") -> Pla
     return PlanError(where, f"{path or 'a field'}: {error}", "a value of the field's kind", "Mend that field.")
 
 
-def _type_of(kind: Any, name: str) -> Any:
-    if is_dataclass(kind):
-        return next((f.type for f in fields(kind) if f.name == name), kind)
-    return kind
+def _place_of(error: BaseException) -> tuple[str | None, Any]:
+    """The field or key that an error is about, as far as it says, and what kind of value belongs there."""
+    for note in getattr(error, "__notes__", []):
+        if isinstance(note, AttributeValidationNote):
+            return note.name, note.type
+        if isinstance(note, IterableValidationNote):
+            return str(note.index), note.type
+    return None, None
 
 
 def _number(value: Any, _: Any) -> float:
@@ -174,6 +206,11 @@ def _whole(value: Any, _: Any) -> int:
     if not number.is_integer():
         raise ValueError(f"{value!r} is no whole number")
     return int(number)
+
+
+def _count_or_share(value: Any, _: Any) -> int | float:
+    number = _number(value, None)
+    return number if isinstance(value, float) or not number.is_integer() else int(number)
 
 
 def _flag(value: Any, _: Any) -> bool:
@@ -209,5 +246,6 @@ def _values(value: Any, kind: Any) -> tuple[Any, ...]:
 _CONVERTER = Converter(forbid_extra_keys=True)
 for _kind, _hook in ((float, _number), (int, _whole), (bool, _flag), (str, _text)):
     _CONVERTER.register_structure_hook(_kind, _hook)
+_CONVERTER.register_structure_hook_func(lambda kind: kind == int | float, _count_or_share)
 _CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _option)
 _CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is tuple, _values)

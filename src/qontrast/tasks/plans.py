@@ -11,6 +11,8 @@ from qontrast.nets.catalogue import NETS
 from qontrast.nets.encoder import STRIDE
 from qontrast.objectives.catalogue import Objectives
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.physics.clinical import is_protocol
+from qontrast.tasks.schedules import Schedule
 from qontrast.views.denoising import NoiseRanges
 from qontrast.views.loader import default_prefetch, default_workers
 from qontrast.views.plan import ViewPlan
@@ -27,6 +29,7 @@ class Cohort:
         labels: TSV with a tissue or parameters for each label; null for FreeSurfer's.
         embedded: how many embedded heads there are.
         subjects: names of the subjects to use; empty for all.
+        suffixes: BIDS suffixes (``T1w``) of the real scans with labels to use; empty for all.
         kind: views are made from ``maps``, ``labels`` or real ``scans``; ``auto`` takes the first that there is.
         weight: share of the examples that come from this cohort, relative to the others.
         balance: ``subjects`` draws each subject as often as another, ``sites`` each site.
@@ -37,6 +40,7 @@ class Cohort:
     labels: str | None = None
     embedded: int = 8
     subjects: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
     kind: Kind = "auto"
     weight: float = 1.0
     balance: Literal["subjects", "sites"] = "subjects"
@@ -184,11 +188,12 @@ class FinetunePlan:
         task: ``segment`` (tissues, or whatever the truth names), ``lesion`` or ``denoise``.
         cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them; to
             learn denoising any scans or maps.
-        encoder: a pretraining run's folder, an encoder file, or null to train from scratch.
-        freeze: whether the encoder stays as it is.
+        encoder: a pretraining run's folder, an encoder file, ``package.module:function`` of your own code that returns
+            an encoder (it is run), or null to train from scratch.
+        schedule: which part of the network learns when.
         decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one.
         net: of the encoder that is trained from scratch.
-        contrasts: sequences that label maps are scanned with; real scans are taken as they are.
+        contrasts: sequences or named protocols that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
         loss: ``auto`` (``dice-ce``, to denoise ``mse``), ``dice-ce``, ``dice-focal``, ``tversky``, ``mse`` or ``l1``.
         lesion: where crops lie when lesions are learned.
@@ -203,7 +208,7 @@ class FinetunePlan:
     task: Task = "segment"
     cohort: Cohort = field(default_factory=Cohort)
     encoder: str | None = None
-    freeze: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
     decoder: bool = True
     net: str = "cnn-nano"
     contrasts: tuple[str, ...] = ("mprage",)
@@ -220,15 +225,18 @@ class FinetunePlan:
     def __post_init__(self) -> None:
         known_net(self.net)
         trainable_crop(self.views)
-        if self.freeze and self.encoder is None:
-            raise PlanError("freeze", "true without an encoder", "an encoder to keep", "Set encoder, or freeze: false.")
+        self.schedule.check(self.encoder, self.optimisation)
         if self.batch < 1:
             raise PlanError("batch", f"{self.batch}", "1 or more")
         for name in self.contrasts:
-            if name not in SEQUENCES:
+            if not is_protocol(name):
                 raise PlanError("contrasts", repr(name), "known sequences", nearest(name, SEQUENCES))
         if not self.contrasts:
             raise PlanError("contrasts", "none", "at least one sequence", f"Known: {', '.join(SEQUENCES)}.")
+        if self.task == "denoise" and self.schedule.kind == "knn":
+            raise PlanError(
+                "schedule.kind", "knn to denoise", "another schedule", "Neighbours have classes to vote for."
+            )
         if self.loss not in ("auto", *LOSSES[self.task]):
             raise PlanError("loss", repr(self.loss), f"auto, {', '.join(LOSSES[self.task])} for {self.task}")
 

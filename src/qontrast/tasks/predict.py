@@ -7,13 +7,22 @@ import torch
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
+from qontrast.nets.contract import Encoder
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import Image, check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.models import Denoiser, Segmenter, open_model
 from qontrast.tasks.speaking import say
 
 
-def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet: bool = False) -> Path:
+def predict(
+    model: Path,
+    image: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    encoder: Encoder | str | None = None,
+    quiet: bool = False,
+) -> Path:
     """Segment or denoise one image, as the model learned, and write the result on its own grid and affine.
 
     Args:
@@ -22,6 +31,7 @@ def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet:
         out: the segmentation, with the names of its classes as ``.tsv`` beside it; or the denoised image, in the
             input's intensities.
         device: ``auto``, ``cpu`` or ``cuda``.
+        encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
         quiet: print nothing.
 
     Raises:
@@ -29,7 +39,7 @@ def predict(model: Path, image: Path, out: Path, *, device: str = "auto", quiet:
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
-    opened = open_model(model, device)
+    opened = open_model(model, device, encoder=encoder)
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")

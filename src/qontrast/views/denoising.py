@@ -20,8 +20,7 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import Range, derive, derive_seed, log_uniform, uniform
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.sample import average_blocks, occupied, sample, whole
-from qontrast.physics.presets import PRESETS
-from qontrast.physics.sequence import Sequence
+from qontrast.physics.clinical import protocol_of
 from qontrast.views.labelled import SCANNED_BIAS, draw_place, draw_sequence, whole_head
 from qontrast.views.normalise import standardise
 from qontrast.views.plan import ViewPlan
@@ -190,7 +189,7 @@ class CleanScan:
 
 def simulate_clean(subject: Subject, contrast: str, spacing: float, seed: int) -> CleanScan:
     """A whole head's scan at ``spacing`` mm in the clinical protocol of a contrast: one person's tissue, mild bias."""
-    sequence: Sequence = PRESETS[contrast]
+    sequence = protocol_of(contrast)
     warp, grid = whole_head(subject.grid, spacing)
     signal, _ = resampled(subject.draw(derive(seed, subject.name, "person")), sequence, Place(subject.grid, warp))
     bias = draw_bias(SCANNED_BIAS, derive(seed, subject.name, "scan", sequence.name))

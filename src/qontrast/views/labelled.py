@@ -19,7 +19,7 @@ from qontrast.basics.randomness import chance, choice, derive, uniform
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
-from qontrast.physics.presets import PRESETS
+from qontrast.physics.clinical import protocol_of
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.acquisition import Simulated
@@ -84,7 +84,7 @@ class SimulatedCase(Case):
 
     Args:
         head: the label map.
-        contrasts: sequences that are drawn from.
+        contrasts: sequences or named protocols that are drawn from.
         drawn: whether each crop has a random protocol and tissue, not the clinical protocol and one person's.
     """
 
@@ -230,9 +230,9 @@ def draw_sequence(contrasts: tuple[str, ...], plan: ViewPlan, generator: torch.G
     """One of the contrasts in its clinical protocol, or in one that is drawn, at one of the plan's fields."""
     name = choice(contrasts, generator)
     if not drawn:
-        return PRESETS[name]
+        return protocol_of(name)
     field = choice(plan.fields, generator) if plan.fields else 3.0
-    return draw_useful_protocol(name, field, generator)[0]
+    return draw_useful_protocol(protocol_of(name).name, field, generator)[0]
 
 
 def person(subject: LabelSubject, seed: int) -> LabelTissue:

@@ -78,6 +78,7 @@ class Contract:
         plan: the run's plan, dotted field to value.
         units: of the spacing; intensities may have any, since each window is normalised.
         decoder: channels of the light decoder that the encoder was pretrained with, finest first; none without one.
+        head: of a segmenter, what lies on its encoder: ``decoder``, ``linear-probe`` or ``knn``.
         version: of the contract.
         origin: of packed weights; a run's own files have none.
         probe: of packed weights; a run's own files have none.
@@ -94,6 +95,7 @@ class Contract:
     plan: dict[str, Any] = field(default_factory=dict)
     units: str = "mm"
     decoder: tuple[int, ...] = ()
+    head: str = "decoder"
     version: int = VERSION
     origin: Origin | None = None
     probe: Probe | None = None
@@ -160,10 +162,7 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
         if type(version) is not int or version not in range(VERSION + 1):
             found, known_ones = f"a contract of version {version!r}", f"version {VERSION} or older"
             raise InputError(path, found, known_ones, "Update qontrast to read it.")
-        known = _known(Contract, values)
-        known["origin"] = Origin(**_known(Origin, values["origin"])) if values.get("origin") else None
-        known["probe"] = Probe(**_known(Probe, values["probe"])) if values.get("probe") else None
-        contract = Contract(**known)
+        contract = parse_contract(values)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             path, "a safetensors file without a contract of qontrast", f"{wanted} written by qontrast"
@@ -171,6 +170,18 @@ def _parse(path: Path, meta: Mapping[str, str], digest: str, wanted: str) -> Con
     if version and not digest:
         raise InputError(path, "no checksum", "the one that it was packed with", "Copy it again from its origin.")
     return contract
+
+
+def parse_contract(values: Mapping[str, Any]) -> Contract:
+    """A contract from its JSON object; fields of later versions are passed over.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: for anything else.
+    """
+    known = _known(Contract, values)
+    known["origin"] = Origin(**_known(Origin, values["origin"])) if values.get("origin") else None
+    known["probe"] = Probe(**_known(Probe, values["probe"])) if values.get("probe") else None
+    return Contract(**known)
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from qontrast.nets.contract import Encoder
 from qontrast.nets.decoder import Decoder
 from qontrast.nets.encoder import LEVELS
 from qontrast.weights.contract import Contract, read_weights, save_weights
+from qontrast.weights.imported import import_encoder, is_import
 
 ENCODER = "encoder.safetensors"
 PARTS = ("conv_0.", "down_1.", "down_2.", "down_3.", "down_4.")
@@ -61,11 +62,14 @@ def load_encoder(path: str | Path) -> Encoder:
     Args:
         path: a pretraining run's folder, a safetensors file of qontrast, or a checkpoint of the method's code: a torch
             file ``{"config": ..., "state_dict": ...}`` with the names of MONAI's BasicUNet, with or without the prefix
-            ``_orig_mod.``. Decoder weights in it are passed over. No pickled code is run.
+            ``_orig_mod.``. Decoder weights in it are passed over. No pickled code is run. Or the name of your own code
+            that makes an encoder, ``package.module:function``: it is imported and called.
 
     Raises:
         InputError: for any other file, naming it and what is wrong with it.
     """
+    if isinstance(path, str) and is_import(path) and not Path(path).exists():
+        return import_encoder(path)
     path = Path(path)
     if path.is_dir():
         path = path / ENCODER

@@ -1,0 +1,92 @@
+"""What is where in a head as drawn: labels, cavities and damaged tissue, moved by atrophy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qontrast.anatomy.lesion_shapes import highest
+from qontrast.anatomy.lesions import CODES
+from qontrast.anatomy.observed import Voxels
+from qontrast.anatomy.pathology import Pathology
+from qontrast.geometry.sample import Box, box_slices
+
+
+class OnDisk:
+    """A label map on disk, read in boxes as if it were a tensor."""
+
+    def __init__(self, voxels: Voxels) -> None:
+        self.voxels = voxels
+
+    def __getitem__(self, where: tuple[slice, ...]) -> Tensor:
+        return torch.from_numpy(self.voxels[where])
+
+
+@dataclass(frozen=True)
+class Structures:
+    """What is where in a box.
+
+    Args:
+        index: into the rates, ``[x, y, z]``; one past the labels is a cavity.
+        damage: of each lesion the flat indices of its voxels, their severity (0 to 1) and the factors at 1.
+        kinds: code of the lesion in each voxel.
+    """
+
+    index: Tensor
+    damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]
+    kinds: Tensor
+
+
+def structures_in(
+    dense: Tensor | OnDisk, count: int, pathology: Pathology | None, hosts: Callable[[bool], Tensor], box: Box
+) -> Structures:
+    """The head in ``box``: lesions lie in the label map, and both move with the atrophy.
+
+    Args:
+        dense: the label map ``[x, y, z]``, as indices into ``count`` labels.
+        count: of labels.
+        pathology: lesions and atrophy; None for neither.
+        hosts: which labels a lesion can lie in, booleans ``[label]``: of white matter alone, or of the whole brain.
+        box: of the label map's grid.
+    """
+    source, gather = box, None
+    if pathology is not None and pathology.flow is not None:
+        x, y, z = pathology.flow.source(box)
+        edges = [(int(a.min()), int(a.max()) + 1) for a in (x, y, z)]
+        source = (edges[0], edges[1], edges[2])
+        ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
+        gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
+    many = count >= 255
+    index = dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
+    kinds = torch.zeros(index.shape, dtype=torch.uint8)
+    lesions = () if pathology is None else pathology.lesions
+    hole = torch.tensor([False])
+    among = {white: torch.cat((hosts(white), hole)) for white in (True, False)} if lesions else {}
+    severities = []
+    for lesion in lesions:
+        found = highest(lesion.levels, source)
+        if found is None:
+            continue
+        where, top, strength = found
+        part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
+        host = among[lesion.white_only][index[part].long()]
+        inside = host & (top >= 0.5)
+        kinds[part] = torch.where(inside, CODES[lesion.kind], kinds[part])
+        if lesion.cavity is not None:
+            empty = host & (top >= lesion.cavity)
+            index[part] = torch.where(empty, count, index[part])
+            host = host & ~empty
+        severity = torch.zeros(index.shape)
+        severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
+        severities.append((severity, lesion.change))
+    if gather is not None:
+        index = torch.take(index, gather)
+        kinds = torch.take(kinds, gather) if severities else torch.zeros_like(index, dtype=torch.uint8)
+        severities = [(torch.take(s, gather), change) for s, change in severities]
+    damage = []
+    for severity, change in severities:
+        flat = severity.flatten()
+        voxels = torch.nonzero(flat).flatten()
+        damage.append((voxels, flat[voxels], change))
+    return Structures(index, tuple(damage), kinds)

@@ -1,0 +1,160 @@
+"""Pieces of work over several processes of this machine, each piece when what it waits for is done."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+import torch
+
+from qontrast.studies.making import Outcome, cores, make
+from qontrast.studies.plan import StudyPlan
+from qontrast.studies.study import Study, open_study
+
+Needs = Callable[[str], str | None]
+
+
+def work_off(study: Study, keys: list[str], jobs: int) -> Iterator[Outcome]:
+    """Make the pieces in their order, several at once; a piece whose need failed fails with it.
+
+    Args:
+        study: they belong to.
+        keys: of the pieces.
+        jobs: processes; 1 works in this one.
+    """
+    threads = study.plan.threads or max(1, cores() // jobs)
+    if jobs > 1:
+        yield from _spread(study, keys, jobs, threads)
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    failed: set[str] = set()
+    try:
+        for key in keys:
+            outcome = _spoilt(study, key, failed) or make(study, key)
+            if outcome.state == "failed":
+                failed.add(key)
+            yield outcome
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass
+class _Worker:
+    """A process with its pipe, and the piece that it is at."""
+
+    process: SpawnProcess
+    pipe: Connection
+    key: str = ""
+
+
+def _spread(study: Study, keys: list[str], jobs: int, threads: int) -> Iterator[Outcome]:
+    waiting, failed = list(keys), set[str]()
+    workers = [_begin(study, jobs, threads) for _ in range(min(jobs, len(keys)))]
+    try:
+        while waiting or any(worker.key for worker in workers):
+            for key in [key for key in waiting if study.needs(key) in failed]:
+                waiting.remove(key)
+                outcome = _spoilt(study, key, failed)
+                assert outcome is not None
+                yield outcome
+            _hand_out(study, waiting, workers)
+            for worker in _answering(workers):
+                outcome = _answer(worker)
+                if not worker.process.is_alive():
+                    workers[workers.index(worker)] = _begin(study, jobs, threads)
+                if outcome.state == "failed":
+                    failed.add(outcome.key)
+                yield outcome
+    finally:
+        _end(workers)
+
+
+def _hand_out(study: Study, waiting: list[str], workers: list[_Worker]) -> None:
+    """Give idle processes the first pieces that need not wait."""
+    for worker in workers:
+        if worker.key:
+            continue
+        unfinished = {*waiting, *(w.key for w in workers)}
+        ready = next((key for key in waiting if study.needs(key) not in unfinished), None)
+        if ready is None:
+            return
+        waiting.remove(ready)
+        worker.key = ready
+        worker.pipe.send(ready)
+
+
+def _answering(workers: list[_Worker]) -> list[_Worker]:
+    """Processes at work that have answered or died; waits for one."""
+    busy = [worker for worker in workers if worker.key]
+    if not busy:
+        return []
+    signs = wait([sign for worker in busy for sign in (worker.pipe, worker.process.sentinel)])
+    return [worker for worker in busy if worker.pipe in signs or worker.process.sentinel in signs]
+
+
+def _answer(worker: _Worker) -> Outcome:
+    key, worker.key = worker.key, ""
+    try:
+        if worker.pipe.poll():
+            return worker.pipe.recv()
+    except EOFError:
+        pass
+    worker.process.join()
+    code = worker.process.exitcode
+    why = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    return Outcome(key, "failed", f"its process ended by {why}, perhaps for want of memory: try fewer --jobs")
+
+
+def _spoilt(study: Study, key: str, failed: set[str]) -> Outcome | None:
+    need = study.needs(key)
+    return Outcome(key, "failed", f"it needs {need}, which failed") if need in failed else None
+
+
+def _begin(study: Study, jobs: int, threads: int) -> _Worker:
+    own, other = multiprocessing.Pipe()
+    spawn = multiprocessing.get_context("spawn")  # a forked process cannot use torch's threads
+    arguments = (other, study.plan, study.out, jobs, threads, os.getpid())
+    process = spawn.Process(target=_serve, args=arguments, daemon=False)
+    process.start()
+    other.close()
+    return _Worker(process, own)
+
+
+def _end(workers: list[_Worker]) -> None:
+    """Let idle processes go; those at work are asked to stop, and keep a checkpoint."""
+    for worker in workers:
+        if worker.key:
+            worker.process.terminate()
+        worker.pipe.close()
+    for worker in workers:
+        worker.process.join()
+
+
+def _serve(pipe: Connection, plan: StudyPlan, out: Path, jobs: int, threads: int, parent: int) -> None:
+    _end_with(parent)
+    torch.set_num_threads(threads)
+    study = None
+    while True:
+        try:
+            key = pipe.recv()
+        except EOFError:
+            return
+        study = study or open_study(plan, out, quiet=True)
+        pipe.send(make(study, key, jobs=jobs))
+
+
+def _end_with(parent: int) -> None:
+    """Ask this process to stop when its parent dies (on Linux): an orphan would work on beside the next run."""
+    if not sys.platform.startswith("linux"):
+        return
+    set_death_signal = 1  # PR_SET_PDEATHSIG of sys/prctl.h
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+    if os.getppid() != parent:  # killed in between
+        os._exit(1)
