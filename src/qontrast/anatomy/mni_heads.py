@@ -84,20 +84,29 @@ def _warp_labels(labels: Tensor, displacement: Tensor) -> Tensor:
     return out
 
 
+def mni_maps(resolution: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Grid]:
+    """The MNI152 brain without its skull, as nilearn ships it (Fonov et al. 2011, see above).
+
+    Args:
+        resolution: of the voxels, whole millimetres.
+
+    Returns:
+        T1-weighted intensities, shares of grey and of white matter, ``[x, y, z]`` each, and their grid.
+    """
+    from nilearn import datasets
+
+    loaders = (datasets.load_mni152_template, datasets.load_mni152_gm_template, datasets.load_mni152_wm_template)
+    images = [load(resolution=resolution) for load in loaders]
+    t1, grey, white = (np.asarray(image.dataobj, dtype=np.float32) for image in images)
+    x, y, z = t1.shape
+    return t1, grey, white, Grid((x, y, z), np.array(images[0].affine, dtype=np.float64))
+
+
 @cache
 def _template() -> tuple[Tensor, Grid]:
     """The MNI152 head as labels ``[x, y, z]``, cropped, with its grid."""
-    from nilearn import datasets
-
-    t1, grey, white = (
-        np.asarray(load(resolution=1).dataobj, dtype=np.float32)
-        for load in (
-            datasets.load_mni152_template,
-            datasets.load_mni152_gm_template,
-            datasets.load_mni152_wm_template,
-        )
-    )
-    affine = np.asarray(datasets.load_mni152_template(resolution=1).affine, dtype=np.float64)
+    t1, grey, white, grid = mni_maps(1)
+    affine = grid.affine
     labels = _label(t1, grey, white, affine)
     box = occupied(torch.from_numpy(labels > 0))
     assert box is not None

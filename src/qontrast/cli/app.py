@@ -14,6 +14,7 @@ from qontrast.cli.embed import app as embed_app
 from qontrast.cli.evaluate import evaluate
 from qontrast.cli.finetune import app as finetune_app
 from qontrast.cli.fit import fit
+from qontrast.cli.label import label
 from qontrast.cli.people import people
 from qontrast.cli.probe import probe
 from qontrast.cli.show import show
@@ -37,6 +38,7 @@ app.command(weights_app)
 app.command(embed_app)
 app.command(evaluate)
 app.command(fit)
+app.command(label)
 app.command(probe)
 app.command(simulate)
 app.command(protocols)

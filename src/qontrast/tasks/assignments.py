@@ -32,6 +32,7 @@ class Assignment:
         subjects: whose head each case is.
         make: makes an example of a case.
         losses: of the network on a batch of examples; ``loss`` is minimised.
+        still: whether the network begins by giving zero: a denoiser then begins by leaving images as they are.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Assignment:
     subjects: tuple[str, ...]
     make: Make
     losses: Callable[[nn.Module, dict[str, Tensor]], Losses]
+    still: bool = False
 
 
 def segmentation(plan: FinetunePlan, *, quiet: bool = False) -> Assignment:
@@ -80,7 +82,7 @@ def denoising(plan: FinetunePlan, *, quiet: bool = False) -> Assignment:
     strength = f"SNR {noise.snr[0]:g} to {noise.snr[1]:g}" if noise.kind == "rician" else f"sigma {noise.sigma:g}"
     maker = NoisyMaker(cases, plan.views, noise, plan.seed)
     aim = f"take away {noise.kind} noise ({strength})"
-    return Assignment("denoiser", RESIDUAL, aim, tuple(c.subject for c in cases), maker, losses)
+    return Assignment("denoiser", RESIDUAL, aim, tuple(c.subject for c in cases), maker, losses, still=True)
 
 
 ASSIGNMENTS: dict[str, Callable[..., Assignment]] = {

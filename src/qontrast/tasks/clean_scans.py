@@ -9,6 +9,7 @@ from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, ObservedScan
 from qontrast.anatomy.prepared import is_cache
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError, MissingMapError, PlanError, nearest
+from qontrast.physics.clinical import protocol_of
 from qontrast.scans.names import Named
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.subjects import open_subjects, sources_of
@@ -85,7 +86,7 @@ def tissue_heads(cohort: Cohort, contrasts: tuple[str, ...], *, quiet: bool = Fa
         if not isinstance(head, Subject):
             raise InputError(head.name, "scans alone", "tissue maps or a label map", "Or set cohort.kind: scans.")
         for contrast in contrasts:
-            if contrast not in head.sequences:
+            if protocol_of(contrast).name not in head.sequences:
                 raise MissingMapError(
                     head.name, f"maps that do not suffice for {contrast}", f"one of {', '.join(head.sequences)}",
                     "Choose it with --contrasts.",

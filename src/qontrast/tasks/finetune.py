@@ -19,7 +19,7 @@ from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet, unet_widths
 from qontrast.tasks.assignments import ASSIGNMENTS
-from qontrast.tasks.heads import fill_bank, head_on, new_parts
+from qontrast.tasks.heads import begin_at_zero, fill_bank, head_on, new_parts
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
@@ -71,6 +71,8 @@ def finetune(
         open_run(out, plan, resume=resume)
         assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
         net = head_on(encoder.train(), len(assignment.outputs), plan.schedule, pretrained)
+        if assignment.still:
+            begin_at_zero(net)
     quicken(net)
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)

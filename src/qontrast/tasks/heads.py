@@ -39,6 +39,13 @@ def head_on(
     return net
 
 
+def begin_at_zero(net: SegmentationNet) -> None:
+    """Let a network give zero everywhere until it has learned something: its last convolutions are nothing."""
+    last = net.levels if isinstance(net, LinearProbe) else net.final_conv if isinstance(net, UNet) else nn.Identity()
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+
+
 def new_parts(net: nn.Module) -> tuple[nn.Module, ...]:
     """All parts of a network but its encoder."""
     return tuple(part for name, part in net.named_children() if name != "encoder")
