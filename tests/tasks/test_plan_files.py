@@ -11,6 +11,7 @@ from qontrast.geometry.warp import WarpRanges
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.masked import Masked
 from qontrast.objectives.nt_xent import NTXent
+from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.schedules import Schedule
@@ -86,7 +87,8 @@ def test_there_are_recipes():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_is_a_plan(recipe):
-    kind = FinetunePlan if recipe.stem.startswith("finetune") else PretrainPlan
+    kinds = {"finetune": FinetunePlan, "study": StudyPlan}
+    kind = kinds.get(recipe.stem.partition("-")[0], PretrainPlan)
     plan = read_plan(kind, recipe)
     stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     for name in stated:
@@ -137,7 +139,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
         "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites",
-        "cohort.mixed_truths": "true", "others": "[{data: elsewhere}]",
+        "cohort.mixed_truths": "true", "cohort.suffixes": "[T1w]", "others": "[{data: elsewhere}]",
         "net": "cnn", "dropout": "0.1", "batch": "3", "seed": "1", "views.arm": "base",
         **OBJECTIVES, **WATCHED,
         "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",
