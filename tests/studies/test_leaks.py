@@ -40,7 +40,7 @@ def test_a_person_with_sessions_on_both_sides(opened):
     session = content["sessions"]["here"]["sub-03_ses-2"]
     session["side"] = "train" if session["side"] == "test" else "test"
     opened.splits.write_text(json.dumps(content))
-    with pytest.raises(LeakError, match="sub-03 on both sides: sub-03_ses-1 at here.*sub-03_ses-2 at here"):
+    with pytest.raises(LeakError, match=r"sub-03 on both sides: sub-03_ses-1 at here.*sub-03_ses-2 at here"):
         opened()
 
 
@@ -82,7 +82,7 @@ def flipped(source, target):
 @pytest.mark.parametrize("disguise", [copied, other_header, uncompressed, flipped])
 def test_one_scan_under_two_names(opened, disguise):
     disguise(file_of(opened, "sub-01_ses-1"), file_of(opened, "sub-05_ses-2"))
-    with pytest.raises(LeakError, match="the same voxels as in .*sub-01_ses-1.*sub-05 and sub-01 share a scan"):
+    with pytest.raises(LeakError, match=r"the same voxels as in .*sub-01_ses-1.*sub-05 and sub-01 share a scan"):
         opened()
     assert not opened.splits.exists()
 
