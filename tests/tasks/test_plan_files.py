@@ -11,6 +11,7 @@ from qontrast.geometry.warp import WarpRanges
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.masked import Masked
 from qontrast.objectives.nt_xent import NTXent
+from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
 from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
 from qontrast.views.plan import ArtefactRanges, ViewPlan
@@ -77,9 +78,12 @@ def test_there_are_recipes():
     assert RECIPES
 
 
+KINDS = {"finetune": FinetunePlan, "study": StudyPlan}
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_is_a_plan(recipe):
-    kind = FinetunePlan if recipe.stem.startswith("finetune") else PretrainPlan
+    kind = next((k for start, k in KINDS.items() if recipe.stem.startswith(start)), PretrainPlan)
     plan = read_plan(kind, recipe)
     stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     for name in stated:
@@ -129,6 +133,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
     plan = PretrainPlan()
     other = {
         "cohort.data": "elsewhere", "cohort.labels": "a.tsv", "cohort.embedded": "9", "cohort.subjects": "[a]",
+        "cohort.suffixes": "[T1w]",
         "cohort.kind": "maps", "cohort.weight": "2", "cohort.balance": "sites", "others": "[{data: elsewhere}]",
         "net": "cnn", "dropout": "0.1", "batch": "3", "seed": "1", "views.arm": "base",
         **OBJECTIVES, **WATCHED,
