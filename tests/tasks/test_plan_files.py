@@ -85,10 +85,12 @@ def test_there_are_recipes():
     assert RECIPES
 
 
+KINDS = {"finetune": FinetunePlan, "study": StudyPlan}
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_is_a_plan(recipe):
-    kinds = {"finetune": FinetunePlan, "study": StudyPlan}
-    kind = kinds.get(recipe.stem.partition("-")[0], PretrainPlan)
+    kind = next((k for start, k in KINDS.items() if recipe.stem.startswith(start)), PretrainPlan)
     plan = read_plan(kind, recipe)
     stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     for name in stated:

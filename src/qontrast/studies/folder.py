@@ -50,8 +50,8 @@ def alone(out: Path, key: str) -> Iterator[bool]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock would live on in forked loader processes
+        except (BlockingIOError, PermissionError):
             yield False
             return
         yield True

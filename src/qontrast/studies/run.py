@@ -13,6 +13,7 @@ from qontrast.studies.study import Study, about, open_study
 from qontrast.studies.workers import work_off
 from qontrast.tasks.speaking import say
 
+ATTEMPTS, PAUSE = 4, 1.0  # at what another process holds; seconds between them
 STATES = {"made": "made", "there": "there already", "busy": "in the hands of another process", "failed": "failed"}
 
 
@@ -46,6 +47,9 @@ def run_study(plan: StudyPlan, out: Path, *, jobs: int = 1, quiet: bool = False)
     outcomes = _worked(study, keys, jobs, quiet=quiet)
     done = merge_cells(study)
     failed = record_failures(study, outcomes)
+    busy = [outcome.key for outcome in outcomes if outcome.state == "busy"]
+    if busy:
+        say(f"note: {len(busy)} cells are in the hands of other processes; run again when they are done", quiet=quiet)
     if done:
         page = report(study, _notes(study, done))
         say(f"took {(time.monotonic() - begin) / 60:.1f} min", quiet=quiet)
@@ -79,11 +83,19 @@ def missing_keys(plan: StudyPlan, out: Path) -> list[str]:
 
 
 def _worked(study: Study, keys: list[str], jobs: int, *, quiet: bool) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for outcome in work_off(study, keys, min(jobs, max(1, len(keys)))):
-        outcomes.append(outcome)
-        _say_outcome(outcome, f"[{len(outcomes)}/{len(keys)}] ", quiet=quiet)
-    return outcomes
+    """Make the pieces; those that another process is at are tried again, for it may have been killed just now."""
+    found: dict[str, Outcome] = {}
+    left = keys
+    for attempt in range(ATTEMPTS):
+        if attempt and left:
+            time.sleep(PAUSE)
+        for outcome in work_off(study, left, min(jobs, max(1, len(left)))):
+            found[outcome.key] = outcome
+            if outcome.state != "busy" or attempt == ATTEMPTS - 1:
+                done = sum(o.state != "busy" for o in found.values())
+                _say_outcome(outcome, f"[{done}/{len(keys)}] ", quiet=quiet)
+        left = [key for key in left if found[key].state == "busy"]
+    return list(found.values())
 
 
 def _say_outcome(outcome: Outcome, count: str, *, quiet: bool) -> None:

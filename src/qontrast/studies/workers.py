@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 
+from qontrast.engine.stopping import Stopped
 from qontrast.studies.making import Outcome, cores, make
 from qontrast.studies.plan import StudyPlan
 from qontrast.studies.study import Study, open_study
 
-Needs = Callable[[str], str | None]
+LACKING = ("failed", "busy")
+"""States in which a piece is of no use to those that need it."""
 
 
 def work_off(study: Study, keys: list[str], jobs: int) -> Iterator[Outcome]:
@@ -34,12 +36,12 @@ def work_off(study: Study, keys: list[str], jobs: int) -> Iterator[Outcome]:
         return
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    failed: set[str] = set()
+    lacking: dict[str, Outcome] = {}
     try:
         for key in keys:
-            outcome = _spoilt(study, key, failed) or make(study, key)
-            if outcome.state == "failed":
-                failed.add(key)
+            outcome = _in_vain(study, key, lacking) or make(study, key)
+            if outcome.state in LACKING:
+                lacking[key] = outcome
             yield outcome
     finally:
         torch.set_num_threads(before)
@@ -55,22 +57,20 @@ class _Worker:
 
 
 def _spread(study: Study, keys: list[str], jobs: int, threads: int) -> Iterator[Outcome]:
-    waiting, failed = list(keys), set[str]()
+    waiting, lacking = list(keys), dict[str, Outcome]()
     workers = [_begin(study, jobs, threads) for _ in range(min(jobs, len(keys)))]
     try:
         while waiting or any(worker.key for worker in workers):
-            for key in [key for key in waiting if study.needs(key) in failed]:
-                waiting.remove(key)
-                outcome = _spoilt(study, key, failed)
-                assert outcome is not None
-                yield outcome
+            vain = [outcome for key in waiting if (outcome := _in_vain(study, key, lacking))]
+            waiting = [key for key in waiting if key not in {outcome.key for outcome in vain}]
+            yield from vain
             _hand_out(study, waiting, workers)
             for worker in _answering(workers):
                 outcome = _answer(worker)
                 if not worker.process.is_alive():
                     workers[workers.index(worker)] = _begin(study, jobs, threads)
-                if outcome.state == "failed":
-                    failed.add(outcome.key)
+                if outcome.state in LACKING:
+                    lacking[outcome.key] = outcome
                 yield outcome
     finally:
         _end(workers)
@@ -112,9 +112,14 @@ def _answer(worker: _Worker) -> Outcome:
     return Outcome(key, "failed", f"its process ended by {why}, perhaps for want of memory: try fewer --jobs")
 
 
-def _spoilt(study: Study, key: str, failed: set[str]) -> Outcome | None:
+def _in_vain(study: Study, key: str, lacking: dict[str, Outcome]) -> Outcome | None:
+    """What becomes of a piece whose need is lacking; None where it can be made."""
     need = study.needs(key)
-    return Outcome(key, "failed", f"it needs {need}, which failed") if need in failed else None
+    if need is None or need not in lacking:
+        return None
+    if lacking[need].state == "busy":
+        return Outcome(key, "busy")
+    return Outcome(key, "failed", f"it needs {need}, which failed")
 
 
 def _begin(study: Study, jobs: int, threads: int) -> _Worker:
@@ -147,14 +152,18 @@ def _serve(pipe: Connection, plan: StudyPlan, out: Path, jobs: int, threads: int
         except EOFError:
             return
         study = study or open_study(plan, out, quiet=True)
-        pipe.send(make(study, key, jobs=jobs))
+        try:
+            outcome = make(study, key, jobs=jobs)
+        except Stopped as error:
+            outcome = Outcome(key, "failed", str(error))
+        pipe.send(outcome)
 
 
 def _end_with(parent: int) -> None:
-    """Ask this process to stop when its parent dies (on Linux): an orphan would work on beside the next run."""
+    """End this process with its parent (on Linux): an orphan would work on beside the next run."""
     if not sys.platform.startswith("linux"):
         return
     set_death_signal = 1  # PR_SET_PDEATHSIG of sys/prctl.h
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
     if os.getppid() != parent:  # killed in between
         os._exit(1)
