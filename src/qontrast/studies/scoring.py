@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ import torch
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import Labels
-from qontrast.metrics.segmentation import score_segmentation
+from qontrast.metrics.segmentation import ClassScore, score_segmentation
 from qontrast.studies.grid import Cell
 from qontrast.studies.people import Place
 from qontrast.studies.plan import StudyPlan
 from qontrast.studies.scans import TestScan, open_scan
 from qontrast.tasks.evaluate import Test, evaluate, save_segmentations
 from qontrast.tasks.plans import FinetunePlan
-from qontrast.tasks.predict import open_segmenter
+from qontrast.tasks.predict import Segmenter, open_segmenter
 
 Row = dict[str, Any]
 SHORT = 12
@@ -73,27 +73,25 @@ def score_cell(
     worst: list[tuple[float, int, Test, Labels]] = []
     for number, scan in enumerate(scans):
         test = open_scan(scan, plan, places[scan.session.site], folder, made_with.views.spacing)
-        own, names = segmenter.contract.classes, test.names
-        classes = ("background", *_shared(own, test))
-        predicted = _renamed(segmenter.segment(test.image, test.grid), own, names)
-        found, truth = (_renamed(labels, names, classes) for labels in (predicted, test.truth))
-        scores = score_segmentation(found, truth, classes, test.grid.spacing)
-        rows += [
-            {
-                **_where(scan),
-                "class": score.name,
-                "dice": score.dice,
-                "hd95_mm": score.hd95_mm,
-                "truth_voxels": score.truth_voxels,
-                "predicted_voxels": score.predicted_voxels,
-                "note": score.note,
-            }
-            for score in scores
-        ]
+        scores, predicted = _scored(segmenter, test)
+        rows += [{**_where(scan), "class": score.name, **_figures(score)} for score in scores]
         worst.append((sum(score.dice for score in scores) / len(scores), number, test, predicted))
         worst = sorted(worst, key=lambda entry: entry[:2])[:WORST]
     save_segmentations(pictures, [(_captioned(test, cell, dice), predicted) for dice, _, test, predicted in worst])
     return rows
+
+
+def _scored(segmenter: Segmenter, test: Test) -> tuple[list[ClassScore], Labels]:
+    """The scores of the classes that model and truth share, and the prediction in the truth's classes."""
+    own, names = segmenter.contract.classes, test.names
+    classes = ("background", *_shared(own, test))
+    predicted = _renamed(segmenter.segment(test.image, test.grid), own, names)
+    found, truth = (_renamed(labels, names, classes) for labels in (predicted, test.truth))
+    return score_segmentation(found, truth, classes, test.grid.spacing), predicted
+
+
+def _figures(score: ClassScore) -> Row:
+    return {name: value for name, value in asdict(score).items() if name != "name"}
 
 
 def _shared(own: tuple[str, ...], test: Test) -> list[str]:
