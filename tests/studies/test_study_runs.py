@@ -86,7 +86,7 @@ BEGIN = "from qontrast.__main__ import main; main()"
 
 def test_two_processes_killed_halfway_and_one_that_goes_on_give_the_ledger_of_one(study_plan, people, tmp_path, notes):
     """The command with --jobs 2 is killed, its workers with it; then this process alone does the rest."""
-    plan = study_plan(people(count=4), seeds=[0, 1, 2], finetune={"optimisation": {"steps": 4}})
+    plan = study_plan(people(count=4), seeds=[0, 1, 2], finetune={"optimisation": {"steps": 3}})
     (tmp_path / "study.yaml").write_text(plan_text(plan))
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = ["study", str(tmp_path / "study.yaml"), "--out", str(killed), "--quiet", "--jobs", "2"]
