@@ -25,6 +25,8 @@ def test_rows_of_evaluate_are_filled_in():
     apart = study_rows([OLD, {**OLD, "trained_on": True}])
     names = [f"seqinv, trained on these heads: {known}" for known in (False, True)]
     assert [row["arm"] for row in apart] == names
+    places = study_rows([{**OLD, "train_site": place} for place in ("guys", "hh")])
+    assert [row["arm"] for row in places] == ["seqinv, labels from: guys", "seqinv, labels from: hh"]
 
 
 def test_whole_numbers_are_subjects_and_decimals_shares():

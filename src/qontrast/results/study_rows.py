@@ -12,8 +12,13 @@ Row = Mapping[str, Any]
 
 NOT_STATED = "not stated"
 UNKNOWN_FRACTION = "labels not stated"
-APART = {"snr": "SNR", "trained_on": "trained on these heads"}
-"""Keys of ``evaluate`` that become a part of the arm's name where they vary: such rows are never averaged."""
+APART = {
+    "snr": "SNR",
+    "trained_on": "trained on these heads",
+    "train_site": "labels from",
+    "train_contrast": "labels on",
+}
+"""Keys that become a part of the arm's name where they vary: such rows are never averaged."""
 
 
 def study_rows(rows: Iterable[Row]) -> list[dict[str, Any]]:
