@@ -148,7 +148,7 @@ def test_a_cell_that_fails_costs_itself_alone(study_plan, people, tmp_path, note
     assert "in failing" in failure["trace"]
     assert {row["seed"] for row in read_rows(out / "ledger.jsonl")} == {0, 2}
     assert any("not complete: 2 of 3" in note for note in notes[-1])
-    monkeypatch.setattr(making, "finetune_segment", train)
+    monkeypatch.setattr(making, "finetune", train)
     run_study(plan, out, quiet=True)
     assert {row["seed"] for row in read_rows(out / "ledger.jsonl")} == {0, 1, 2}
     assert not (out / "failures.jsonl").exists()
