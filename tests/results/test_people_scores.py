@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from qontrast.basics.errors import InputError
 from qontrast.results.people_scores import area_under_curve, balanced_accuracy, correlation, explained, score_people
@@ -14,7 +15,6 @@ def draws(seed=0, count=40):
 
 
 def test_they_are_scikit_learns():
-    metrics = pytest.importorskip("sklearn.metrics")
     truth, positive = draws()
     positive[positive == 0.5] = 0.6
     once = np.ones((1, 40))
