@@ -88,7 +88,7 @@ def test_participants_of_bids(tmp_path):
         "sub-6\tn/a\tn/a\tA\tn/a",
         "sub-38\tF\t89+\tB\tn/a",
         "7\tfemale\t34.5\tB\tn/a",
-        "sub-8\tO\t-3\tB\tn/a",
+        "sub-8\tO\t-3\tn/a\tn/a",
     ]
     (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n")
     people = read_people(tmp_path)
@@ -97,7 +97,7 @@ def test_participants_of_bids(tmp_path):
         "sub-38": Person("sub-38", "female", None, "B"),
         "sub-6": Person("sub-6", None, None, "A"),
         "sub-7": Person("sub-7", "female", 34.5, "B"),
-        "sub-8": Person("sub-8", None, None, "B"),
+        "sub-8": Person("sub-8", None, None, ""),
     }
     assert len(people.notes) == 3
     assert "sub-38: '89+' is a bound; its age is left out" in people.notes

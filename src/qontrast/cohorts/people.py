@@ -106,9 +106,7 @@ def find_table(folder: Path) -> Path:
     """
     if folder.is_file():
         return folder
-    files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-    ixi = [p for e in ENDINGS for p in files if p.stem.lower() == "ixi" and p.suffix.lower() == e]
-    found = ixi or [p for p in files if p.name == "participants.tsv"]
+    found = _tables(folder)
     if not found:
         raise InputError(
             folder,
@@ -117,6 +115,17 @@ def find_table(folder: Path) -> Path:
             "`qontrast data get` brings it along; or put it there.",
         )
     return found[0]
+
+
+def has_table(folder: Path) -> bool:
+    """Whether a folder holds a table of its subjects."""
+    return bool(_tables(folder))
+
+
+def _tables(folder: Path) -> list[Path]:
+    files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+    ixi = [p for e in ENDINGS for p in files if p.stem.lower() == "ixi" and p.suffix.lower() == e]
+    return ixi or [p for p in files if p.name == "participants.tsv"]
 
 
 def ixi_subject(number: str) -> str | None:
@@ -164,7 +173,8 @@ def _person(row: dict[str, str], columns: dict[str, str], ixi: bool, notes: list
     sex = (IXI_SEX if ixi else BIDS_SEX).get(sex_word)
     if sex is None and sex_word not in MISSING:
         notes.append(f"{subject}: the sex {sex_word!r} is not understood")
-    return Person(subject, sex, _age(row.get(columns["age"], ""), subject, notes), row.get(columns["site"], ""))
+    site = row.get(columns["site"], "")
+    return Person(subject, sex, _age(row.get(columns["age"], ""), subject, notes), "" if site == "n/a" else site)
 
 
 def _age(word: str, subject: str, notes: list[str]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import PlanError
-from qontrast.scans.participants import read_sites
+from qontrast.cohorts.people import has_table, read_people
 from qontrast.tasks.plans import Cohort
 from qontrast.views.denoising import NoiseKind
 
@@ -89,7 +89,11 @@ class Exam(ABC, Generic[T]):
 
 
 def sites_of(cohort: Cohort) -> dict[str, str]:
-    """Where each subject was scanned, as far as ``participants.tsv`` says it."""
-    if cohort.data == EMBEDDED:
+    """Where each subject was scanned, as far as the cohort's table of subjects says it.
+
+    Raises:
+        InputError: if there is a table and it cannot be read.
+    """
+    if cohort.data == EMBEDDED or not has_table(Path(cohort.data)):
         return {}
-    return read_sites(Path(cohort.data))
+    return {person.subject: person.site for person in read_people(Path(cohort.data), needs=()) if person.site}
