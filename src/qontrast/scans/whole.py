@@ -1,11 +1,15 @@
 """Whether a compressed image ends where its header says, without decompressing all of it."""
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
 
-HEAD = 352  # bytes of a NIfTI-1 header with its mark of extensions
+from nibabel.nifti1 import Nifti1Header
+from nibabel.spatialimages import HeaderDataError
+
+HEAD = Nifti1Header.sizeof_hdr + 4  # bytes, with the mark of extensions
 CHUNK = 1 << 20
 
 
@@ -18,7 +22,8 @@ def damage(path: Path) -> str:
     try:
         if path.name.endswith(".gz"):
             return "" if _length_fits(path) else _unpacked(path)
-        asked = _asked(path.open("rb").read(HEAD)) if path.suffix == ".nii" else None
+        with path.open("rb") as stream:
+            asked = _asked(stream.read(HEAD)) if path.suffix == ".nii" else None
         size = path.stat().st_size
         return f"{size} bytes, the header asks for {asked}" if asked is not None and size < asked else ""
     except OSError as error:
@@ -44,16 +49,15 @@ def _asked(head: bytes) -> int | None:
     """Bytes of the whole unpacked file by its NIfTI-1 header; None for another format."""
     if len(head) < HEAD or head[344:347] != b"n+1":
         return None
-    order = "<" if struct.unpack("<i", head[:4])[0] == 348 else ">"
-    dim = struct.unpack(f"{order}8h", head[40:56])
-    (bits,) = struct.unpack(f"{order}h", head[72:74])
-    (offset,) = struct.unpack(f"{order}f", head[108:112])
-    if not 1 <= dim[0] <= 7 or not 0 <= offset < 2**31:
+    try:
+        header = Nifti1Header(head[: HEAD - 4], check=False)
+        shape, bytes_a_voxel = header.get_data_shape(), header.get_data_dtype().itemsize
+    except (HeaderDataError, KeyError):
         return None
-    count = 1
-    for n in dim[1 : dim[0] + 1]:
-        count *= max(int(n), 1)
-    return int(offset) + (count * bits + 7) // 8
+    offset = float(header["vox_offset"])
+    if min(shape, default=0) < 1 or not 0 <= offset < 2**31:
+        return None
+    return int(offset) + math.prod(shape) * bytes_a_voxel
 
 
 def _unpacked(path: Path) -> str:
