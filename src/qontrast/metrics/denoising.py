@@ -3,8 +3,10 @@
 import math
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from monai.metrics.regression import compute_ssim_and_cs
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
@@ -45,9 +47,8 @@ def peak_of(clean: Image, mask: Mask) -> float:
     inside = clean[mask]
     if inside.numel() == 0:
         raise InputError("mask", "no voxel", "the head", "Score inside a mask that holds something.")
-    ordered = inside.double().sort().values
-    low, high = (float(_quantile(ordered, q)) for q in (1 - PEAK_QUANTILE, PEAK_QUANTILE))
-    peak = high - min(0.0, low)
+    low, high = np.quantile(inside.double().cpu().numpy(), [1 - PEAK_QUANTILE, PEAK_QUANTILE])
+    peak = float(high - min(0.0, low))
     if not peak > 0:
         raise InputError("clean image", f"a range of {peak:g} inside the mask", "a range above 0", "Is it empty?")
     return peak
@@ -79,37 +80,17 @@ def score_denoised(image: Float[Tensor, "_ _ _"], clean: Image, mask: Bool[Tenso
     image, clean = image.cpu().double(), clean.cpu().double()
     error = float(((image - clean)[mask] ** 2).mean())
     psnr = PERFECT_DB if error == 0 else min(PERFECT_DB, 10 * math.log10(peak**2 / error))
-    return ImageScore(psnr, float(ssim_map(image, clean, peak)[mask].mean()))
+    return ImageScore(psnr, float(ssim_map(image, clean, peak)[mask].double().mean()))
 
 
 def ssim_map(image: Image, clean: Image, peak: float) -> Image:
-    """The structural similarity about each voxel, ``[x, y, z]``; see :func:`score_denoised`."""
-    if min(clean.shape) <= WINDOW // 2:
-        raise InputError("image", f"shape {tuple(clean.shape)}", f"more than {WINDOW // 2} voxels along each edge")
-    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
-    mean_a, mean_b = _smoothed(image), _smoothed(clean)
-    variance_a = _smoothed(image * image) - mean_a**2
-    variance_b = _smoothed(clean * clean) - mean_b**2
-    covariance = _smoothed(image * clean) - mean_a * mean_b
-    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return luminance * (2 * covariance + c2) / (variance_a + variance_b + c2)
+    """The structural similarity about each voxel, ``[x, y, z]``; see :func:`score_denoised`.
 
-
-def _smoothed(image: Image) -> Image:
-    """The mean under the Gaussian window, an axis at a time."""
+    MONAI reckons it in single precision: where the image is far brighter than it varies, a voxel was up to 6e-3 off
+    and the mean of 64³ voxels up to 5e-4, else some 1e-5.
+    """
     half = WINDOW // 2
-    weights = torch.exp(-0.5 * (torch.arange(-half, half + 1, dtype=image.dtype) / SIGMA) ** 2)
-    kernel = (weights / weights.sum())[None, None]
-    for axis in range(3):
-        lines = image.movedim(axis, -1)
-        rows = torch.nn.functional.pad(lines.reshape(-1, 1, lines.shape[-1]), (half, half), mode="reflect")
-        image = torch.nn.functional.conv1d(rows, kernel).reshape(lines.shape).movedim(-1, axis)
-    return image
-
-
-def _quantile(ordered: Tensor, q: float) -> Tensor:
-    """Linear between the two nearest of the sorted values, as numpy's default is."""
-    place = q * (len(ordered) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    if min(clean.shape) <= half:
+        raise InputError("image", f"shape {tuple(clean.shape)}", f"more than {half} voxels along each edge")
+    padded = (F.pad(values[None, None], (half,) * 6, mode="reflect") for values in (image, clean))
+    return compute_ssim_and_cs(*padded, 3, (WINDOW,) * 3, (SIGMA,) * 3, data_range=peak, k1=K1, k2=K2)[0][0, 0]
