@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.tasks import finetune as module
+from qontrast.tasks import starting
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan
@@ -84,13 +85,13 @@ def test_on_real_scans_with_each_kind_of_truth(truth, classes, new_scan, finetun
 
 
 def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder, finetune_plan, tmp_path, monkeypatch):
-    real = module.load_encoder
+    real = starting.load_encoder
 
     def greedy(path):  # an encoder of another kind draws another number of weights before they are filled
         torch.randn(7)
         return real(path)
 
-    monkeypatch.setattr(module, "load_encoder", greedy)
+    monkeypatch.setattr(starting, "load_encoder", greedy)
     monkeypatch.setattr(module, "fit", lambda fabric, model, *rest: model)
     files = {
         name: finetune(finetune_plan(labels_folder, encoder=encoder), tmp_path / name, quiet=True)

@@ -1,19 +1,14 @@
 """Fine-tuning: a U-Net on an encoder, pretrained or not, learns a task from a few examples."""
 
-from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from qontrast.basics.errors import InputError
-from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
-from qontrast.engine.ranks import processes
-from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.contract import Encoder
 from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
@@ -24,9 +19,10 @@ from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import bar, say
+from qontrast.tasks.starting import start_from
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.encoder import encoder_arm, encoder_spacing, load_decoder, load_encoder
+from qontrast.weights.encoder import encoder_spacing, load_decoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
@@ -52,25 +48,12 @@ def finetune(
         QontrastError: if the loss is not finite.
         WriteError: if the disk is full; the last good checkpoint remains.
     """
-    if processes() != (1, 1):
-        count = processes()[0] * processes()[1]
-        raise InputError("finetune", f"{count} processes", "one", "Run it without torchrun; pretrain takes many.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(plan.seed, "weights"))
-        # An encoder from elsewhere must not shift the draw of the decoder: both arms of a comparison start alike.
-        fresh = build_encoder(plan.net)
-        source = plan.encoder if encoder is None else None  # of a network that is at hand it is a mere name
-        if encoder is not None:
-            encoder = deepcopy(encoder)  # the caller's stays as it is
-        elif source:
-            encoder = load_encoder(source)
-        else:
-            encoder = fresh
-        pretrained = load_decoder(source) if source and plan.decoder else None
-        torch.manual_seed(derive_seed(plan.seed, "decoder"))
+        start = start_from(plan, encoder)
+        pretrained = load_decoder(start.source) if start.source and plan.decoder else None
         open_run(out, plan, resume=resume)
         assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
-        net = head_on(encoder.train(), len(assignment.outputs), plan.schedule, pretrained)
+        net = head_on(start.encoder, len(assignment.outputs), plan.schedule, pretrained)
         if assignment.still:
             begin_at_zero(net)
     quicken(net)
@@ -78,19 +61,18 @@ def finetune(
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
     heads = sorted(set(assignment.subjects))
-    if source and (spacing := encoder_spacing(source)) not in (None, plan.views.spacing):
+    if start.source and (spacing := encoder_spacing(start.source)) not in (None, plan.views.spacing):
         say(
             f"note: the encoder was pretrained at {spacing:g} mm, this run is at {plan.views.spacing:g} mm", quiet=quiet
         )
-    arm = encoder_arm(source) if source else "scratch" if encoder is fresh else "external"
-    start = f"{plan.encoder or 'scratch'}, {plan.schedule.kind}"
-    if isinstance(net, UNet) and pretrained is not None and pretrained[0] != unet_widths(encoder):
+    if isinstance(net, UNet) and pretrained is not None and pretrained[0] != unet_widths(start.encoder):
         say(
             f"note: the decoder is that of the pretraining, of {pretrained[0]} channels; from scratch it has "
-            f"{unet_widths(encoder)} (decoder: false for that)",
+            f"{unet_widths(start.encoder)} (decoder: false for that)",
             quiet=quiet,
         )
-    say(f"{assignment.aim}: from {start}, {len(heads)} heads, {described(fabric)}", quiet=quiet)
+    origin = f"{plan.encoder or 'scratch'}, {plan.schedule.kind}"
+    say(f"{assignment.aim}: from {origin}, {len(heads)} heads, {described(fabric)}", quiet=quiet)
     if len(heads) == 1:
         say(f"note: {heads[0]} alone is learned from; how well others are done is not known", quiet=quiet)
     workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
@@ -114,7 +96,7 @@ def finetune(
         spacing=plan.views.spacing,
         crop=plan.views.crop,
         normalisation=NORMALISATION,
-        plan=plan_values(plan) | {"pretraining.arm": arm, "labelled_heads": len(heads), "trained_on": heads},
+        plan=plan_values(plan) | {"pretraining.arm": start.arm, "labelled_heads": len(heads), "trained_on": heads},
         kind=assignment.kind,
     )
     say(f"{assignment.kind}: {file}", quiet=quiet)

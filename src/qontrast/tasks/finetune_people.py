@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qontrast.basics.errors import PlanError, nearest
-from qontrast.basics.randomness import derive_seed
 from qontrast.basics.shapes import Volume
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
 from qontrast.geometry.sample import Box, occupied, whole
-from qontrast.nets.catalogue import build_encoder
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
 from qontrast.nets.subject_net import SubjectNet
@@ -33,13 +30,13 @@ from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.resampling import foreground
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say, track
+from qontrast.tasks.starting import start_from
 from qontrast.tasks.windows import tile
 from qontrast.tasks.wrapping import wrap
 from qontrast.views.heads import HeadCrops
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.contract import Contract, save_weights
-from qontrast.weights.encoder import encoder_arm, load_encoder
 from qontrast.weights.segmenter import MODEL
 
 
@@ -71,18 +68,8 @@ def finetune_people(
         WriteError: if the disk is full.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(plan.seed, "weights"))
-        fresh = build_encoder(plan.net)
-        source = plan.encoder if encoder is None else None
-        if encoder is not None:
-            encoder = deepcopy(encoder)  # the caller's stays as it is
-        elif source:
-            encoder = load_encoder(source)
-        else:
-            encoder = fresh
-        arm = encoder_arm(source) if source else "scratch" if encoder is fresh else "external"
-        torch.manual_seed(derive_seed(plan.seed, "decoder"))
-        net = SubjectNet(encoder.train())
+        start = start_from(plan, encoder)
+        net = SubjectNet(start.encoder)
     table = Path(plan.people) if plan.people else None
     seen = known_scans(Path(plan.data), plan.goal, out, table=table, suffixes=plan.suffixes, quiet=quiet)
     trained, tested = _sides(seen, plan)
@@ -93,7 +80,7 @@ def finetune_people(
     _train(net, [one.path for one in trained], targets, plan, out, resume=resume, quiet=quiet)
     about = {
         "run": out.resolve().name,
-        "arm": arm,
+        "arm": start.arm,
         "task": plan.goal,
         "target": plan.goal,
         "schedule": plan.schedule.kind,
@@ -102,11 +89,9 @@ def finetune_people(
         "train_subjects": len({one.person.subject for one in trained}),
         "seed": plan.seed,
     }
-    values = plan_values(plan) | {"pretraining.arm": arm, "target.mean": scale[0], "target.deviation": scale[1]}
-    features = encoder.features_per_level
-    contract = Contract(
-        "predictor", features, plan.spacing, plan.crop, NORMALISATION, encoder=encoder.settings, plan=values
-    )
+    values = plan_values(plan) | {"pretraining.arm": start.arm, "target.mean": scale[0], "target.deviation": scale[1]}
+    features, settings = start.encoder.features_per_level, start.encoder.settings
+    contract = Contract("predictor", features, plan.spacing, plan.crop, NORMALISATION, encoder=settings, plan=values)
     save_weights(out / MODEL, net.state_dict(), contract)
     about["model_digest"] = hashlib.sha256((out / MODEL).read_bytes()).hexdigest()
     return _test(net, tested, scale, about, plan, ledger, quiet=quiet)
