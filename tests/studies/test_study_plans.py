@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qontrast.basics.errors import PlanError
-from qontrast.studies.grid import cells_of, check_plans, schedule_fields
+from qontrast.studies.grid import cells_of, check_plans
 from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.plan_file import plan_of, plan_text, read_plan
 
@@ -78,10 +78,6 @@ def test_a_schedule_that_keeps_the_encoder_leaves_out_the_arm_without_one(study_
     assert {(cell.arm, cell.schedule) for cell in cells} == {
         ("scratch", "full"), ("ours", "full"), ("ours", "frozen")
     }  # fmt: skip
-
-
-def test_a_schedule_is_a_field_of_the_fine_tuning():
-    assert schedule_fields("frozen") in ({"freeze": True}, {"schedule": {"kind": "frozen"}})
 
 
 def test_an_error_in_a_named_part_says_where(study_plan):

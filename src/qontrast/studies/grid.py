@@ -1,7 +1,7 @@
 """The cells of a study, each with a name, and the plans that they run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from qontrast.studies.plan import Arm, StudyPlan
 from qontrast.studies.splits import Split, labelled
 from qontrast.tasks.plan_file import laid_over, load_values, plan_of
 from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan
+from qontrast.tasks.schedules import KEEP
 
 PRETRAIN = "pretrain"
 OF_THE_STUDY = ("cohort", "encoder", "contrasts", "seed")
@@ -53,7 +54,7 @@ def cells_of(plan: StudyPlan) -> list[Cell]:
         for site, contrast in plan.trained_at
         for arm in plan.arms
         for schedule in plan.schedules
-        if not idle(plan, task, arm, schedule)
+        if not idle(plan, arm, schedule)
         for fraction in plan.fractions
         for seed in plan.seeds
     ]
@@ -65,17 +66,9 @@ def pretraining_key(arm: str) -> str:
     return f"{PRETRAIN}_{arm}"
 
 
-def idle(plan: StudyPlan, task: str, arm: str, schedule: str) -> bool:
+def idle(plan: StudyPlan, arm: str, schedule: str) -> bool:
     """Whether the schedule would keep an encoder that the arm does not have."""
-    if plan.arms[arm].given or plan.arms[arm].pretrained_here:
-        return False
-    try:
-        _finetuning(plan, task, schedule, {"encoder": None})
-    except PlanError as error:
-        if str(error.where).startswith(("freeze", "schedule")):
-            return True
-        raise
-    return False
+    return schedule in KEEP and not (plan.arms[arm].given or plan.arms[arm].pretrained_here)
 
 
 def check_plans(plan: StudyPlan) -> None:
@@ -153,18 +146,5 @@ def _finetuning(plan: StudyPlan, task: str, schedule: str, more: dict[str, Any])
         for name in OF_THE_STUDY:
             if name in values:
                 raise PlanError(f"{where}.{name}", "a value", "none", "The study itself sets this field in each cell.")
-    values = laid_over(laid_over(plan.finetune, plan.tasks[task]), schedule_fields(schedule))
+    values = laid_over(laid_over(plan.finetune, plan.tasks[task]), {"schedule": {"kind": schedule}})
     return plan_of(FinetunePlan, laid_over(values, more), f"tasks.{task}, schedule {schedule}")
-
-
-def schedule_fields(schedule: str) -> dict[str, Any]:
-    """The fields of a fine-tuning that make a schedule.
-
-    Raises:
-        PlanError: for an unknown one.
-    """
-    if "schedule" in {field.name for field in fields(FinetunePlan)}:
-        return {"schedule": {"kind": schedule}}
-    if schedule not in ("full", "frozen"):
-        raise PlanError("schedules", repr(schedule), "full or frozen")
-    return {"freeze": schedule == "frozen"}

@@ -24,7 +24,11 @@ SHORT = 12
 """Hexadecimal digits of digests in the ledger."""
 WORST = 2
 """Scans of a cell that are kept as pictures."""
-SEGMENTED = ("segment", "tissue")
+OF_THE_CELL = (
+    *("run", "task", "arm", "schedule", "seed", "train_subjects", "model_digest"),
+    *("data", "labels", "trained_on"),
+)
+"""Keys of an evaluation's rows that the cell says itself."""
 
 
 def weights_digest(file: Path) -> str:
@@ -65,7 +69,7 @@ def score_cell(
         Rows in the order of the scans: ``site``, ``contrast``, ``subject`` (the person), ``session``, ``image``,
         ``class``, the scores and ``data_digest``.
     """
-    if getattr(made_with, "task", "segment") not in SEGMENTED:
+    if made_with.task != "segment":
         return _by_evaluate(run, made_with, scans, plan=plan, places=places)
     segmenter = open_segmenter(run, made_with.compute.device)
     rows: list[Row] = []
@@ -120,8 +124,7 @@ def _by_evaluate(
             device=made_with.compute.device,
             quiet=True,
         )
-        own = {"run", "task", "arm", "data", "labels", "freeze", "seed", "train_subjects", "model_digest", "trained_on"}
         for row in found:
-            kept = {key: value for key, value in row.items() if key not in own}
+            kept = {key: value for key, value in row.items() if key not in OF_THE_CELL}
             rows.append({**kept, **_where(by_session[row["subject"]]), "image": row.get("image", what)})
     return rows

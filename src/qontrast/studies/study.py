@@ -212,10 +212,9 @@ def about(study: Study) -> Sequence[str]:
     lines = [f"{len(study.cells)} cells of {len(plan.arms)} arms at {len(plan.sites)} sites; people: {sides}"]
     lines += [
         f"note: {schedule} keeps an encoder as it is, and {arm} has none: left out"
-        for task in list(plan.tasks)[:1]
         for schedule in plan.schedules
         for arm in plan.arms
-        if idle(plan, task, arm, schedule)
+        if idle(plan, arm, schedule)
     ]
     newer = [s for p in study.places.values() for s in p.sessions if (s.site, s.name) not in split.members]
     if newer:
