@@ -1,18 +1,14 @@
 """A function as a model: it takes a NumPy volume and its affine, and returns a label map or a vector."""
 
 import hashlib
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qontrast.anatomy.label_table import BUILT_IN
 from qontrast.anatomy.priors import TISSUE_CLASSES
-from qontrast.basics.errors import InputError, nearest
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Volume
 from qontrast.sweeps.model import Model, Unusable
@@ -58,36 +54,6 @@ class CallableModel(Model):
     def named(self) -> tuple[str, ...]:
         """Names of the labels: those that were given, else the tissues of the truth."""
         return self.classes or tuple(TISSUE_CLASSES)
-
-
-def find_function(text: str) -> Function:
-    """Import ``package.module:function``; modules in the working folder are found too.
-
-    Raises:
-        InputError: if there is no such module or function, or it cannot be called.
-    """
-    module, _, path = text.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            if not hasattr(found, part):
-                raise InputError(text, f"no {part!r} in {module}", "a function", nearest(part, dir(found)))
-            found = getattr(found, part)
-    except ImportError as error:
-        remedy = "Run from the folder that holds the module, or install it."
-        raise InputError(
-            text, f"a module that cannot be imported ({error})", "package.module:function", remedy
-        ) from error
-    finally:
-        if added:
-            sys.path.remove(here)
-    if not callable(found):
-        raise InputError(text, f"a {type(found).__name__}", "a function of a volume and its affine")
-    return found
 
 
 def digest_of(function: Function, name: str) -> str:

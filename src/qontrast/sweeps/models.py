@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,9 @@ from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
+from qontrast.basics.imports import import_function, is_import
 from qontrast.basics.shapes import Volume
-from qontrast.sweeps.callables import CallableModel, find_function, name_of
+from qontrast.sweeps.callables import CallableModel, name_of
 from qontrast.sweeps.model import Model
 from qontrast.sweeps.plan import FREESURFER, ModelForm
 from qontrast.tasks.loading import Loaded, check_contract, load
@@ -26,8 +26,6 @@ from qontrast.weights.encoder import ENCODER
 from qontrast.weights.find import find_weights
 from qontrast.weights.onnx_net import OnnxNet, onnx_contract
 from qontrast.weights.segmenter import MODEL
-
-IMPORT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 class SegmenterModel(Model):
@@ -71,8 +69,8 @@ def open_model(model: str | Path | Callable[..., Any], form: ModelForm, device: 
     if callable(model):
         return CallableModel(model, name_of(model), form)
     text, path = str(model), Path(model)
-    if not path.exists() and IMPORT.fullmatch(text):
-        return CallableModel(find_function(text), text, form)
+    if not path.exists() and is_import(text):
+        return CallableModel(import_function(text), text, form)
     if path.suffix == ".onnx":
         return _onnx(path, form)
     if path.is_dir():

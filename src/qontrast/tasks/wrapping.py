@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.imports import is_import
 from qontrast.engine.device import pick_device
 from qontrast.nets.contract import Encoder
 from qontrast.tasks.loading import Loaded, load
@@ -13,7 +14,6 @@ from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.contract import Contract
 from qontrast.weights.encoder import load_encoder
 from qontrast.weights.find import PICKLES
-from qontrast.weights.imported import is_import
 
 
 def load_any(name: str, *, spacing: float | None = None, crop: int | None = None, device: str = "auto") -> Loaded:

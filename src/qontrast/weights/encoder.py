@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.imports import is_import
 from qontrast.nets.catalogue import rebuild
 from qontrast.nets.contract import Encoder
 from qontrast.nets.decoder import Decoder
 from qontrast.nets.encoder import LEVELS
 from qontrast.weights.contract import Contract, read_weights, save_weights
-from qontrast.weights.imported import import_encoder, is_import
+from qontrast.weights.imported import import_encoder
 
 ENCODER = "encoder.safetensors"
 PARTS = ("conv_0.", "down_1.", "down_2.", "down_3.", "down_4.")
