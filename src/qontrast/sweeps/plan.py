@@ -6,7 +6,7 @@ from typing import Literal
 
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.physics.catalogue import SEQUENCES
-from qontrast.physics.clinical import CLINICAL
+from qontrast.physics.clinical import CLINICAL, is_protocol
 from qontrast.physics.field import FIELD_RANGE
 from qontrast.physics.presets import PRESETS
 from qontrast.sweeps.planes import PLANES, Plane
@@ -101,7 +101,7 @@ class SweepPlan:
             if plane.sequence not in self.sequences:
                 found = f"a plane of {plane.sequence}, which is not swept"
                 raise PlanError("planes", found, f"one of {', '.join(self.sequences)}", "Add it to the sequences.")
-        if self.reference not in CLINICAL and self.reference not in PRESETS:
+        if not is_protocol(self.reference):
             known = (*CLINICAL, *PRESETS)
             raise PlanError("reference", repr(self.reference), "a named protocol", nearest(self.reference, known))
         if not self.sequences or not self.fields:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
-from qontrast.physics.clinical import CLINICAL, clinical
+from qontrast.physics.clinical import CLINICAL, protocol_of
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.sidecar import from_bids
@@ -77,8 +77,7 @@ def named_points(plan: SweepPlan, planes: list[Plane]) -> list[Point]:
 
 def reference_point(plan: SweepPlan) -> Point:
     """The protocol that the others are compared with."""
-    sequence = PRESETS.get(plan.reference) or clinical(plan.reference).sequence
-    return _named(sequence, plan.reference, "")
+    return _named(protocol_of(plan.reference), plan.reference, "")
 
 
 def read_protocol(path: Path) -> tuple[Sequence, list[str]]:

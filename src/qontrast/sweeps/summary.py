@@ -1,7 +1,7 @@
 """What the rows of a sweep say: the score of every protocol over its heads, the worst one, how volumes vary."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def summarise(
         left_out=left_out,
         volume_variation={name: volume_variation(grid, name) for name in classes[1:]},
     )
-    return Sweep(**{**found.__dict__, "sentence": sentence(found, plan)})
+    return replace(found, sentence=sentence(found, plan))
 
 
 def volume_variation(outcomes: Sequence[Outcome], name: str) -> float | None:
