@@ -59,7 +59,8 @@ class ComplexNoise:
     def sigma(self, signal: AnyVolume) -> Tensor:
         """The noise's standard deviation for each image of the batch, ``[batch, 1, 1, 1, 1]``."""
         if self.level is not None:
-            return signal.abs().new_full((signal.shape[0], 1, 1, 1, 1), self.level / self.snr)
+            shape, kind = (signal.shape[0], 1, 1, 1, 1), signal.dtype.to_real()
+            return torch.full(shape, self.level / self.snr, dtype=kind, device=signal.device)
         if signal.shape[2:].numel() > MANY:
             signal = signal[..., ::2, ::2, ::2]  # every eighth voxel of so many gives the mean within a thousandth
         magnitude = signal.abs()
