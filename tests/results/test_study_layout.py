@@ -147,15 +147,19 @@ def test_markdown_of_evil_names_keeps_its_columns(rows):
 
 
 def test_files_of_all_tasks_and_metrics(tmp_path, rows):
-    more = [{"subject": f"s{n}", "arm": arm, "task": "Age, in years", "mae": 3.0 + n} for n in range(7) for arm in "ab"]
+    more = [
+        {"subject": f"s{n}", "arm": arm, "task": "Age, in years", "absolute_error_years": 3.0 + n}
+        for n in range(7)
+        for arm in "ab"
+    ]
     files = write_tables(tmp_path / "tables", [*rows, *more])
     names = {
         f"{stem}.{end}"
-        for stem in ("tissue_dice", "tissue_hd95_mm", "age-in-years_mae")
+        for stem in ("tissue_dice", "tissue_hd95_mm", "age-in-years_absolute_error_years")
         for end in ("md", "csv", "tex")
     }
     assert {file.name for file in files} == names | {"cells.csv"} == {f.name for f in (tmp_path / "tables").iterdir()}
-    age = (tmp_path / "tables" / "age-in-years_mae.md").read_text()
+    age = (tmp_path / "tables" / "age-in-years_absolute_error_years.md").read_text()
     assert "labels not stated: a" in age
     assert "Empty" not in age
     again = write_tables(tmp_path / "again", [*rows, *more][::-1])
@@ -168,7 +172,7 @@ def test_arms_keep_the_order_asked_for():
 
 
 def test_a_table_is_of_one_task(rows):
-    two = study_rows([*rows, {"subject": "s", "arm": "a", "mae": 1.0}])
+    two = study_rows([*rows, {"subject": "s", "arm": "a", "absolute_error_years": 1.0}])
     for task in (None, "ages"):
         with pytest.raises(InputError, match="one of age, tissue"):
             study_table(two, "dice", task=task)

@@ -45,13 +45,13 @@ def test_each_task_has_its_own_kind_of_fraction_and_metrics():
         [
             {"subject": "s", "arm": "a", "psnr_db": 30.0, "ssim": 0.9, "fraction": 0.1},
             {"subject": "s", "arm": "a", "dice": 0.9, "fraction": 3, "task": "lesion"},
-            {"subject": "s", "arm": "a", "mae": 4.0},
+            {"subject": "s", "arm": "a", "absolute_error_years": 4.0},
             {"subject": "s", "arm": "a", "correct": True},
         ]
     )
     assert tasks_of(rows) == ["age", "denoising", "lesion", "sex"]
     assert {row["task"]: row["fraction"] for row in rows}["lesion"] == "3 subjects"
-    assert metrics_of(rows) == ["dice", "psnr_db", "ssim", "mae", "correct"]
+    assert metrics_of(rows) == ["dice", "psnr_db", "ssim", "absolute_error_years", "correct"]
 
 
 def test_fractions_are_in_order_of_their_numbers():

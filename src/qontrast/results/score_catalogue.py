@@ -33,6 +33,9 @@ METRICS = {
         (0.0, math.inf),
         "HD95 is how far apart the outlines of prediction and truth lie, leaving out the farthest 5 %, in mm.",
     ),
+    "lesion_f1": Metric(
+        "Lesion-wise F1", "higher", 3, (0.0, 1.0), "Lesion-wise F1 counts whole lesions, found, missed and invented."
+    ),
     "psnr_db": Metric(
         "PSNR (dB)",
         "higher",
@@ -41,7 +44,9 @@ METRICS = {
         "PSNR is the peak over the remaining error, in decibels: 6 dB more is half the error.",
     ),
     "ssim": Metric("SSIM", "higher", 3, (-1.0, 1.0), "SSIM is how alike local structure is: 1 is the same image."),
-    "mae": Metric("MAE (years)", "lower", 2, (0.0, math.inf), "MAE is how many years the predicted age is off."),
+    "absolute_error_years": Metric(
+        "MAE (years)", "lower", 2, (0.0, math.inf), "MAE is how many years the predicted age is off."
+    ),
     "correct": Metric("Accuracy", "higher", 3, (0.0, 1.0), "Accuracy is the share of subjects that were told right."),
 }
 """Every metric by its key in a ledger, in the order of tables."""

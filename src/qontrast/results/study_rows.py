@@ -94,9 +94,10 @@ def _filled(row: Row) -> dict[str, Any]:
 TASK_OF_METRIC = {
     "dice": "segmentation",
     "hd95_mm": "segmentation",
+    "lesion_f1": "lesion",
     "psnr_db": "denoising",
     "ssim": "denoising",
-    "mae": "age",
+    "absolute_error_years": "age",
     "correct": "sex",
 }
 """The task of a row that names none."""
