@@ -1,12 +1,9 @@
 """The command that scores a model."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())]
+from qontrast.cli.lists import Numbers, Words
 
 SPOKEN = {
     "dice": "Dice {:.3f}",

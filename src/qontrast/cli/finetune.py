@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from cyclopts import App, Parameter
 
 from qontrast.cli.dotted import plan_flags
+from qontrast.cli.lists import Words
 
 app = App(name="finetune", help="Learn a task from few examples, on a pretrained encoder or from scratch.")
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 
 
 @Parameter(name="*")

@@ -1,11 +1,8 @@
 """The command that makes labels by a programme."""
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+from qontrast.cli.lists import Words
 
 
 def label(data: str, /, *, out: Path | None = None, subjects: Words = (), quiet: bool = False) -> None:

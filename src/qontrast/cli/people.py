@@ -1,14 +1,11 @@
 """The command that fine-tunes for people's sex or age."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from qontrast.cli.dotted import plan_flags
+from qontrast.cli.lists import Words
 from qontrast.cli.probe import print_scores
-
-Words = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())]
 
 
 def people(
@@ -20,8 +17,8 @@ def people(
     ledger: Path = Path("results.jsonl"),
     data: str | None = None,
     table: str | None = None,
-    train: Words = None,
-    train_on: Words = None,
+    train: Words | None = None,
+    train_on: Words | None = None,
     encoder: str | None = None,
     schedule: str | None = None,
     net: str | None = None,

@@ -1,11 +1,9 @@
 """The command that asks a frozen encoder for sex or age."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
+from qontrast.cli.lists import Words
 
 
 def probe(

@@ -1,11 +1,9 @@
 """The commands that simulate a scan and list the protocols that can be simulated by name."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())]
+from qontrast.cli.lists import Numbers
 
 
 def simulate(

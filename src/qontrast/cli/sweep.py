@@ -1,14 +1,10 @@
 """The command that shows a network one brain in a grid of protocols."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from qontrast.cli.dotted import plan_flags
-
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative=())]
+from qontrast.cli.lists import Numbers, Words
 
 
 def sweep(
