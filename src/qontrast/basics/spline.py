@@ -40,9 +40,14 @@ def upsample_spline(control: Tensor, shape: tuple[int, int, int]) -> Tensor:
     At least four control points along each axis are needed.
     """
     x, y, z = (basis(n, k).to(control) for n, k in zip(shape, control.shape[1:], strict=True))
-    out = torch.einsum("ncba,xc->nxba", control, x)
-    out = torch.einsum("nxba,yb->nxya", out, y)
-    return torch.einsum("nxya,za->nxyz", out, z)
+    return _product(control, x, y, z)
+
+
+def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor:
+    """Control values ``[k]`` of a spline that is the straight line ``line`` (slope a sample, value at the first one)."""
+    slope, start = line
+    place = (torch.arange(controls, dtype=torch.float64) - 1) * samples / (controls - 3) - 0.5
+    return start + slope * place
 
 
 def basis(samples: int, controls: int) -> Tensor:
@@ -63,6 +68,11 @@ def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
         (1 - (at.to(values).clamp(0, n - 1)[:, None] - torch.arange(n).to(values)).abs()).clamp_(min=0)
         for at, n in zip(positions, values.shape[1:], strict=True)
     )
-    channels, nx = values.shape[:2]
-    read = y @ (values @ z.T)  # each product reads and writes memory in its order
-    return (x @ read.reshape(channels, nx, -1)).reshape(channels, len(x), len(y), len(z))
+    return _product(values, x, y, z)
+
+
+def _product(values: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """``values`` ``[channel, a, b, c]`` by a matrix along each axis: each product reads and writes memory in its order."""
+    channels, count = values.shape[:2]
+    read = y @ (values @ z.T)
+    return (x @ read.reshape(channels, count, -1)).reshape(channels, len(x), len(y), len(z))

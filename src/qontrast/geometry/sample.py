@@ -29,9 +29,8 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
 
 def reading(box: Box, coordinates: Coordinates) -> Reading:
     """The :class:`Reading` of the part ``box`` of a grid at ``coordinates`` of that grid."""
-    start = torch.tensor([float(a) for a, _ in box], device=coordinates.device)
-    shift = (coordinates.movedim(-1, 0) - start.reshape(3, 1, 1, 1)).movedim(0, -1)
-    return Reading(shift, (box[0][1] - box[0][0], box[1][1] - box[1][0], box[2][1] - box[2][0]))
+    (x0, x1), (y0, y1), (z0, z1) = box
+    return Reading(coordinates, (x1 - x0, y1 - y0, z1 - z0), (x0, y0, z0))
 
 
 def sample(block: AnyVolume, box: Box, coordinates: Coordinates, *, nearest: bool = False) -> Resampled:
