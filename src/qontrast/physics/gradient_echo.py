@@ -208,6 +208,11 @@ class T2Star(SpoiledGradientEcho):
         """See :attr:`Sequence.uses_b0`."""
         return self.phase_mask > 0
 
+    @property
+    def is_magnitude(self) -> bool:
+        """See :attr:`Sequence.is_magnitude`."""
+        return self.phase_mask == 0
+
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signal ``[batch, 1, x, y, z]``: signed, or complex with a phase mask; see the class for the equation."""
         signal = super().signal(tissue)

@@ -148,9 +148,9 @@ class MP2RAGE(Sequence):
 
     def image(self, signal: AnyVolume) -> Volume:
         """The signed UNI image ``[batch, 1, x, y, z]`` in [-0.5, 0.5]; 0 where there is no signal at all."""
-        one, two = signal[:, :1], signal[:, 1:]
-        power = one.abs() ** 2 + two.abs() ** 2
-        product = (one.conj() * two).real if signal.is_complex() else one * two
+        parts = (signal.real, signal.imag) if signal.is_complex() else (signal,)
+        power = sum(part.square().sum(dim=1, keepdim=True) for part in parts)
+        product = sum(part[:, :1] * part[:, 1:] for part in parts)
         power, product = power + 2.0 * self.robustness, product - self.robustness
         return torch.where(power > 0, product / power.clamp(min=torch.finfo(power.dtype).tiny), 0.0)
 

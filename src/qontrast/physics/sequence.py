@@ -37,6 +37,11 @@ class Sequence(ABC):
         """Whether the signal depends on the static field's unevenness, which is costly to have."""
         return False
 
+    @property
+    def is_magnitude(self) -> bool:
+        """Whether the image is nothing but the signal's magnitude."""
+        return type(self).image is Sequence.image
+
     @abstractmethod
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signed transverse magnetisation ``[batch, components, x, y, z]``, in units of PD; complex where its phase
