@@ -145,11 +145,11 @@ def turned(
         torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 - s / v
         for n, s, v in zip(image.shape[-3:], shift, voxel, strict=True)
     )
-    planes = []
-    for row, n in zip(to_voxels, image.shape[-3:], strict=True):
-        plane = (row[0] * x + (n - 1) / 2)[:, None, None] + (row[1] * y)[:, None] + row[2] * z
-        planes.append(plane.clamp_(0, n - 1))
-    return Reading(torch.stack(planes).movedim(0, -1), (len(x), len(y), len(z)))(image)
+    planes = torch.empty(3, len(x), len(y), len(z), device=image.device)
+    for plane, row, n in zip(planes, to_voxels, image.shape[-3:], strict=True):
+        torch.add(((row[0] * x + (n - 1) / 2)[:, None] + row[1] * y)[:, :, None], row[2] * z, out=plane)
+        plane.clamp_(0, n - 1)
+    return Reading(planes.movedim(0, -1), (len(x), len(y), len(z)))(image)
 
 
 def draw_motion(

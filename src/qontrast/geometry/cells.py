@@ -22,7 +22,7 @@ class Cells:
 
     Args:
         places: each point's place along an axis, ``[point]``, in steps between nodes. What lies beyond the first or the
-            last node is read there. Two axes or three.
+            last node is read there. Two axes, or three where there is one table.
         sizes: nodes along each of these axes, two or more.
         first: the place of each axis's first node.
         plane: whole number of the table in a stack of tables that each point reads, ``[point]``; None for one table.
@@ -32,39 +32,37 @@ class Cells:
         self,
         places: Sequence[Tensor],
         sizes: Sequence[int],
-        first: Sequence[float] = (0.0, 0.0, 0.0),
+        first: Sequence[int] = (0, 0, 0),
         plane: Tensor | None = None,
     ) -> None:
-        self._places, self._sizes, self._first, self._plane = places, sizes, first, plane
+        self._places, self._sizes, self._first, self._plane = places, sizes, first[: len(sizes)], plane
         points, device = len(places[0]), places[0].device
         self._grid = torch.empty((2, points), device=device)  # across a row, and down the rows that the slab reads
         self._beyond = torch.empty(points if len(sizes) > 2 else 0, device=device)
         self._planes: list[tuple[int, int]] = []  # the first that a slab reads, and how many
+        *_, down, across = self._first
         for part in self._slabs():
             upper = self._first_axes(part)
             low, high = (int(edge) for edge in torch.aminmax(upper))
             self._planes.append((low, high + 1 - low))
-            rows = (high + 1 - low) * sizes[-2]
-            down = upper.sub_(low).mul_(sizes[-2]).add_(self._place(-2, part))
-            torch.mul(down, 2 / (rows - 1), out=self._grid[1, part]).sub_(1)
-            torch.mul(self._place(-1, part), 2 / (sizes[-1] - 1), out=self._grid[0, part]).sub_(1)
+            row = places[-2][part].clamp(down, down + sizes[-2] - 1).add_(upper.sub_(low), alpha=sizes[-2])
+            _to_unit(row, down, (high + 1 - low) * sizes[-2], self._grid[1, part])
+            _to_unit(places[-1][part], across, sizes[-1], self._grid[0, part])
 
     def _slabs(self) -> Iterator[slice]:
         return (slice(start, start + SLAB) for start in range(0, len(self._places[0]), SLAB))
 
-    def _place(self, axis: int, part: slice) -> Tensor:
-        return (self._places[axis][part] - self._first[axis]).clamp_(0, self._sizes[axis] - 1)
-
     def _first_axes(self, part: slice) -> Tensor:
         """The plane of the last two axes in which, or above which, each point lies."""
-        plane = self._places[0].new_zeros(()) if self._plane is None else self._plane[part].to(self._grid)
         if len(self._sizes) < 3:
-            return plane.expand(self._grid[0, part].shape).clone()
-        place = self._place(0, part)
+            own = self._plane
+            return torch.zeros_like(self._grid[0, part]) if own is None else own[part].to(self._grid.dtype)
+        start, size = self._first[0], self._sizes[0]
+        place = self._places[0][part].clamp(start, start + size - 1)
         # The last node has no neighbour above it: it is the upper one of its own cell.
-        lower = place.floor().clamp_(max=self._sizes[0] - 2)
+        lower = place.floor().clamp_(max=start + size - 2)
         torch.sub(place, lower, out=self._beyond[part])
-        return lower.add_(plane, alpha=self._sizes[0])
+        return lower.sub_(start)
 
     def read(self, table: Tensor) -> Tensor:
         """Each point's value in a table ``[node]``, linear along every axis: ``[point]``."""
@@ -83,24 +81,22 @@ class Cells:
                 torch.lerp(read[0], read[1], self._beyond[part].to(table.dtype), out=out[part])
         return out
 
-    def corners(self) -> Tensor:
-        """The index of the lowest of each point's neighbours, ``[point]``."""
-        return self._index(0.0, 2)
-
     def nearest(self) -> Tensor:
         """The index of the node that is nearest to each point, ``[point]``."""
-        return self._index(0.5, 1)
-
-    def _index(self, ahead: float, beyond: int) -> Tensor:
-        """The flat index ``[point]`` of the node just below each place moved ``ahead``, at most ``size - beyond``."""
         out = torch.empty(len(self._places[0]), dtype=torch.int64, device=self._grid.device)
         for part in self._slabs():
             index = torch.zeros((), dtype=torch.int32, device=out.device)
-            for place, size, start in zip(self._places, self._sizes, self._first, strict=False):
-                node = (place[part] + (ahead - start)).clamp_(0, size - 1).to(torch.int32).clamp_(max=size - beyond)
+            for place, size, start in zip(self._places, self._sizes, self._first, strict=True):
+                node = (place[part] + (0.5 - start)).clamp_(0, size - 1).to(torch.int32)
                 index = node.add_(index, alpha=size)
             out[part] = index
         return out
+
+
+def _to_unit(places: Tensor, first: int, size: int, out: Tensor) -> None:
+    """Places to what ``grid_sample`` wants: -1 at the first node, 1 at the last; beyond them it keeps to the border."""
+    scale = 2 / (size - 1)
+    torch.add(places.new_tensor(-1 - first * scale), places, alpha=scale, out=out)
 
 
 def even_nodes(values: Tensor, step: float) -> tuple[Tensor, Tensor]:

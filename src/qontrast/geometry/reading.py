@@ -21,7 +21,7 @@ class Reading:
     """
 
     def __init__(
-        self, coordinates: Coordinates, shape: tuple[int, int, int], first: tuple[float, float, float] = (0.0, 0.0, 0.0)
+        self, coordinates: Coordinates, shape: tuple[int, int, int], first: tuple[int, int, int] = (0, 0, 0)
     ) -> None:
         self.shape = shape
         self.view = tuple(coordinates.shape[:3])
@@ -55,14 +55,3 @@ class Reading:
         batch, channels, *_ = block.shape
         images = self._surrounded(block).reshape(batch * channels, -1)
         return images.index_select(1, self._cells.nearest()).reshape(batch, channels, *self.view)
-
-    def touched(self) -> Tensor:
-        """Which voxels of the block the points read, booleans ``[x, y, z]``."""
-        corners = self._cells.corners()
-        mask = torch.zeros(self._sizes, dtype=torch.bool, device=corners.device)
-        mask.view(-1).index_fill_(0, corners, True)
-        for axis in range(3):
-            n = self._sizes[axis]
-            upper, lower = mask.narrow(axis, 1, n - 1), mask.narrow(axis, 0, n - 1).clone()
-            upper |= lower
-        return mask if self.inside else mask[1:-1, 1:-1, 1:-1]

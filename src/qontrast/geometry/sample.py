@@ -3,6 +3,7 @@
 import math
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
@@ -25,6 +26,27 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
 
     x, y, z = (clip(float(a), float(b), n) for (a, b), n in zip(edges, shape, strict=True))
     return x, y, z
+
+
+def within_reach(coordinates: Coordinates, axes: Float[Tensor, "3 3"], box: Box) -> Bool[Tensor, "x y z"]:
+    """Which voxels of a box linear interpolation may read: those in the smallest parallelepiped around the points.
+
+    Args:
+        coordinates: the points, ``[u, v, w, 3]``.
+        axes: the parallelepiped's normals, a row each: along a crop's own axes little more is in it than is read.
+        box: of the coordinates' grid.
+    """
+    offsets = axes @ coordinates.movedim(-1, 0).flatten(1)
+    margin = axes.abs().sum(dim=1) * (1 + 1e-3)  # a point reads voxels less than one step away along each axis
+    least, most = offsets.amin(dim=1) - margin, offsets.amax(dim=1) + margin
+    x, y, z = (torch.arange(a, b, dtype=axes.dtype, device=axes.device) for a, b in box)
+    low, high = axes.new_full((len(x), len(y)), -math.inf), axes.new_full((len(x), len(y)), math.inf)
+    for (a, b, c), first, last in zip(axes.tolist(), least, most, strict=True):
+        # Along a row of voxels two opposite faces are crossed where the offset is the first and where it is the last.
+        start, step = (a * x)[:, None] + b * y, math.copysign(max(abs(c), 1e-9), c)
+        one, two = (first - start) / step, (last - start) / step
+        low, high = torch.maximum(low, torch.minimum(one, two)), torch.minimum(high, torch.maximum(one, two))
+    return (z >= low[:, :, None]).logical_and_(z <= high[:, :, None])
 
 
 def reading(box: Box, coordinates: Coordinates) -> Reading:

@@ -91,6 +91,7 @@ class SpoiledGradientEcho(Sequence):
     flip_angle: Parameter
 
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
+    decays_by_r2star: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)

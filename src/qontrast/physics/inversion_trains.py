@@ -46,6 +46,7 @@ class MPRAGE(Sequence):
     field_strength: float = 3.0
     name: ClassVar[str] = "mprage"
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
+    decays_by_r2star: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time, echo_spacing=self.echo_spacing)

@@ -28,6 +28,8 @@ class Sequence(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     """The tissue maps without which there is no signal."""
+    decays_by_r2star: ClassVar[bool] = False
+    """Whether R2* acts on the signal as a factor exp(-TE R2*) and in no other way."""
     components: ClassVar[int] = 1
     """How many signed images the scanner acquires before they become one."""
     field_strength: float
@@ -64,10 +66,13 @@ class Sequence(ABC):
         """The protocol in BIDS terms (seconds, degrees, tesla), for one subject."""
 
 
+Change = Callable[[TissueMaps], TissueMaps]
 Kernel = Callable[[Sequence, TissueMaps, list[Tensor]], Tensor]
 
 
-def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -> AnyVolume:
+def acquire(
+    sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None, change: Change | None = None
+) -> AnyVolume:
     """``sequence.signal(tissue)``, computed in slabs along the first spatial axis so that temporaries fit the cache.
 
     Without gradients; the values are those of ``signal`` itself.
@@ -77,6 +82,7 @@ def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -
         tissue: the maps, ``[batch, 1, x, y, z]``.
         out: where to put the signal, ``[batch, components, x, y, z]``: memory that is used again needs no new pages,
             which cost more than the arithmetic.
+        change: what to do to each slab of tissue first, such as bringing it to another field.
     """
     tissue.require(sequence.needs, sequence.name)
     batch, _, nx, ny, nz = tissue.shape
@@ -84,7 +90,7 @@ def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -
     with torch.no_grad():
         for start in range(0, nx, step):
             slab = tissue.apply(lambda m, s=start: m[:, :, s : s + step])  # type: ignore[misc]
-            signal = sequence.signal(slab)
+            signal = sequence.signal(slab if change is None else change(slab))
             if out is None:
                 out = signal.new_empty((batch, sequence.components, nx, ny, nz))
             out[:, :, start : start + step] = signal
