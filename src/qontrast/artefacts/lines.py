@@ -9,6 +9,7 @@ So k-space belongs to the crop continued by its mirror image: ``2 * count`` samp
 """
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -37,11 +38,12 @@ def mirrored(transfer: Tensor) -> Tensor:
     Complex unless the transfer is real and even.
     """
     count = len(transfer) // 2
+    if not transfer.is_complex() and torch.equal(transfer[1:], transfer[1:].flip(0)):
+        waves = cosines(count)
+        return waves.T @ (transfer[:count, None] * waves)
     eye = torch.eye(count, dtype=torch.float64)
     spectrum = torch.fft.fft(torch.cat((eye, eye.flip(0))), dim=0)
-    matrix = torch.fft.ifft(transfer[:, None] * spectrum, dim=0)[:count]
-    even = not transfer.is_complex() and torch.equal(transfer[1:], transfer[1:].flip(0))
-    return matrix.real.contiguous() if even else matrix
+    return torch.fft.ifft(transfer[:, None] * spectrum, dim=0)[:count]
 
 
 def along(image: AnyVolume, matrix: Tensor, axis: int) -> Resampled:
@@ -62,6 +64,7 @@ def along(image: AnyVolume, matrix: Tensor, axis: int) -> Resampled:
     return (matrix @ flat).reshape(*shape[: axis + 2], len(matrix), *shape[axis + 3 :])
 
 
+@cache
 def cosines(count: int) -> Tensor:
     """The orthonormal waves ``[line, voxel]`` of ``count`` mirrored voxels: line 0, then each with its negative."""
     place = torch.arange(count, dtype=torch.float64)

@@ -84,20 +84,25 @@ class ComplexNoise:
             colour: white noise to that of the acquired voxels on the image's grid (see ``Encoding.noise``).
             reconstruct: what the scanner does before it combines the coils (partial Fourier).
         """
-        sigma, image = self._received(Planes.of(signal), colour, reconstruct)
-        if self.coils > 1:
-            power, others = image.power(), self._others(image, sigma, colour)
-            gain = ((power + others) / power).sqrt_()
-            # Where the image is exactly 0 it has no phase that the other channels' power could be given.
-            alone = torch.where(power > 0, 0.0, others.sqrt_())
-            image = image.each(lambda part: torch.where(power > 0, part * gain, 0.0))
-            image = Planes(image.real + alone, image.imaginary)
-        return image.joined()
+        return self.apart(Planes.of(signal), colour, reconstruct).joined()
+
+    def apart(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Planes:
+        """The same for the planes of an image."""
+        sigma, noisy = self._received(image, colour, reconstruct)
+        if self.coils == 1:
+            return noisy
+        power, others = noisy.power(), self._others(image, sigma, colour)
+        gain = ((power + others) / power).sqrt_()
+        # Where the image is exactly 0 it has no phase that the other channels' power could be given.
+        alone = torch.where(power > 0, 0.0, others.sqrt_())
+        noisy = noisy.each(lambda part: torch.where(power > 0, part * gain, 0.0))
+        return Planes(noisy.real + alone, noisy.imaginary)
 
     def magnitude(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Volume:
         """The magnitude of the noisy image alone; arguments as above."""
         sigma, noisy = self._received(image, colour, reconstruct)
-        power = noisy.power()
+        assert noisy.imaginary is not None
+        power = noisy.real.square_().addcmul_(noisy.imaginary, noisy.imaginary)
         if self.coils > 1:
             power += self._others(image, sigma, colour)
         return power.sqrt_()

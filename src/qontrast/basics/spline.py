@@ -1,6 +1,7 @@
 """Coarse grids read off anywhere: by a uniform cubic B-spline (smooth random fields), or linearly."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -50,6 +51,7 @@ def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor
     return start + slope * place
 
 
+@cache
 def basis(samples: int, controls: int) -> Tensor:
     """Weights ``[samples, controls]`` of a uniform cubic B-spline; each row sums to 1."""
     position = 1.0 + (controls - 3.0) / samples * (torch.arange(samples, dtype=torch.float64) + 0.5)

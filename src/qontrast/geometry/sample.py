@@ -38,7 +38,8 @@ def within_reach(coordinates: Coordinates, axes: Float[Tensor, "3 3"], box: Box)
     """
     offsets = axes @ coordinates.movedim(-1, 0).flatten(1)
     margin = axes.abs().sum(dim=1) * (1 + 1e-3)  # a point reads voxels less than one step away along each axis
-    least, most = offsets.amin(dim=1) - margin, offsets.amax(dim=1) + margin
+    edges = [torch.aminmax(row) for row in offsets]
+    least, most = torch.stack([e.min for e in edges]) - margin, torch.stack([e.max for e in edges]) + margin
     x, y, z = (torch.arange(a, b, dtype=axes.dtype, device=axes.device) for a, b in box)
     low, high = axes.new_full((len(x), len(y)), -math.inf), axes.new_full((len(x), len(y)), math.inf)
     for (a, b, c), first, last in zip(axes.tolist(), least, most, strict=True):

@@ -61,6 +61,10 @@ class Sequence(ABC):
         """The image ``[batch, 1, x, y, z]`` that the scanner stores: the magnitude unless a sequence says otherwise."""
         return signal.abs()
 
+    def image_of(self, real: AnyVolume, imaginary: AnyVolume) -> Volume:
+        """The same of a complex signal's two parts."""
+        return self.image(torch.complex(real, imaginary))
+
     @abstractmethod
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms (seconds, degrees, tesla), for one subject."""

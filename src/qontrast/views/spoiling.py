@@ -101,7 +101,9 @@ def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0
     reconstruct = unchanged if spoiling.partial_fourier is None else spoiling.partial_fourier.apart
     if sequence is None or sequence.is_magnitude:
         return spoiling.noise.magnitude(image, spoiling.encoding.noise, reconstruct)
-    return sequence.image(spoiling.noise(image.joined(), spoiling.encoding.noise, reconstruct))
+    noisy = spoiling.noise.apart(image, spoiling.encoding.noise, reconstruct)
+    assert noisy.imaginary is not None
+    return sequence.image_of(noisy.real, noisy.imaginary)
 
 
 @dataclass(frozen=True)
