@@ -24,9 +24,18 @@ class Encoding:
     parts: tuple[Resolution | SliceStack, ...] = ()
 
     def __call__(self, signal: AnyVolume) -> AnyVolume:
+        # Of slices there are fewer than voxels: what happens along other axes happens to them.
+        stacks = [part for part in self.parts if isinstance(part, SliceStack)]
+        counts = [signal.shape[stack.axis + 2] for stack in stacks]
+        encoded = signal
+        for stack, count in zip(stacks, counts, strict=True):
+            encoded = along(encoded, stack.averaging(count), stack.axis)
         for part in self.parts:
-            signal = part(signal)
-        return signal
+            if isinstance(part, Resolution):
+                encoded = part(encoded)
+        for stack, count in zip(stacks, counts, strict=True):
+            encoded = along(encoded, stack.interpolation(count), stack.axis)
+        return encoded
 
     def noise(self, white: White, shape: Sequence[int]) -> Volume:
         """Noise after acquisition at these voxels: still of standard deviation 1 in each of them.

@@ -155,16 +155,13 @@ class PartialFourier:
         slow = image.along(mirrored(hann), self.axis)
         found = image.along(mirrored(weights + 0j), self.axis)
         assert found.imaginary is not None
-        power = slow.power()
-        # Where there is nothing there is no phase either: it is taken to be 0.
-        real = slow.real.masked_fill_(power == 0, 1.0)
-        power.masked_fill_(power == 0, 1.0)
+        if slow.imaginary is None:  # the phase is 0 or pi
+            return Planes(found.real, torch.zeros_like(found.real))
         # A line and its missing mirror image add up to twice the real part, once the phase is taken away.
-        size = found.real.mul_(real)
-        if slow.imaginary is None:
-            return Planes(size.mul_(real).div_(power), torch.zeros_like(size))
-        size = size.addcmul_(found.imaginary, slow.imaginary).div_(power)
-        return Planes(real.mul_(size), slow.imaginary.mul_(size))
+        size = found.real.mul_(slow.real).addcmul_(found.imaginary, slow.imaginary)
+        power = slow.power()
+        size.div_(power.clamp_(min=torch.finfo(power.dtype).tiny))  # where there is no phase there is no signal either
+        return Planes(slow.real.mul_(size), slow.imaginary.mul_(size))
 
     def describe(self) -> str:
         """For a caption."""

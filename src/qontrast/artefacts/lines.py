@@ -47,9 +47,9 @@ def mirrored(transfer: Tensor) -> Tensor:
 
 
 def along(image: AnyVolume, matrix: Tensor, axis: int) -> Resampled:
-    """Multiply every line of ``image`` ``[batch, component, x, y, z]`` along ``axis`` (0 to 2) by a matrix of any height.
+    """Multiply every line of ``image`` ``[batch, component, x, y, z]`` along ``axis`` (0 to 2) by a matrix.
 
-    In the image's precision; complex if either is.
+    It may make lines longer or shorter. In the image's precision; complex if either is.
     """
     precision = image.dtype.to_real()
     if matrix.is_complex() and not image.is_complex():  # two real products cost less than a complex one

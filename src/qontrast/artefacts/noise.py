@@ -74,9 +74,7 @@ class ComplexNoise:
         total = (magnitude * inside).sum(dim=(1, 2, 3, 4), keepdim=True)
         return total / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1) / self.snr
 
-    def __call__(
-        self, signal: AnyVolume, colour: Colour = uncoloured, reconstruct: Step = unchanged
-    ) -> ComplexVolume:
+    def __call__(self, signal: AnyVolume, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> ComplexVolume:
         """The noisy image; its magnitude is that of the combined coils, its phase that of the image.
 
         Args:

@@ -15,7 +15,7 @@ SLAB = 1 << 16  # draws at a time: indices then stay in the second-level cache
 def white_noise(shape: Sequence[int], seed: int) -> Tensor:
     """Independent draws of mean 0 and standard deviation 1, in single precision.
 
-    Each is one of 65,536 equally likely values, the means of so many equally likely slices of a normal distribution:
+    Each is one of 65,536 equally likely values, the means of so many equal slices of a normal distribution:
     its distribution function is off by at most 1 / 131,072, and what should lie beyond 4.2 deviations, one draw in
     37,000, lies there. Bits are those of NumPy's SFC64, so that a seed gives the same draws everywhere.
 

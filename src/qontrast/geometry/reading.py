@@ -5,7 +5,6 @@ point at a time; see :mod:`qontrast.geometry.cells` for what is done here. On a 
 """
 
 import torch
-from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
 from qontrast.geometry.cells import Cells

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -47,7 +48,14 @@ def within_reach(coordinates: Coordinates, axes: Float[Tensor, "3 3"], box: Box)
         start, step = (a * x)[:, None] + b * y, math.copysign(max(abs(c), 1e-9), c)
         one, two = (first - start) / step, (last - start) / step
         low, high = torch.maximum(low, torch.minimum(one, two)), torch.minimum(high, torch.maximum(one, two))
-    return (z >= low[:, :, None]).logical_and_(z <= high[:, :, None])
+    # NumPy compares small integers five times as fast as PyTorch compares floats.
+    start, count = box[2][0], len(z)
+    begin, end = (
+        bound.nan_to_num(0.0).clamp(-1, count).to(torch.int16).cpu().numpy()[:, :, None]
+        for bound in ((low - start).ceil(), (high - start).floor())
+    )
+    steps = np.arange(count, dtype=np.int16)
+    return torch.from_numpy((steps >= begin) & (steps <= end)).to(axes.device)
 
 
 def reading(box: Box, coordinates: Coordinates) -> Reading:

@@ -41,16 +41,16 @@ class Warp:
         Returns:
             ``[x, y, z, 3]`` with each axis ``oversampling`` times as long as the view's.
         """
-        shape = tuple(n * oversampling for n in self.shape)
+        x, y, z = (n * oversampling for n in self.shape)
         to_voxels = (self.matrix / self.subject_spacing[:, None]).double()
         control = torch.einsum("ij,jabc->iabc", to_voxels, self.displacement.double())
         # A cubic B-spline can be a straight line: so the affine part costs nothing.
-        for axis, (n, controls) in enumerate(zip(shape, control.shape[1:], strict=True)):
+        for axis, (n, controls) in enumerate(zip((x, y, z), control.shape[1:], strict=True)):
             step = self.spacing / oversampling
             line = linear_control((step, -0.5 * (n - 1) * step), controls, n)
             control += to_voxels[:, axis].reshape(3, 1, 1, 1) * line.reshape([-1 if a == axis else 1 for a in range(3)])
         control += self.centre.double().reshape(3, 1, 1, 1)
-        return upsample_spline(control.float(), shape).movedim(0, -1)
+        return upsample_spline(control.float(), (x, y, z)).movedim(0, -1)
 
     def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:
         """The view's voxel coordinates of points of the subject: what :meth:`coordinates` would lead there.

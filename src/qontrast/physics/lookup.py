@@ -1,8 +1,8 @@
 """One protocol's signal as a table over R1, R2 and the transmit field: for the many voxels of measured maps.
 
 A spin echo's signal per PD depends on those three alone, a gradient echo's on R1, the transmit field and, by a mere
-factor, on R2*. A table of it is made in a few milliseconds and read faster than the equations are computed. It errs by less than 0.3 % of PD, even where the transmit field is 60 % off; a test
-holds that.
+factor, on R2*. A table of it is made in a few milliseconds and read faster than the equations are computed. It errs by
+less than 0.3 % of PD, even where the transmit field is 60 % off; a test holds that.
 """
 
 from dataclasses import replace

@@ -90,8 +90,9 @@ def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0
     Without a sequence the signal is an image already, and its magnitude is taken again after what is added.
     """
     image = Planes.of(signal)
-    if spoiling.dropout is not None:
-        image = image.each(lambda part: spoiling.dropout(part, b0))
+    dropout = spoiling.dropout
+    if dropout is not None:
+        image = image.each(lambda part: dropout(part, b0))
     shadings = [part for part in (spoiling.bias, spoiling.coils) if part is not None]
     image = image.each(lambda part: shaded(part, *shadings))
     for part in (spoiling.motion, spoiling.phase):

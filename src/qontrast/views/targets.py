@@ -50,9 +50,10 @@ def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, slot: int) -> 
     """Everything that is wanted of a pair.
 
     Returns:
-        ``clean_a`` and ``clean_b`` (``[1, x, y, z]``), ``points_a`` and ``points_b`` (matched voxel coordinates, ``[point, 3]``), ``tissue`` (see :func:`tissue_at`,
-        ``[point, map]``) with ``tissue_known`` (1 or 0, ``[map]``), ``protocol_a`` and ``protocol_b`` (see
-        :func:`protocol_code`) with ``protocol_known`` (``[1]``), ``hidden_a`` and ``hidden_b`` (booleans, one a block).
+        ``clean_a`` and ``clean_b`` (``[1, x, y, z]``), ``points_a`` and ``points_b`` (matched voxel coordinates,
+        ``[point, 3]``), ``tissue`` (see :func:`tissue_at`, ``[point, map]``) with ``tissue_known`` (1 or 0, ``[map]``),
+        ``protocol_a`` and ``protocol_b`` (see :func:`protocol_code`) with ``protocol_known`` (``[1]``), ``hidden_a``
+        and ``hidden_b`` (booleans, one a block).
     """
     found: dict[str, Tensor] = {}
     if wanted.clean:
