@@ -45,7 +45,7 @@ def upsample_spline(control: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 
 def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor:
-    """Control values ``[k]`` of a spline that is a straight line: ``line`` is its slope a sample, and its first value."""
+    """Control values ``[k]`` of a spline that is a straight line: ``line`` is its slope a sample and its first value."""
     slope, start = line
     place = (torch.arange(controls, dtype=torch.float64) - 1) * samples / (controls - 3) - 0.5
     return start + slope * place
