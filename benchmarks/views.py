@@ -9,8 +9,7 @@ in each round, so that a machine whose speed drifts is the same to all.
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
 operation with fewer artefacts: see ``peers.py``. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
-view's points, and copying what a pair has to move in any case: the maps of its box in, two views and their clean
-versions out.
+view's points, and copying what a pair has to move in any case: the maps of its box in, two views out.
 """
 
 import argparse
@@ -123,7 +122,7 @@ def floors(crop: int, spacing: float) -> dict[str, Work]:
     warp = draw_warp(WarpRanges(), centre, (crop,) * 3, spacing, (1.0,) * 3, torch.Generator().manual_seed(0))
     grid = (2 * warp.coordinates(round(spacing)) / (edge - 1) - 1).flip(-1)[None].contiguous()
     block = torch.rand(1, 2, edge, edge, edge)
-    moved = torch.rand(5 * edge**3 + 4 * crop**3)
+    moved = torch.rand(5 * edge**3 + 2 * crop**3)
     kept = torch.empty_like(moved)
     sample = torch.nn.functional.grid_sample
     return {

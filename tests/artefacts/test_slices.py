@@ -87,13 +87,16 @@ def test_senseless_slices_are_refused(thickness, gap, flank):
         SliceStack(0, thickness, gap, 1.0, flank=flank)
 
 
+def drawn(shape):
+    return torch.randn(shape, generator=derive(2))
+
+
 @pytest.mark.parametrize(
     "part", [Resolution(0, 2.5, 1.0), Resolution(0, 3.0, 1.0, 0.5), SliceStack(0, 4.0, 1.0, 1.0, 0.1)]
 )
 def test_noise_has_the_deviation_of_the_acquired_voxels(part):
     encoding = Encoding((part,))
-    white = torch.randn((1, 1, 60, 40, 40), generator=derive(2))
-    coloured = encoding.noise(white)
+    coloured = encoding.noise(drawn, (1, 1, 60, 40, 40))
     if isinstance(part, SliceStack):  # between the slices interpolation averages two of them
         index = [round(float(c) - 0.5) for c in part.centres(60)]
         coloured = coloured[:, :, index]
@@ -101,6 +104,6 @@ def test_noise_has_the_deviation_of_the_acquired_voxels(part):
 
 
 def test_noise_has_no_power_where_nothing_was_acquired():
-    coloured = Encoding((Resolution(1, 2.5, 1.0),)).noise(torch.randn((1, 1, 8, 96, 8), generator=derive(2)))
+    coloured = Encoding((Resolution(1, 2.5, 1.0),)).noise(drawn, (1, 1, 8, 96, 8))
     power = torch.fft.rfft(coloured * torch.hann_window(96)[:, None], dim=3).abs().square().mean(dim=(0, 1, 2, 4))
     assert float(power[24:].sum()) < 0.01 * float(power.sum())

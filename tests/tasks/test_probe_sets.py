@@ -93,7 +93,7 @@ def test_matched_places_show_the_same_tissue_and_others_do_not():
         for a, b in ((0, 1), (1, 2), (2, 0)):
             matched = torch.corrcoef(torch.stack((read(anatomy, a, a), read(anatomy, b, b))))[0, 1]
             mistaken = torch.corrcoef(torch.stack((read(anatomy, a, a), read(anatomy, b, a))))[0, 1]
-            assert matched > 0.85
+            assert matched > 0.8
             assert mistaken < matched - 0.1
 
 

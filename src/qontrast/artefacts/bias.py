@@ -7,10 +7,36 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume
-from qontrast.basics.spline import draw_spline, sample_along_axes, spline_spread, upsample_spline
+from qontrast.basics.spline import basis, draw_spline, linear_weights, spline_spread
 
 COARSE = 12
 """Points along each axis at which coil sensitivities are computed: they are smooth on this scale."""
+SLAB = 1 << 17  # voxels whose gain is made at a time: it then stays in the second-level cache
+Factors = tuple[Tensor, Tensor]
+"""Two matrices, ``[x, k]`` and ``[k, y z]``, whose product is a smooth field."""
+
+
+def shaded(image: AnyVolume, *shadings: "BiasField | CoilArray") -> AnyVolume:
+    """Multiply an image by all these gains at once: their logarithms, of mean 0, are added before one exponential."""
+    x, y, z = image.shape[-3:]
+    pairs = [shading.log_gain_on((x, y, z)) for shading in shadings]
+    left, right = torch.cat([p[0] for p in pairs], dim=1), torch.cat([p[1] for p in pairs])
+    left, right = (factor.to(image.device, image.dtype.to_real()) for factor in (left, right))
+    out = torch.empty_like(image, memory_format=torch.contiguous_format)
+    planes = max(1, SLAB // (y * z))
+    for start in range(0, x, planes):
+        part = slice(start, start + planes)
+        gain = (left[part] @ right).exp_().reshape(-1, y, z)
+        torch.mul(image[:, :, part], gain, out=out[:, :, part])
+    return out
+
+
+def _factors(values: Tensor, weights: list[Tensor]) -> Factors:
+    """The field that three matrices ``[n, k]`` make of values ``[k, k, k]`` has its mean taken off."""
+    x, y, z = (w.double() for w in weights)
+    middle = torch.einsum("abc,a,b,c->", values.double(), x.mean(dim=0), y.mean(dim=0), z.mean(dim=0))
+    flat = (y @ ((values.double() - middle) @ z.T)).flatten(1)  # weights sum to 1
+    return x, flat
 
 
 @dataclass(frozen=True)
@@ -23,14 +49,16 @@ class BiasField:
 
     log_gain: Tensor
 
+    def log_gain_on(self, shape: tuple[int, int, int]) -> Factors:
+        """See :func:`shaded`."""
+        return _factors(self.log_gain, [basis(n, k) for n, k in zip(shape, self.log_gain.shape, strict=True)])
+
     def field(self, shape: tuple[int, int, int]) -> Tensor:
         """The gain ``[x, y, z]``, its mean logarithm removed so that brightness as a whole stays."""
-        log_gain = upsample_spline(self.log_gain[None], shape)[0]
-        return torch.exp(log_gain - log_gain.mean())
+        return shaded(torch.ones(1, 1, *shape), self)[0, 0]
 
     def __call__(self, image: AnyVolume) -> AnyVolume:
-        x, y, z = image.shape[-3:]
-        return image * self.field((x, y, z)).to(image.device)
+        return shaded(image, self)
 
     def describe(self) -> str:
         """For a caption."""
@@ -61,25 +89,25 @@ class CoilArray:
     voxel: tuple[float, float, float]
     exponent: float = 1.0
 
-    def field(self, shape: tuple[int, int, int]) -> Tensor:
-        """The gain ``[x, y, z]``, its mean logarithm removed."""
-        coarse = tuple(min(n, COARSE) for n in shape)
+    def log_gain_on(self, shape: tuple[int, int, int]) -> Factors:
+        """See :func:`shaded`."""
+        coarse = [min(n, COARSE) for n in shape]
         axes = [
             ((torch.arange(m, dtype=torch.float32) + 0.5) / m - 0.5) * n * s
             for m, n, s in zip(coarse, shape, self.voxel, strict=True)
         ]
-        points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-        power = torch.zeros(coarse)
-        for position in self.positions:
-            power += (1 + (points - position).square().sum(dim=-1) / self.radius**2) ** -3
-        log_gain = 0.5 * self.exponent * power.log()
+        points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).unsqueeze(-2)
+        power = (1 + (points - self.positions).square().sum(dim=-1) / self.radius**2).pow_(-3).sum(dim=-1)
         places = [(torch.arange(n) + 0.5) * (m / n) - 0.5 for n, m in zip(shape, coarse, strict=True)]
-        fine = sample_along_axes(log_gain[None], places)[0]
-        return torch.exp(fine - fine.mean())
+        weights = [linear_weights(at, m) for at, m in zip(places, coarse, strict=True)]
+        return _factors(0.5 * self.exponent * power.log(), weights)
+
+    def field(self, shape: tuple[int, int, int]) -> Tensor:
+        """The gain ``[x, y, z]``, its mean logarithm removed."""
+        return shaded(torch.ones(1, 1, *shape), self)[0, 0]
 
     def __call__(self, image: AnyVolume) -> AnyVolume:
-        x, y, z = image.shape[-3:]
-        return image * self.field((x, y, z)).to(image.device, image.dtype.to_real())
+        return shaded(image, self)
 
     def describe(self) -> str:
         """For a caption."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored, up_to
+from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import AnyVolume, ComplexVolume
 from qontrast.basics.spline import draw_spline, spline_spread, upsample_spline
@@ -52,15 +53,19 @@ class Resolution:
         """Share of the grid's k-space lines that were acquired."""
         return self.voxel / self.acquired
 
-    def matrix(self, count: int) -> Tensor:
-        """The operation as a matrix ``[count, count]``."""
+    def transfer(self, count: int) -> Tensor:
+        """What is kept of each of the ``2 count`` lines (see :func:`line_numbers`)."""
         lines = line_numbers(count).abs()
         edge = self.kept * count
         transfer = up_to(lines, edge)
         if self.taper > 0:
             beyond = ((lines - (1 - self.taper) * edge) / (self.taper * edge)).clamp(0, 1)
             transfer = transfer * torch.cos(0.5 * math.pi * beyond) ** 2
-        return mirrored(transfer)
+        return transfer
+
+    def matrix(self, count: int) -> Tensor:
+        """The operation as a matrix ``[count, count]``."""
+        return mirrored(self.transfer(count))
 
     def __call__(self, signal: AnyVolume) -> AnyVolume:
         return along(signal, self.matrix(signal.shape[self.axis + 2]), self.axis)
@@ -82,9 +87,17 @@ class BackgroundPhase:
     control: Tensor
 
     def __call__(self, signal: AnyVolume) -> ComplexVolume:
-        x, y, z = signal.shape[-3:]
-        phase = upsample_spline(self.control[None], (x, y, z))[0].to(signal.device, signal.dtype.to_real())
-        return signal * torch.polar(torch.ones_like(phase), phase)
+        return self.apart(Planes.of(signal)).joined()
+
+    def apart(self, image: Planes) -> Planes:
+        """The same for the planes of an image."""
+        x, y, z = image.real.shape[-3:]
+        phase = upsample_spline(self.control[None], (x, y, z))[0].to(image.real)
+        cosine, sine = torch.cos(phase), torch.sin(phase)
+        if image.imaginary is None:
+            return Planes(image.real * cosine, image.real * sine)
+        real = (image.real * cosine).addcmul_(image.imaginary, sine, value=-1)
+        return Planes(real, (image.real * sine).addcmul_(image.imaginary, cosine))
 
     def describe(self) -> str:
         """For a caption."""
@@ -124,11 +137,14 @@ class PartialFourier:
         return up_to(lines, (2 * self.fraction - 1) * self.kept * count) * up_to(-lines, self.kept * count)
 
     def __call__(self, signal: AnyVolume) -> ComplexVolume:
-        signal = signal + 0j
-        count = signal.shape[self.axis + 2]
+        return self.apart(Planes.of(signal)).joined()
+
+    def apart(self, image: Planes) -> Planes:
+        """The same for the planes of an image."""
+        count = image.real.shape[self.axis + 2]
         acquired, lines = self.acquired(count), line_numbers(count)
         if self.treatment == "zero-filled":
-            return along(signal, mirrored(acquired + 0j), self.axis)
+            return image.along(mirrored(acquired + 0j), self.axis)
         centre = (2 * self.fraction - 1) * self.kept * count
         if self.treatment == "conjugate":
             doubled = (2 - up_to(-lines, centre)) * up_to(-lines, self.kept * count)
@@ -136,10 +152,16 @@ class PartialFourier:
         else:
             weights = (1 - (lines / max(centre, 0.5)).clamp(-1, 1)) * up_to(lines.abs(), self.kept * count)
         hann = torch.cos(0.5 * math.pi * (lines / max(centre, 1.0)).clamp(-1, 1)) ** 2
-        phase = torch.sgn(along(signal, mirrored(hann), self.axis))
-        phase = torch.where(phase.abs() > 0.5, phase, 1.0)
-        # A line and its missing mirror image add up to twice the real part.
-        return (along(signal, mirrored(weights + 0j), self.axis) * phase.conj()).real * phase
+        slow = image.along(mirrored(hann), self.axis)
+        found = image.along(mirrored(weights + 0j), self.axis)
+        assert found.imaginary is not None
+        if slow.imaginary is None:  # the phase is 0 or pi
+            return Planes(found.real, torch.zeros_like(found.real))
+        # A line and its missing mirror image add up to twice the real part, once the phase is taken away.
+        size = found.real.mul_(slow.real).addcmul_(found.imaginary, slow.imaginary)
+        power = slow.power()
+        size.div_(power.clamp_(min=torch.finfo(power.dtype).tiny))  # where there is no phase there is no signal either
+        return Planes(slow.real.mul_(size), slow.imaginary.mul_(size))
 
     def describe(self) -> str:
         """For a caption."""

@@ -8,10 +8,13 @@ A crop is a window of a larger field of view: a plain Fourier transform would jo
 So k-space belongs to the crop continued by its mirror image: ``2 * count`` samples, lines ``-count`` to ``count - 1``.
 """
 
+import math
+from functools import cache
+
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import AnyVolume
+from qontrast.basics.shapes import AnyVolume, Resampled
 
 AXES = ("right", "anterior", "superior")
 
@@ -35,29 +38,36 @@ def mirrored(transfer: Tensor) -> Tensor:
     Complex unless the transfer is real and even.
     """
     count = len(transfer) // 2
+    if not transfer.is_complex() and torch.equal(transfer[1:], transfer[1:].flip(0)):
+        waves = cosines(count)
+        return waves.T @ (transfer[:count, None] * waves)
     eye = torch.eye(count, dtype=torch.float64)
     spectrum = torch.fft.fft(torch.cat((eye, eye.flip(0))), dim=0)
-    matrix = torch.fft.ifft(transfer[:, None] * spectrum, dim=0)[:count]
-    even = not transfer.is_complex() and torch.equal(transfer[1:], transfer[1:].flip(0))
-    return matrix.real.contiguous() if even else matrix
+    return torch.fft.ifft(transfer[:, None] * spectrum, dim=0)[:count]
 
 
-def along(image: AnyVolume, matrix: Tensor, axis: int) -> AnyVolume:
+def along(image: AnyVolume, matrix: Tensor, axis: int) -> Resampled:
     """Multiply every line of ``image`` ``[batch, component, x, y, z]`` along ``axis`` (0 to 2) by a matrix.
 
-    In the image's precision; complex if either is.
+    It may make lines longer or shorter. In the image's precision; complex if either is.
     """
     precision = image.dtype.to_real()
     if matrix.is_complex() and not image.is_complex():  # two real products cost less than a complex one
         return torch.complex(along(image, matrix.real, axis), along(image, matrix.imag, axis))
-    if image.is_complex() and not matrix.is_complex() and axis < 2:  # real and imaginary parts are but more columns
-        parts = torch.view_as_real(image.resolve_conj().contiguous()).flatten(-2)
-        moved = along(parts, matrix, axis)
-        return torch.view_as_complex(moved.unflatten(-1, (-1, 2)))
-    wanted = precision.to_complex() if matrix.is_complex() or image.is_complex() else precision
-    matrix, image = matrix.to(device=image.device, dtype=wanted), image.to(wanted)
+    if image.is_complex() and not matrix.is_complex():
+        return torch.complex(along(image.real, matrix, axis), along(image.imag, matrix, axis))
+    matrix = matrix.to(device=image.device, dtype=precision.to_complex() if matrix.is_complex() else precision)
     if axis == 2:
         return image @ matrix.mT
     shape = image.shape
     flat = image.flatten(3) if axis == 0 else image
     return (matrix @ flat).reshape(*shape[: axis + 2], len(matrix), *shape[axis + 3 :])
+
+
+@cache
+def cosines(count: int) -> Tensor:
+    """The orthonormal waves ``[line, voxel]`` of ``count`` mirrored voxels: line 0, then each with its negative."""
+    place = torch.arange(count, dtype=torch.float64)
+    waves = torch.cos(math.pi / count * place[:, None] * (place + 0.5)) * math.sqrt(2 / count)
+    waves[0] /= math.sqrt(2)
+    return waves

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored
+from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, normal, uniform
 from qontrast.basics.shapes import AnyVolume
@@ -95,18 +96,23 @@ class RigidMotion:
         return (0.5 + 0.5 * lines / (self.kept * count)).clamp(0, 1)
 
     def __call__(self, signal: AnyVolume) -> AnyVolume:
-        count = signal.shape[self.axis + 2]
+        return self.apart(Planes.of(signal)).joined()
+
+    def apart(self, image: Planes) -> Planes:
+        """The same for the planes of an image."""
+        count = image.real.shape[self.axis + 2]
         which = torch.bucketize(self.when(count), torch.tensor(self.starts, dtype=torch.float64), right=True) - 1
         reference = self.poses[int(which[0])]
-        out = signal
+        signal = image.joined()
+        out = image
         for number, pose in enumerate(self.poses):
             relative = pose.relative_to(reference)
             lines = (which == number).to(torch.float64)
             if relative == Pose() or not bool(lines.any()):
                 continue
             # Only what differs is exchanged: a still head is left exactly as it is.
-            change = relative(signal, self.voxel) - signal
-            out = out + along(change, mirrored(lines + 0j), self.axis)
+            change = Planes.of(relative(signal, self.voxel) - signal)
+            out = out.plus(change.along(mirrored(lines + 0j), self.axis))
         return out
 
     def extent(self) -> tuple[float, float]:
@@ -139,11 +145,11 @@ def turned(
         torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 - s / v
         for n, s, v in zip(image.shape[-3:], shift, voxel, strict=True)
     )
-    planes = []
-    for row, n in zip(to_voxels, image.shape[-3:], strict=True):
-        plane = (row[0] * x + (n - 1) / 2)[:, None, None] + (row[1] * y)[:, None] + row[2] * z
-        planes.append(plane.clamp_(0, n - 1))
-    return Reading(torch.stack(planes).movedim(0, -1), (len(x), len(y), len(z)))(image)
+    planes = torch.empty(3, len(x), len(y), len(z), device=image.device)
+    for plane, row, n in zip(planes, to_voxels, image.shape[-3:], strict=True):
+        torch.add(((row[0] * x + (n - 1) / 2)[:, None] + row[1] * y)[:, :, None], row[2] * z, out=plane)
+        plane.clamp_(0, n - 1)
+    return Reading(planes.movedim(0, -1), (len(x), len(y), len(z)))(image)
 
 
 def draw_motion(

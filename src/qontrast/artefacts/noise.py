@@ -1,25 +1,32 @@
 """Thermal noise: Gaussian in every coil's real and imaginary channel, so that magnitudes are Rician or chi."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from qontrast.artefacts.encoding import White
+from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
-from qontrast.basics.randomness import derive, derive_seed
-from qontrast.basics.shapes import AnyVolume, ComplexVolume
+from qontrast.basics.randomness import derive_seed
+from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
+from qontrast.basics.white_noise import white_noise
 
-Step = Callable[[AnyVolume], AnyVolume]
+Step = Callable[[Planes], Planes]
+Colour = Callable[[White, Sequence[int]], Volume]
+MANY = 1 << 18  # voxels
 
 
-def unchanged(image: AnyVolume) -> AnyVolume:
+def unchanged(image: Planes) -> Planes:
     """The image itself."""
     return image
 
 
-MANY = 1 << 18  # voxels
+def uncoloured(white: White, shape: Sequence[int]) -> Volume:
+    """White noise itself."""
+    return white(shape)
 
 
 @dataclass(frozen=True)
@@ -58,55 +65,69 @@ class ComplexNoise:
 
     def sigma(self, signal: AnyVolume) -> Tensor:
         """The noise's standard deviation for each image of the batch, ``[batch, 1, 1, 1, 1]``."""
+        return self._sigma(Planes.of(signal))
+
+    def _sigma(self, image: Planes) -> Tensor:
         if self.level is not None:
-            shape, kind = (signal.shape[0], 1, 1, 1, 1), signal.dtype.to_real()
-            return torch.full(shape, self.level / self.snr, dtype=kind, device=signal.device)
-        if signal.shape[2:].numel() > MANY:
-            signal = signal[..., ::2, ::2, ::2]  # every eighth voxel of so many gives the mean within a thousandth
-        magnitude = signal.abs()
+            return image.real.new_full((len(image.real), 1, 1, 1, 1), self.level / self.snr)
+        if image.real.shape[2:].numel() > MANY:
+            # Every eighth voxel of so many gives the mean within a thousandth.
+            image = image.each(lambda part: part[..., ::2, ::2, ::2].contiguous())
+        magnitude = image.magnitude()
         if magnitude.shape[1] > 1:
             magnitude = magnitude.amax(dim=1, keepdim=True)
         top = magnitude.amax(dim=(2, 3, 4), keepdim=True)
-        inside = magnitude > 0.05 * top
+        inside = (magnitude > 0.05 * top).to(magnitude)
         total = (magnitude * inside).sum(dim=(1, 2, 3, 4), keepdim=True)
         return total / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1) / self.snr
 
-    def __call__(self, signal: AnyVolume, colour: Step = unchanged, reconstruct: Step = unchanged) -> ComplexVolume:
+    def __call__(self, signal: AnyVolume, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> ComplexVolume:
         """The noisy image; its magnitude is that of the combined coils, its phase that of the image.
 
         Args:
             signal: what the coils received, ``[batch, component, x, y, z]``; each component has noise of its own.
-            colour: from white noise to that of the acquired voxels on the image's grid (see ``Encoding.noise``).
+            colour: white noise to that of the acquired voxels on the image's grid (see ``Encoding.noise``).
             reconstruct: what the scanner does before it combines the coils (partial Fourier).
         """
-        sigma = self.sigma(signal)
-        noise = sigma * colour(self._white(signal, "noise"))
-        imaginary = sigma * colour(self._white(signal, "imaginary"))
-        image = reconstruct(signal + torch.complex(noise, imaginary))
-        if self.coils == 1:
-            return image
-        others = self._others(signal, sigma, colour)
-        power = image.real**2 + image.imag**2
-        return torch.where(power > 0, image * ((power + others) / power).sqrt(), others.sqrt() + 0j)
+        return self.apart(Planes.of(signal), colour, reconstruct).joined()
 
-    def magnitude(self, signal: AnyVolume, colour: Step = unchanged) -> AnyVolume:
-        """The magnitude of the noisy image of a real signal, without a complex number: a third of the time."""
-        sigma = self.sigma(signal)
-        power = (sigma * colour(self._white(signal, "noise"))).add_(signal).square_()
-        imaginary = sigma * colour(self._white(signal, "imaginary"))
-        power.addcmul_(imaginary, imaginary)
+    def apart(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Planes:
+        """The same for the planes of an image."""
+        sigma, noisy = self._received(image, colour, reconstruct)
+        if self.coils == 1:
+            return noisy
+        power, others = noisy.power(), self._others(image, sigma, colour)
+        gain = ((power + others) / power).sqrt_()
+        # Where the image is exactly 0 it has no phase that the other channels' power could be given.
+        alone = torch.where(power > 0, 0.0, others.sqrt_())
+        noisy = noisy.each(lambda part: torch.where(power > 0, part * gain, 0.0))
+        return Planes(noisy.real + alone, noisy.imaginary)
+
+    def magnitude(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Volume:
+        """The magnitude of the noisy image alone; arguments as above."""
+        sigma, noisy = self._received(image, colour, reconstruct)
+        assert noisy.imaginary is not None
+        power = noisy.real.square_().addcmul_(noisy.imaginary, noisy.imaginary)
         if self.coils > 1:
-            power += self._others(signal, sigma, colour)
+            power += self._others(image, sigma, colour)
         return power.sqrt_()
 
-    def _others(self, signal: AnyVolume, sigma: Tensor, colour: Step) -> Tensor:
-        """The power of the channels that hold noise alone."""
-        return sigma**2 * _chi_squared(2 * self.coils - 2, colour(self._white(signal, "coils")))
+    def _received(self, image: Planes, colour: Colour, reconstruct: Step) -> tuple[Tensor, Planes]:
+        sigma = self._sigma(image)
+        real = self._noise(image, "noise", colour).mul_(sigma).add_(image.real)
+        imaginary = self._noise(image, "imaginary", colour).mul_(sigma)
+        if image.imaginary is not None:
+            imaginary += image.imaginary
+        return sigma, reconstruct(Planes(real, imaginary))
 
-    def _white(self, signal: AnyVolume, purpose: str) -> Tensor:
-        generator = derive(self.seed, purpose)
-        noise = torch.randn(signal.shape, generator=generator, dtype=signal.dtype.to_real())
-        return noise.to(signal.device)
+    def _others(self, image: Planes, sigma: Tensor, colour: Colour) -> Tensor:
+        """The power of the channels that hold noise alone."""
+        return sigma**2 * _chi_squared(2 * self.coils - 2, self._noise(image, "coils", colour))
+
+    def _noise(self, image: Planes, purpose: str, colour: Colour) -> Tensor:
+        """Noise of standard deviation 1 in the shape of an image."""
+        seed = derive_seed(self.seed, purpose)
+        return colour(lambda shape: white_noise(shape, seed).to(image.real), image.real.shape)
 
     def describe(self) -> str:
         """For a caption."""
@@ -121,7 +142,8 @@ def _chi_squared(freedom: int, normal: Tensor) -> Tensor:
     nothing but noise: their power is chi-squared, and one draw stands for all of them.
     """
     share = 2.0 / (9.0 * freedom)
-    return freedom * (1.0 - share + math.sqrt(share) * normal).clamp(min=0) ** 3
+    root = (normal * math.sqrt(share)).add_(1.0 - share).clamp_(min=0)
+    return root.square().mul_(root).mul_(freedom)
 
 
 def draw_noise(snr: float, generator: torch.Generator, coils: int = 1) -> ComplexNoise:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qontrast.basics.randomness import Range, chance, uniform
 from qontrast.basics.shapes import Coordinates
-from qontrast.basics.spline import draw_spline, spline_spread, upsample_spline
+from qontrast.basics.spline import draw_spline, linear_control, spline_spread, upsample_spline
 from qontrast.geometry.reading import Reading
 
 CONTROL_POINTS = 7
@@ -42,18 +42,15 @@ class Warp:
             ``[x, y, z, 3]`` with each axis ``oversampling`` times as long as the view's.
         """
         x, y, z = (n * oversampling for n in self.shape)
-        step = self.spacing / oversampling
-        axes = [(torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * step for n in (x, y, z)]
-        to_voxels = self.matrix / self.subject_spacing[:, None]
-        planes = torch.zeros(3, x, y, z)
-        if bool((self.displacement != 0).any()):
-            planes = upsample_spline(torch.einsum("ij,jabc->iabc", to_voxels, self.displacement), (x, y, z))
-        for i, plane in enumerate(planes):
-            # The affine part is a sum of three one-dimensional ramps.
-            ramps = [to_voxels[i, j] * axes[j] for j in range(3)]
-            plane += ((self.centre[i] + ramps[0])[:, None] + ramps[1])[:, :, None]
-            plane += ramps[2]
-        return planes.movedim(0, -1)
+        to_voxels = (self.matrix / self.subject_spacing[:, None]).double()
+        control = torch.einsum("ij,jabc->iabc", to_voxels, self.displacement.double())
+        # A cubic B-spline can be a straight line: so the affine part costs nothing.
+        for axis, (n, controls) in enumerate(zip((x, y, z), control.shape[1:], strict=True)):
+            step = self.spacing / oversampling
+            line = linear_control((step, -0.5 * (n - 1) * step), controls, n)
+            control += to_voxels[:, axis].reshape(3, 1, 1, 1) * line.reshape([-1 if a == axis else 1 for a in range(3)])
+        control += self.centre.double().reshape(3, 1, 1, 1)
+        return upsample_spline(control.float(), (x, y, z)).movedim(0, -1)
 
     def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:
         """The view's voxel coordinates of points of the subject: what :meth:`coordinates` would lead there.

@@ -29,6 +29,7 @@ class CrossContrast(Objective):
     needs_decoder: ClassVar[bool] = True
     needs_points: ClassVar[bool] = True
     needs_protocol: ClassVar[bool] = True
+    needs_clean: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         not_negative("cross_contrast", weight=self.weight)

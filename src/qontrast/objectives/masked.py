@@ -37,6 +37,11 @@ class Masked(Objective):
         if not 0 < self.share < 1:
             raise PlanError("objectives.masked.share", f"{self.share:g}", "a share between 0 and 1")
 
+    @property
+    def needs_clean(self) -> bool:  # type: ignore[override]
+        """Whether it asks for the views without artefacts."""
+        return self.clean
+
     def head(self, widths: Widths) -> nn.Module:
         """To one channel."""
         return nn.Conv3d(widths.decoded[0], 1, 1)

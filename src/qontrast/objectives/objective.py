@@ -110,6 +110,7 @@ class Objective(ABC):
     needs_points: ClassVar[bool] = False
     needs_tissue: ClassVar[bool] = False
     needs_protocol: ClassVar[bool] = False
+    needs_clean: ClassVar[bool] = False
 
     @abstractmethod
     def head(self, widths: Widths) -> nn.Module:

@@ -1,7 +1,7 @@
 """Reconstruction of each view without its artefacts."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ class Reconstruction(Objective):
 
     weight: float = 1.0
     of: Literal["deepest", "decoder"] = "deepest"
+    needs_clean: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         not_negative("reconstruction", weight=self.weight)

@@ -46,21 +46,26 @@ def at_field(tissue: TissueMaps, field_strength: float) -> TissueMaps:
     bounds = torch.sigmoid((tissue.r1 * (now / REFERENCE_FIELD) ** T1_EXPONENT - 0.93) / 0.08)
     grey, white = (-log_change(field_strength, kind) + log_change(now, kind) for kind in ("grey", "white"))
     r1 = tissue.r1 * torch.exp(share * (grey + (white - grey) * bounds))
-    faster = r2_factor(field_strength) / r2_factor(now)
-    old_r2, r2, r2star = tissue.r2, tissue.r2, tissue.r2star
-    if r2 is not None:
-        r2 = r2 * (1.0 + (faster - 1.0) * share)
-    if r2star is not None:
-        if old_r2 is None or r2 is None:
-            old_r2 = estimate_r2(r2star)
-            r2_then = old_r2 * (1.0 + (faster - 1.0) * share)
-        else:
-            r2_then = r2
-        # A fit that gave R2* below R2 has no susceptibility to scale: it follows R2.
-        r2star = r2_then + torch.where(r2star > old_r2, (r2star - old_r2) * ratio, r2star - old_r2)
-        r2star = r2star.clamp(min=0.0)
+    r2, r2star = transverse_at_field(tissue, field_strength)
     b0 = None if tissue.b0 is None else tissue.b0 * ratio
     return replace(tissue, r1=r1, r2=r2, r2star=r2star, b0=b0, field_strength=float(field_strength))
+
+
+def transverse_at_field(tissue: TissueMaps, field_strength: float) -> tuple[Tensor | None, Tensor | None]:
+    """R2 and R2* (1/s) of the same tissue in another field; see :func:`at_field`."""
+    r2, r2star, now = tissue.r2, tissue.r2star, tissue.field_strength
+    if field_strength == now or (r2 is None and r2star is None):
+        return r2, r2star
+    old_r2 = estimate_r2(r2star) if r2 is None and r2star is not None else r2
+    assert old_r2 is not None
+    faster = r2_factor(field_strength) / r2_factor(now)
+    r2_then = tissue_share(tissue.r1).mul_(faster - 1.0).add_(1.0).mul_(old_r2)
+    if r2star is not None:
+        beyond = r2star - old_r2
+        # A fit that gave R2* below R2 has no susceptibility to scale: it follows R2.
+        scaled = beyond.clamp(min=0.0).mul_(field_strength / now - 1.0)
+        r2star = scaled.add_(beyond).add_(r2_then).clamp_(min=0.0)
+    return None if r2 is None else r2_then, r2star
 
 
 def log_change(field_strength: float, kind: str) -> float:

@@ -91,6 +91,7 @@ class SpoiledGradientEcho(Sequence):
     flip_angle: Parameter
 
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
+    decays_by_r2star: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time)
@@ -207,6 +208,11 @@ class T2Star(SpoiledGradientEcho):
     def uses_b0(self) -> bool:
         """See :attr:`Sequence.uses_b0`."""
         return self.phase_mask > 0
+
+    @property
+    def is_magnitude(self) -> bool:
+        """See :attr:`Sequence.is_magnitude`."""
+        return self.phase_mask == 0
 
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signal ``[batch, 1, x, y, z]``: signed, or complex with a phase mask; see the class for the equation."""

@@ -46,6 +46,7 @@ class MPRAGE(Sequence):
     field_strength: float = 3.0
     name: ClassVar[str] = "mprage"
     needs: ClassVar[tuple[str, ...]] = ("pd", "r1", "r2star")
+    decays_by_r2star: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         seconds(self.name, LONGEST_ECHO_TIME, echo_time=self.echo_time, echo_spacing=self.echo_spacing)
@@ -148,11 +149,19 @@ class MP2RAGE(Sequence):
 
     def image(self, signal: AnyVolume) -> Volume:
         """The signed UNI image ``[batch, 1, x, y, z]`` in [-0.5, 0.5]; 0 where there is no signal at all."""
-        one, two = signal[:, :1], signal[:, 1:]
-        power = one.abs() ** 2 + two.abs() ** 2
-        product = (one.conj() * two).real if signal.is_complex() else one * two
-        power, product = power + 2.0 * self.robustness, product - self.robustness
-        return torch.where(power > 0, product / power.clamp(min=torch.finfo(power.dtype).tiny), 0.0)
+        return self._uni(*([signal.real, signal.imag] if signal.is_complex() else [signal]))
+
+    def image_of(self, real: AnyVolume, imaginary: AnyVolume) -> Volume:
+        """See :meth:`Sequence.image_of`."""
+        return self._uni(real, imaginary)
+
+    def _uni(self, *parts: AnyVolume) -> Volume:
+        power, product = (torch.full_like(parts[0][:, :1], b) for b in (2.0 * self.robustness, -self.robustness))
+        for part in parts:
+            one, two = part[:, :1], part[:, 1:]
+            power.addcmul_(one, one).addcmul_(two, two)
+            product.addcmul_(one, two)
+        return product.div_(power.clamp_(min=torch.finfo(power.dtype).tiny))
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""

@@ -28,6 +28,8 @@ class Sequence(ABC):
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     """The tissue maps without which there is no signal."""
+    decays_by_r2star: ClassVar[bool] = False
+    """Whether R2* acts on the signal as a factor exp(-TE R2*) and in no other way."""
     components: ClassVar[int] = 1
     """How many signed images the scanner acquires before they become one."""
     field_strength: float
@@ -36,6 +38,11 @@ class Sequence(ABC):
     def uses_b0(self) -> bool:
         """Whether the signal depends on the static field's unevenness, which is costly to have."""
         return False
+
+    @property
+    def is_magnitude(self) -> bool:
+        """Whether the image is nothing but the signal's magnitude."""
+        return type(self).image is Sequence.image
 
     @abstractmethod
     def signal(self, tissue: TissueMaps) -> Tensor:
@@ -54,15 +61,22 @@ class Sequence(ABC):
         """The image ``[batch, 1, x, y, z]`` that the scanner stores: the magnitude unless a sequence says otherwise."""
         return signal.abs()
 
+    def image_of(self, real: AnyVolume, imaginary: AnyVolume) -> Volume:
+        """The same of a complex signal's two parts."""
+        return self.image(torch.complex(real, imaginary))
+
     @abstractmethod
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms (seconds, degrees, tesla), for one subject."""
 
 
+Change = Callable[[TissueMaps], TissueMaps]
 Kernel = Callable[[Sequence, TissueMaps, list[Tensor]], Tensor]
 
 
-def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -> AnyVolume:
+def acquire(
+    sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None, change: Change | None = None
+) -> AnyVolume:
     """``sequence.signal(tissue)``, computed in slabs along the first spatial axis so that temporaries fit the cache.
 
     Without gradients; the values are those of ``signal`` itself.
@@ -72,6 +86,7 @@ def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -
         tissue: the maps, ``[batch, 1, x, y, z]``.
         out: where to put the signal, ``[batch, components, x, y, z]``: memory that is used again needs no new pages,
             which cost more than the arithmetic.
+        change: what to do to each slab of tissue first, such as bringing it to another field.
     """
     tissue.require(sequence.needs, sequence.name)
     batch, _, nx, ny, nz = tissue.shape
@@ -79,7 +94,7 @@ def acquire(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = None) -
     with torch.no_grad():
         for start in range(0, nx, step):
             slab = tissue.apply(lambda m, s=start: m[:, :, s : s + step])  # type: ignore[misc]
-            signal = sequence.signal(slab)
+            signal = sequence.signal(slab if change is None else change(slab))
             if out is None:
                 out = signal.new_empty((batch, sequence.components, nx, ny, nz))
             out[:, :, start : start + step] = signal

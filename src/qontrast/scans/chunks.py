@@ -9,8 +9,9 @@ import numpy as np
 from qontrast.basics.errors import InputError
 
 ENDING = ".b2nd"
-CHUNK, BLOCK = 64, 32
-"""Edges of a chunk (read at once) and of a block in it (unpacked at once: 64 kB in half precision)."""
+CHUNK, BLOCK = 32, 16
+"""Edges of a chunk (read at once) and of a block in it (unpacked at once: 8 kB in half precision). The smaller they
+are, the less is unpacked around a crop."""
 
 
 def write_chunks(path: Path, volume: np.ndarray) -> None:

@@ -138,6 +138,7 @@ def wanted_of(objectives: Objectives) -> Wanted:
     return Wanted(
         points=objectives.points if any(o.needs_points for o in chosen) else 0,
         maps=any(o.needs_tissue for o in chosen),
+        clean=any(o.needs_clean for o in chosen),
         protocol=any(o.needs_protocol for o in chosen),
         hidden=masked.block if masked else 0,
         share=masked.share if masked else 0.0,

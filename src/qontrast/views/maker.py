@@ -21,7 +21,7 @@ class Opens(Protocol):
 
 @dataclass(frozen=True)
 class PairMaker:
-    """Makes ``a``, ``b``, ``clean_a`` and ``clean_b`` (``[1, x, y, z]`` each), and what else is wanted.
+    """Makes ``a`` and ``b`` (``[1, x, y, z]`` each), and what else is wanted.
 
     Args:
         subjects: where each one's head comes from.
@@ -37,10 +37,5 @@ class PairMaker:
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
         pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot)
-        views = {
-            "a": pair.a.image[0],
-            "b": pair.b.image[0],
-            "clean_a": pair.a.clean[0],
-            "clean_b": pair.b.clean[0],
-        }
+        views = {"a": pair.a.image[0], "b": pair.b.image[0]}
         return views | targets(pair, self.wanted, self.seed, step, slot)

@@ -1,6 +1,7 @@
 """Two views of one subject that ought to embed alike."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,7 +24,6 @@ class View:
 
     Args:
         image: what the encoder sees, ``[1, 1, x, y, z]``.
-        clean: the same without artefacts, the target of reconstruction.
         acquisition: its contrast.
         warp: where its voxels lie; ``warp.coordinates()`` gives each one's place in the subject.
         spoiling: its artefacts.
@@ -32,12 +32,16 @@ class View:
     """
 
     image: Volume
-    clean: Volume
     acquisition: Acquisition
     warp: Warp
     spoiling: Spoiling
     signal: Signal
     place: Place
+
+    @cached_property
+    def clean(self) -> Volume:
+        """The image without artefacts, the target of reconstruction: made when it is first asked for."""
+        return self.acquisition.image(self.signal, None)
 
     @property
     def there(self) -> Tensor:
@@ -112,8 +116,8 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
         if signal is None or acquisition is not acquisitions[0]:
             signal = acquisition.render(place)
         spoiling = acquisition.draw_spoiling(plan, generator, field_known=signal[1] is not None)
-        image, clean = acquisition.image(signal, spoiling), acquisition.image(signal, None)
-        views.append(View(image, clean, acquisition, moved, spoiling, signal, place))
+        image = acquisition.image(signal, spoiling)
+        views.append(View(image, acquisition, moved, spoiling, signal, place))
     return ViewPair(subject.name, views[0], views[1])
 
 

@@ -10,7 +10,7 @@ from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.prevalence import prevalence
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import AnyVolume, Resampled, Volume
-from qontrast.geometry.sample import average_blocks, reading, sample, touched
+from qontrast.geometry.sample import average_blocks, reading, sample, touched, within_reach
 from qontrast.geometry.warp import Warp
 from qontrast.physics.sequence import Sequence, first
 
@@ -40,10 +40,11 @@ class Place:
 
     @cached_property
     def _needed(self) -> Tensor:
-        return self.reading.touched()
+        axes = torch.linalg.inv(self.warp.matrix / self.warp.subject_spacing[:, None])
+        return within_reach(self.coordinates, axes, self.box)
 
     def needed(self) -> Tensor:
-        """Which voxels of the box are read, booleans ``[x, y, z]``."""
+        """Which voxels of the box may be read, booleans ``[x, y, z]``: all that are, and a few more."""
         return self._needed
 
     def inside(self, voxels: Int[Tensor, "point 3"]) -> Float[Tensor, "point some 3"]:

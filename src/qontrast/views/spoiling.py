@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from qontrast.artefacts import prevalence as rates
-from qontrast.artefacts.bias import BiasField, CoilArray, draw_bias, draw_coil_array
+from qontrast.artefacts.bias import BiasField, CoilArray, draw_bias, draw_coil_array, shaded
 from qontrast.artefacts.dropout import Dephasing, draw_cavities
 from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.erasure import Erasure, draw_erasure
 from qontrast.artefacts.kspace import TREATMENTS, BackgroundPhase, PartialFourier, Resolution, draw_phase
 from qontrast.artefacts.motion import RigidMotion, draw_motion
 from qontrast.artefacts.noise import ComplexNoise, unchanged
+from qontrast.artefacts.planes import Planes
 from qontrast.artefacts.prevalence import Prevalence, prevalence
 from qontrast.artefacts.slices import SliceStack
 from qontrast.basics.randomness import chance, choice, derive, log_uniform, uniform
@@ -88,16 +89,22 @@ def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0
     All components have the same artefacts and noise of their own. ``b0`` is the off-resonance on the same grid, Hz.
     Without a sequence the signal is an image already, and its magnitude is taken again after what is added.
     """
-    if spoiling.dropout is not None:
-        signal = spoiling.dropout(signal, b0)
-    for part in (spoiling.bias, spoiling.coils, spoiling.motion, spoiling.phase, spoiling.encoding):
+    image = Planes.of(signal)
+    dropout = spoiling.dropout
+    if dropout is not None:
+        image = image.each(lambda part: dropout(part, b0))
+    shadings = [part for part in (spoiling.bias, spoiling.coils) if part is not None]
+    image = image.each(lambda part: shaded(part, *shadings))
+    for part in (spoiling.motion, spoiling.phase):
         if part is not None:
-            signal = part(signal)
-    plain = (sequence is None or type(sequence).image is Sequence.image) and not signal.is_complex()
-    if sequence is None or (plain and spoiling.partial_fourier is None):
-        return spoiling.noise.magnitude(signal, spoiling.encoding.noise)
-    reconstruct = spoiling.partial_fourier or unchanged
-    return sequence.image(spoiling.noise(signal, spoiling.encoding.noise, reconstruct))
+            image = part.apart(image)
+    image = image.each(spoiling.encoding)
+    reconstruct = unchanged if spoiling.partial_fourier is None else spoiling.partial_fourier.apart
+    if sequence is None or sequence.is_magnitude:
+        return spoiling.noise.magnitude(image, spoiling.encoding.noise, reconstruct)
+    noisy = spoiling.noise.apart(image, spoiling.encoding.noise, reconstruct)
+    assert noisy.imaginary is not None
+    return sequence.image_of(noisy.real, noisy.imaginary)
 
 
 @dataclass(frozen=True)

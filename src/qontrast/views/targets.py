@@ -30,6 +30,7 @@ class Wanted:
     """What is asked for.
 
     Args:
+        clean: whether the views without artefacts are wanted, ``clean_a`` and ``clean_b``.
         points: how many matched points of each pair; 0 for none.
         maps: whether the tissue there is wanted.
         protocol: whether the views' protocols are.
@@ -37,6 +38,7 @@ class Wanted:
         share: of the blocks that are hidden.
     """
 
+    clean: bool = True
     points: int = 0
     maps: bool = False
     protocol: bool = False
@@ -48,11 +50,14 @@ def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, slot: int) -> 
     """Everything that is wanted of a pair.
 
     Returns:
-        ``points_a`` and ``points_b`` (matched voxel coordinates, ``[point, 3]``), ``tissue`` (see :func:`tissue_at`,
-        ``[point, map]``) with ``tissue_known`` (1 or 0, ``[map]``), ``protocol_a`` and ``protocol_b`` (see
-        :func:`protocol_code`) with ``protocol_known`` (``[1]``), ``hidden_a`` and ``hidden_b`` (booleans, one a block).
+        ``clean_a`` and ``clean_b`` (``[1, x, y, z]``), ``points_a`` and ``points_b`` (matched voxel coordinates,
+        ``[point, 3]``), ``tissue`` (see :func:`tissue_at`, ``[point, map]``) with ``tissue_known`` (1 or 0, ``[map]``),
+        ``protocol_a`` and ``protocol_b`` (see :func:`protocol_code`) with ``protocol_known`` (``[1]``), ``hidden_a``
+        and ``hidden_b`` (booleans, one a block).
     """
     found: dict[str, Tensor] = {}
+    if wanted.clean:
+        found["clean_a"], found["clean_b"] = pair.a.clean[0], pair.b.clean[0]
     if wanted.points:
         generator = derive(seed, pair.subject, step, slot, "points")
         found["points_a"], found["points_b"] = matched_points(pair, wanted.points, generator)
