@@ -141,28 +141,33 @@ class _Training:
         self.recent: deque[float] = deque(maxlen=SMOOTHED)
 
     def go(self, batches: Callable[[int], Iterable[Any]]) -> None:
-        steps, first = self.optimisation.steps, self.fabric.global_rank == 0
+        first = self.fabric.global_rank == 0
         journal = Journal(self.run.folder, keep_below=self.done + (not self.fresh)) if first else None
-        request = StopRequest()
         try:
-            with request, training_bar(self.run.quiet or not first) as bar:
-                task = bar.add_task(self.run.title, total=steps, completed=self.done, said="")
-                source = iter(batches(self.done * self.optimisation.accumulate)) if self.done < steps else iter(())
-                while self.done < steps:
-                    line = self._step(source, request)
-                    if journal is not None:
-                        journal.write(**line)
-                        self._show(bar, task, line)
-                    self.done, self.whole = self.done + 1, True  # only now: a checkpoint is never ahead of the journal
-                    self._keep()
-                if journal is not None and self.fresh and (last := self._measured(steps)):
-                    journal.write(step=steps, **last, time=time.time())
-        except BaseException as error:
-            self._rescue(error)
-            raise explained(error, request.asked, self._where()) from error
+            with StopRequest() as request:  # held on to while work is rescued: torchrun asks when another process died
+                try:
+                    self._train(batches, journal, request)
+                except BaseException as error:
+                    self._rescue(error)
+                    raise explained(error, request.asked, self._where()) from error
         finally:
             if journal is not None:
                 journal.close()
+
+    def _train(self, batches: Callable[[int], Iterable[Any]], journal: Journal | None, request: StopRequest) -> None:
+        steps = self.optimisation.steps
+        with training_bar(self.run.quiet or journal is None) as bar:
+            task = bar.add_task(self.run.title, total=steps, completed=self.done, said="")
+            source = iter(batches(self.done * self.optimisation.accumulate)) if self.done < steps else iter(())
+            while self.done < steps:
+                line = self._step(source, request)
+                if journal is not None:
+                    journal.write(**line)
+                    self._show(bar, task, line)
+                self.done, self.whole = self.done + 1, True  # only now: a checkpoint is never ahead of the journal
+                self._keep()
+            if journal is not None and self.fresh and (last := self._measured(steps)):
+                journal.write(step=steps, **last, time=time.time())
 
     def _step(self, source: Iterator[Any], request: StopRequest) -> dict[str, Any]:
         """One step; returns its line of the journal."""
