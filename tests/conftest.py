@@ -1,6 +1,9 @@
 """Tiny subjects on disk for every room's tests: measured maps of one head, label maps of two."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -108,6 +111,32 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+HOLD = """
+import pathlib, sys
+from qontrast.basics.holding import hold
+with hold(pathlib.Path(sys.argv[1])) as alone:
+    print(alone, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held() -> Callable[[Path], AbstractContextManager[None]]:
+    """``with held(file):`` another process holds the file; it is killed at the block's end."""
+
+    @contextmanager
+    def hold(file: Path) -> Iterator[None]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen([sys.executable, "-c", HOLD, str(file)], **pipes) as other:
+            try:
+                assert other.stdout.readline() == "True\n"
+                yield
+            finally:
+                other.kill()
+
+    return hold
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from qontrast.cohorts.catalogue import COHORTS
 from qontrast.cohorts.people import read_people
 from qontrast.cohorts.receipt import NAME, read_receipt
 from qontrast.cohorts.sources import Bucket, File, Record
-from qontrast.tasks.cohort_get import get
+from qontrast.tasks.cohort_get import LOCK, get
 
 
 @pytest.fixture
@@ -239,6 +239,12 @@ def test_a_folder_of_another_cohort_is_refused(arc, tmp_path):
     (tmp_path / NAME).write_text("{")
     with pytest.raises(InputError, match="damaged receipt"):
         fetch("arc", tmp_path, arc)
+
+
+def test_two_downloads_into_one_folder_are_refused(arc, tmp_path, held):
+    with held(tmp_path / LOCK), pytest.raises(InputError, match="another process downloads"):
+        fetch("arc", tmp_path, arc)
+    assert fetch("arc", tmp_path, arc).files
 
 
 def test_a_figshare_record_brings_its_licence_and_digests(server, tmp_path, capsys):

@@ -80,7 +80,6 @@ def test_every_score_has_a_row_and_nothing_is_done_twice(two_arms, tmp_path, cap
     assert "2 cells are there already" in capsys.readouterr().out
 
 
-HOLD = "import sys, time, fcntl; f = open(sys.argv[1], 'a'); fcntl.lockf(f, 2); print(1, flush=True); time.sleep(99)"
 BEGIN = "from qontrast.__main__ import main; main()"
 
 
@@ -171,7 +170,7 @@ def test_what_needs_a_pretraining_that_fails_fails_with_it(two_arms, tmp_path, n
     assert {row["arm"] for row in read_rows(out / "ledger.jsonl")} == {"scratch"}
 
 
-def test_cells_one_by_one_as_jobs_of_a_cluster(two_arms, tmp_path, capsys):
+def test_cells_one_by_one_as_jobs_of_a_cluster(two_arms, tmp_path, capsys, held):
     out = tmp_path / "study"
     keys = missing_keys(two_arms, out)
     assert keys == ["pretrain_ours", "tissue_here-T1w_ours_full_1_s0", "tissue_here-T1w_scratch_full_1_s0"]
@@ -179,11 +178,8 @@ def test_cells_one_by_one_as_jobs_of_a_cluster(two_arms, tmp_path, capsys):
         run_cell(two_arms, out, keys[1], quiet=True)
     with pytest.raises(PlanError, match=r"pretrain_our'.*Did you mean 'pretrain_ours'"):
         run_cell(two_arms, out, "pretrain_our", quiet=True)
-    other = subprocess.Popen([sys.executable, "-c", HOLD, str(out / "locks" / keys[2])], stdout=subprocess.PIPE)
-    other.stdout.readline()
-    assert run_cell(two_arms, out, keys[2], quiet=True).state == "busy"
-    other.kill()
-    other.communicate()
+    with held(out / "locks" / keys[2]):
+        assert run_cell(two_arms, out, keys[2], quiet=True).state == "busy"
     assert [run_cell(two_arms, out, key, quiet=True).state for key in keys] == ["made"] * 3
     assert run_cell(two_arms, out, keys[1], quiet=True).state == "there"
     assert missing_keys(two_arms, out) == []

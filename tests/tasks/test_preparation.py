@@ -250,9 +250,9 @@ def test_a_cache_of_another_cohort_or_another_folder_is_refused(cohort, tmp_path
         prepared(cohort, tmp_path / "mine")
 
 
-def test_two_at_a_time_are_refused(cohort, tmp_path):
+def test_two_at_a_time_are_refused(cohort, tmp_path, held):
     cache = tmp_path / "cache"
-    with task._claimed(cache, Settings(str(cohort))), pytest.raises(InputError, match="another process"):
+    with held(cache / task.LOCK), pytest.raises(InputError, match="another process"):
         prepared(cohort, cache)
 
 

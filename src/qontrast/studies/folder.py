@@ -1,10 +1,7 @@
 """A study's folder: where what lies, and who works on it."""
 
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +38,6 @@ def open_folder(out: Path, text: str) -> None:
 def cell_folder(out: Path, key: str) -> Path:
     """Where a cell's run, scores, time and failure lie."""
     return out / CELLS / key
-
-
-@contextmanager
-def alone(out: Path, key: str) -> Iterator[bool]:
-    """Whether nobody else works on this cell; nobody will before the block ends. A killed process lets go."""
-    file = out / LOCKS / key
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as stream:
-        try:
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # flock would live on in forked loader processes
-        except (BlockingIOError, PermissionError):
-            yield False
-            return
-        yield True
 
 
 def clear_unbegun(run: Path) -> None:

@@ -1,17 +1,19 @@
 """The making of what a study lacks: a person's test scans, an arm's encoder, a cell's model and scores."""
 
 import json
-import os
 import shutil
 import time
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from joblib import cpu_count
+
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import QontrastError
+from qontrast.basics.holding import hold
 from qontrast.engine.stopping import Stopped
-from qontrast.studies.folder import FAILURE, PICTURES, RUN, SCORES, TIME, alone, cell_folder, clear_unbegun, same_plan
+from qontrast.studies.folder import FAILURE, LOCKS, PICTURES, RUN, SCORES, TIME, cell_folder, clear_unbegun, same_plan
 from qontrast.studies.grid import PRETRAIN, Cell
 from qontrast.studies.scans import open_scan
 from qontrast.studies.scoring import SHORT, Row, score_cell, weights_digest
@@ -55,7 +57,7 @@ def make(study: Study, key: str, *, jobs: int = 1, quiet: bool = True) -> Outcom
     """
     folder = cell_folder(study.out, key)
     begin = time.monotonic()
-    with alone(study.out, key.replace("/", "-")) as only:
+    with hold(study.out / LOCKS / key.replace("/", "-")) as only:
         if not only:
             return Outcome(key, "busy")
         try:
@@ -153,12 +155,7 @@ def _clear_other(folder: Path, run: Path, plan: FinetunePlan, digest: str) -> No
 
 def _sharing(compute: Compute, jobs: int) -> Compute:
     """The loaders that fit where so many trainings share the machine."""
-    return compute if compute.workers >= 0 else replace(compute, workers=max(0, min(16, cores() // jobs - 1)))
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return compute if compute.workers >= 0 else replace(compute, workers=max(0, min(16, cpu_count() // jobs - 1)))
 
 
 def _failed(key: str, folder: Path, error: Exception, seconds: float) -> Outcome:

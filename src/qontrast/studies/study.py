@@ -8,7 +8,7 @@ from qontrast.basics.errors import InputError
 from qontrast.results.ledger import read_rows
 from qontrast.studies.digests import Digest, Digests, fingerprint, session_digest
 from qontrast.studies.encoders import encoder_digest, known_cohorts
-from qontrast.studies.folder import SCORES, alone, cell_folder, open_folder, same_plan
+from qontrast.studies.folder import SCORES, cell_folder, open_folder, same_plan
 from qontrast.studies.grid import (
     PRETRAIN,
     Cell,
@@ -168,9 +168,7 @@ def open_study(plan: StudyPlan, out: Path, *, quiet: bool = False) -> Study:
     if split is None:
         split = make_split(plan, places, digests)
         _check(plan, out, split, places, digests, store, quiet=quiet)
-        with alone(out, "split"):
-            split = load_split(out) or split
-            save_split(out, split)
+        save_split(out, split)  # jobs that begin at the same time make the same one
     else:
         _check(plan, out, split, places, digests, store, quiet=quiet)
     store.save()

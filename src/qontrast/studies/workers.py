@@ -1,10 +1,7 @@
 """Pieces of work over several processes of this machine, each piece when what it waits for is done."""
 
-import ctypes
 import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -12,9 +9,10 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import torch
+from joblib import cpu_count
 
-from qontrast.engine.stopping import Stopped
-from qontrast.studies.making import Outcome, cores, make
+from qontrast.engine.stopping import Stopped, end_with
+from qontrast.studies.making import Outcome, make
 from qontrast.studies.plan import StudyPlan
 from qontrast.studies.study import Study, open_study
 
@@ -30,7 +28,7 @@ def work_off(study: Study, keys: list[str], jobs: int) -> Iterator[Outcome]:
         keys: of the pieces.
         jobs: processes; 1 works in this one.
     """
-    threads = study.plan.threads or max(1, cores() // jobs)
+    threads = study.plan.threads or max(1, cpu_count() // jobs)
     if jobs > 1:
         yield from _spread(study, keys, jobs, threads)
         return
@@ -143,7 +141,7 @@ def _end(workers: list[_Worker]) -> None:
 
 
 def _serve(pipe: Connection, plan: StudyPlan, out: Path, jobs: int, threads: int, parent: int) -> None:
-    _end_with(parent)
+    end_with(parent)
     torch.set_num_threads(threads)
     study = None
     while True:
@@ -157,13 +155,3 @@ def _serve(pipe: Connection, plan: StudyPlan, out: Path, jobs: int, threads: int
         except Stopped as error:
             outcome = Outcome(key, "failed", str(error))
         pipe.send(outcome)
-
-
-def _end_with(parent: int) -> None:
-    """End this process with its parent (on Linux): an orphan would work on beside the next run."""
-    if not sys.platform.startswith("linux"):
-        return
-    set_death_signal = 1  # PR_SET_PDEATHSIG of sys/prctl.h
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # killed in between
-        os._exit(1)

@@ -1,17 +1,16 @@
 """A public cohort to a folder: its licence first, then its files, whole and checked, then its archives unpacked."""
 
-import fcntl
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx2
 
 from qontrast.basics.errors import InputError, WriteError
+from qontrast.basics.holding import hold
 from qontrast.cohorts.download import PAUSE, Wanted, differs, digest, download, new_client, part_of
 from qontrast.cohorts.extract import names_in, unpack
 from qontrast.cohorts.names import chosen_subjects, subject_of
@@ -73,7 +72,9 @@ def get(
     mirror = mirror or os.environ.get(MIRROR, "")
     with new_client() as client:
         order = place_order(name, client, only=only, subjects=subjects, mirror=mirror, pause=pause)
-        with _claimed(out):
+        with hold(out / LOCK) as alone:
+            if not alone:
+                raise InputError(out, "a folder that another process downloads into", "one at a time", "Wait.")
             receipt = _receipt_of(name, out)
             missing = [w for w in order.files if not _is_there(w, out, receipt, order)]
             _introduce(cohort, order, missing, quiet=quiet and yes)
@@ -210,22 +211,6 @@ def _people_in(archive: str, path: Path, receipt: Receipt, order: Order) -> list
             if other != archive and taken != ALL and len(taken) == count:
                 return [s for s in taken if s in there]
     return list(chosen_subjects(order.subjects, there))
-
-
-@contextmanager
-def _claimed(out: Path) -> Iterator[None]:
-    """Hold the folder for this process."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stream = (out / LOCK).open("w")
-    except OSError as error:
-        raise WriteError(f"{out}: the folder cannot be written ({error.strerror}). Choose another --out.") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(out, "a folder that another process downloads into", "one at a time", "Wait.") from error
-        yield
 
 
 def unfinished(folder: Path) -> list[Path]:

@@ -1,12 +1,8 @@
 """A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
-import ctypes
-import fcntl
 import json
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -33,6 +29,8 @@ from qontrast.anatomy.prepared import (
 )
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
+from qontrast.basics.holding import hold
+from qontrast.engine.stopping import end_with
 from qontrast.scans.names import named_images
 from qontrast.scans.table import read_table
 from qontrast.scans.walk import Trouble, load_index, walk
@@ -151,7 +149,8 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
         settings: of the cache.
         parent: process that all is done for: its workers end with it.
     """
-    _end_with(parent)
+    if os.getppid() == parent:  # not this process itself, nor one of a cluster
+        end_with(parent)
     folder = cache / HEADS / source.name
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as many processes as cores
@@ -202,16 +201,6 @@ def _each(work: Any, sources: list[SubjectSource], workers: int) -> Iterator[Out
         ) from error
 
 
-def _end_with(parent: int) -> None:
-    """Let a worker process (on Linux) end with its parent: an orphan would write on into the next run's cache."""
-    if os.getppid() != parent or not sys.platform.startswith("linux"):
-        return
-    set_death_signal = 1  # PR_SET_PDEATHSIG of sys/prctl.h
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # killed in between
-        os._exit(1)
-
-
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Trouble]]:
     labels = Path(settings.labels) if settings.labels else None
     root = Path(settings.data)
@@ -259,16 +248,9 @@ def _tell(summary: Summary, quiet: bool) -> None:
 @contextmanager
 def _claimed(out: Path, settings: Settings) -> Iterator[None]:
     """Hold the cache for this process, and refuse the cache of another cohort, or a folder of something else."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stream = (out / LOCK).open("w")
-    except OSError as error:
-        raise WriteError(f"{out}: the folder cannot be written ({error.strerror}). Choose another --out.") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.") from error
+    with hold(out / LOCK) as alone:
+        if not alone:
+            raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.")
         for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         wanted = json.dumps(settings.facts(), ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from joblib import cpu_count
 from torch.utils.data import DataLoader, Dataset
 
 from qontrast.basics.errors import InputError
@@ -127,9 +128,8 @@ def default_workers(sharing: int = 1) -> int:
     Args:
         sharing: trainings that share the machine.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     fitting = _free_memory() / MEMORY_OF_WORKER / sharing
-    return max(0, min(16, cores // sharing - 1, int(min(fitting, 16))))
+    return max(0, min(16, cpu_count() // sharing - 1, int(min(fitting, 16))))
 
 
 def default_prefetch(workers: int, batch_bytes: int) -> int:
