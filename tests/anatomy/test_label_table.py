@@ -1,5 +1,6 @@
 import pytest
 
+from qontrast.anatomy.classes import STRUCTURE_CLASSES, TISSUE_OF, class_names, in_words_of
 from qontrast.anatomy.label_table import BUILT_IN, read_label_table
 from qontrast.anatomy.priors import FREESURFER, PRIORS, TISSUE_CLASSES, Prior
 from qontrast.basics.errors import InputError
@@ -31,6 +32,31 @@ def table(tmp_path, *lines, encoding="utf-8"):
 def test_freesurfers_labels_are_built_in(label, tissue):
     assert BUILT_IN.tissues[label] == tissue
     assert BUILT_IN.priors[label] == PRIORS[tissue]
+
+
+@pytest.mark.parametrize(
+    ("label", "structure"),
+    [
+        (0, "background"), (258, "background"), (515, "background"), (3, "grey matter"), (53, "grey matter"),
+        (2, "white matter"), (24, "cerebrospinal fluid"), (10, "deep grey matter"), (28, "deep grey matter"),
+        (4, "ventricles"), (15, "ventricles"), (31, "ventricles"), (8, "cerebellar grey matter"),
+        (46, "cerebellar white matter"), (16, "brain stem"),
+    ],
+)  # fmt: skip
+def test_structures_add_up_to_tissues(label, structure):
+    names = class_names("structures")
+    assert names[BUILT_IN.classes("structures")[label]] == structure
+    tissue = list(TISSUE_CLASSES)[BUILT_IN.classes()[label]]
+    assert in_words_of((structure,), tuple(TISSUE_CLASSES)) == (tissue,)
+    assert in_words_of((structure,), names) == (structure,)
+
+
+def test_every_brain_label_is_in_both_schemes_or_in_none():
+    tissues, structures = BUILT_IN.classes(), BUILT_IN.classes("structures")
+    assert {label for label, index in tissues.items() if index} == {
+        label for label, index in structures.items() if index
+    }
+    assert set(TISSUE_OF) == set(STRUCTURE_CLASSES) - {"background"}
 
 
 def test_every_name_that_a_label_or_class_uses_has_a_prior():

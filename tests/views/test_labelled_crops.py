@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from qontrast.anatomy.classes import class_names, in_words_of
 from qontrast.anatomy.labelled_scans import LabelledScan
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.grid import Grid
@@ -50,6 +51,34 @@ def test_a_crop_is_an_image_and_its_classes(case, plan):
         assert torch.isfinite(image).all()
         assert float(image.std(correction=0)) == pytest.approx(1, abs=1e-3)
         assert set(classes.unique().tolist()) <= set(range(len(case.classes)))
+
+
+def test_structures_of_a_crop_add_up_to_its_tissues(head, plan):
+    views = plan(crop=32, spacing=2.0)
+    cases = {scheme: SimulatedCase(head, ("mprage",), scheme=scheme) for scheme in ("tissues", "structures")}
+    (image, tissues), (same, structures) = (cases[s].crop(views, 0, 0, 0) for s in ("tissues", "structures"))
+    assert torch.equal(image, same)
+    names = in_words_of(class_names("structures"), class_names("tissues"))
+    added = torch.tensor([class_names("tissues").index(name) for name in names])[structures]
+    assert (added == tissues).float().mean() > 0.99  # a voxel's majority may be one of parts or of wholes
+    assert cases["structures"].classes[4] == "deep grey matter"
+    assert {1, 2, 4} <= cases["structures"].present()
+
+
+def test_nothing_but_the_brain_is_left_of_stripped_heads(head, plan):
+    case = SimulatedCase(head, ("mprage",))
+    left = []
+    for slot in range(12):
+        image, truth = case.crop(plan(crop=32, spacing=2.0, stripped=1.0, artefacts=UNSPOILT), 0, 0, slot)
+        nothing = image == image[0, 0, 0, 0, 0]  # a corner is air
+        assert not nothing[0, 0][(truth == 1) | (truth == 2)].any()
+        around = nothing[0, 0][truth == 0].float().mean()
+        assert around > 0.7
+        left.append(float(around))
+    assert max(left) == 1.0  # a mask that ends where the brain does
+    assert min(left) < 0.97  # and a generous one
+    whole_head, _ = case.crop(plan(crop=32, spacing=2.0, artefacts=UNSPOILT), 0, 0, 0)
+    assert (whole_head == whole_head[0, 0, 0, 0, 0]).float().mean() < 0.7
 
 
 def test_the_same_seed_step_and_slot_give_the_same_bits_and_others_do_not(case, plan):

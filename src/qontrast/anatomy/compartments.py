@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from qontrast.anatomy.classes import FLUID, VENTRICLES
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.mni_space import register
 from qontrast.basics.grid import Grid
@@ -17,13 +18,10 @@ from qontrast.geometry.sample import Box, box_slices, occupied
 
 COARSE_MM = 2.0
 SPARED_MM = 4.0  # white matter next to the cortex has no hyperintensities (doi:10.1016/j.neuroimage.2003.12.027)
-VENTRICLES = (4, 5, 14, 15, 43, 44, 72, 31, 63, 136, 137, 163, 164)
-"""FreeSurfer's ventricles, with the choroid plexus that lies in them."""
 DEEP_GREY = ("thalamus", "caudate", "putamen", "pallidum")
 GREY = ("cortical grey matter", "limbic grey matter", "cerebellar grey matter")
 WHITE = ("white matter", "white-matter lesion")
 BRAIN = (*DEEP_GREY, *GREY, *WHITE, "cerebellar white matter", "brain stem", "ventral diencephalon")
-FLUID = ("cerebrospinal fluid", "choroid plexus")
 
 
 class Compartments:

@@ -5,7 +5,8 @@ import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from qontrast.anatomy.priors import FREESURFER, PRIORS, TISSUE_CLASSES, Prior
+from qontrast.anatomy.classes import Scheme, class_index
+from qontrast.anatomy.priors import FREESURFER, PRIORS, Prior
 from qontrast.basics.errors import InputError, nearest
 from qontrast.scans.names import stem
 
@@ -37,10 +38,9 @@ class LabelTable:
     tissues: dict[int, str]
     origin: str
 
-    def classes(self) -> dict[int, int]:
-        """Index of the segmentation class (see ``TISSUE_CLASSES``) of each label; the rest is background."""
-        index = {tissue: i for i, names in enumerate(TISSUE_CLASSES.values()) for tissue in names}
-        return {label: index.get(tissue, 0) for label, tissue in self.tissues.items()}
+    def classes(self, scheme: Scheme = "tissues") -> dict[int, int]:
+        """Index of the segmentation class of each label; what is in no class of the scheme is background."""
+        return {label: class_index(scheme, label, tissue) for label, tissue in self.tissues.items()}
 
 
 BUILT_IN = LabelTable({k: PRIORS[v] for k, v in FREESURFER.items()}, FREESURFER, "the built-in FreeSurfer table")

@@ -10,10 +10,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from qontrast.anatomy.ageing import aged
 from qontrast.anatomy.atrophy import Atrophy
+from qontrast.anatomy.classes import Scheme
 from qontrast.anatomy.compartments import BRAIN, WHITE, Compartments
 from qontrast.anatomy.label_rates import (
     dense_labels,
@@ -41,7 +43,7 @@ from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
 FLUID_T1 = 2.5  # s: labels of a longer T1 are fluid, which has no texture
 TEXTURE_KNOT_MM = 18.0
-FLUID_CLASS = 3  # of a cavity, among ``TISSUE_CLASSES``
+FLUID_CLASS = 3  # of a cavity, in every scheme
 
 
 class LabelSubject(Subject):
@@ -84,13 +86,10 @@ class LabelSubject(Subject):
 
     def _set(self, name: str, dense: Tensor | OnDisk, values: Tensor, grid: Grid, table: LabelTable) -> None:
         self.name, self.dense, self.values, self.grid, self.table = name, dense, values, grid, table
-        by_label = table.classes()
-        self._classes = torch.tensor([by_label.get(int(v), 0) for v in values])
 
     def _region(self, origin: str) -> Box:
-        by_label = self.table.classes()
         assert isinstance(self.dense, Tensor)
-        grey_or_white = torch.tensor([by_label.get(int(v), 0) in (1, 2) for v in self.values])
+        grey_or_white = torch.isin(self.class_of_each("tissues"), torch.tensor([1, 2]))
         tissue = torch.tensor([self.table.priors[int(v)].pd > 0 for v in self.values])
         box = occupied(grey_or_white[self.dense.long()]) or occupied(tissue[self.dense.long()])
         if box is None:
@@ -101,9 +100,14 @@ class LabelSubject(Subject):
         """The label map in ``box``."""
         return self.values[self.dense[box_slices(box)].long()]
 
-    def classes(self, box: Box) -> Labels:
-        """The segmentation classes (see ``TISSUE_CLASSES``) in ``box``."""
-        return self._classes[self.dense[box_slices(box)].long()]
+    def class_of_each(self, scheme: Scheme) -> Int[Tensor, " label"]:
+        """The segmentation class of each label that occurs, ``[label]``."""
+        by_label = self.table.classes(scheme)
+        return torch.tensor([by_label.get(int(v), 0) for v in self.values])
+
+    def classes(self, box: Box, scheme: Scheme = "tissues") -> Labels:
+        """The segmentation classes in ``box``."""
+        return self.class_of_each(scheme)[self.dense[box_slices(box)].long()]
 
     @cached_property
     def compartments(self) -> Compartments:
@@ -246,9 +250,9 @@ class LabelTissue(Tissue):
             b0 = self.subject.static_field.hertz(box, sequence.field_strength)
         return row.scan(sequence, b0 if sequence.uses_b0 else None), b0
 
-    def classes(self, box: Box) -> Labels:
-        """The segmentation classes (see ``TISSUE_CLASSES``) in ``box`` of the head as drawn; cavities are fluid."""
-        lookup = torch.cat((self.subject._classes, torch.tensor([FLUID_CLASS])))
+    def classes(self, box: Box, scheme: Scheme = "tissues") -> Labels:
+        """The segmentation classes in ``box`` of the head as drawn; cavities are fluid."""
+        lookup = torch.cat((self.subject.class_of_each(scheme), torch.tensor([FLUID_CLASS])))
         return lookup[self.anatomy(box).index.long()]
 
     def lesion(self, box: Box) -> Labels:

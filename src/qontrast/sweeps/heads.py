@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qontrast.anatomy.classes import in_words_of
 from qontrast.anatomy.cohort import SubjectSource, find_subjects
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.subject import Subject
@@ -92,7 +93,7 @@ def at_reference(
         return Head(scene, head_digest(source), names, first)
     truth, known = scene.truth, truth_classes()
     assert truth is not None
-    classes = ("background", *(name for name in known[1:] if name in names))
+    classes = ("background", *(name for name in known[1:] if name in in_words_of(names, known)))
     if len(classes) == 1:
         raise InputError(
             network.name,
@@ -126,4 +127,5 @@ def label_names(network: Model, answer: np.ndarray) -> tuple[str, ...]:
 
 def in_terms_of(labels: np.ndarray, names: tuple[str, ...], classes: tuple[str, ...]) -> np.ndarray:
     """Labels called ``names`` as indices into ``classes``; what is not among them is background."""
-    return np.array([classes.index(name) if name in classes else 0 for name in names])[labels]
+    own = in_words_of(names, classes)
+    return np.array([classes.index(name) if name in classes else 0 for name in own])[labels]

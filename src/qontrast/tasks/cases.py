@@ -82,7 +82,8 @@ def open_cases(plan: FinetunePlan, *, quiet: bool = False) -> list[Case]:
         heads = label_maps(plan.cohort, quiet=quiet)
         cases += [LesionedCase(h, plan.contrasts, drawn=drawn, centred=plan.lesion.centred) for h in heads]
     else:
-        cases += [SimulatedCase(h, plan.contrasts, drawn=drawn) for h in label_maps(plan.cohort, quiet=quiet)]
+        heads = label_maps(plan.cohort, quiet=quiet)
+        cases += [SimulatedCase(h, plan.contrasts, drawn=drawn, scheme=plan.classes) for h in heads]
     for case in cases:
         if case.classes != cases[0].classes:
             raise InputError(

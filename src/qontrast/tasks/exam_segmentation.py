@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from qontrast.anatomy.classes import TISSUE_OF, Scheme, class_names, in_words_of
 from qontrast.anatomy.lesions import KINDS
 from qontrast.anatomy.pathology import PathologyRanges
-from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
@@ -23,7 +24,7 @@ from qontrast.tasks.exams import Conditions, Done, Exam, Row, Trial
 from qontrast.tasks.models import Segmenter
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import track
-from qontrast.views.labelled import Scan, simulate_scan
+from qontrast.views.labelled import Scan, classes_at, simulate_scan
 from qontrast.views.lesioned import CLASSES, simulate_patient
 
 SEGMENTATIONS = "segmentations.npz"
@@ -63,6 +64,7 @@ class SegmentationExam(Exam[Test]):
     def __init__(self, model: Segmenter, cohort: Cohort, conditions: Conditions) -> None:
         self.model, self.cohort, self.conditions = model, cohort, conditions
         self.lesion = model.contract.plan.get("task") == "lesion"
+        self.scheme: Scheme = "structures" if set(TISSUE_OF) <= set(model.contract.classes) else "tissues"
         self.scans = labelled_scans(cohort, "lesion" if self.lesion else "tissue")
         self.pathology = None if self.scans or not self.lesion else conditions.pathology or ranges_of(model)
         if self.pathology is not None:
@@ -88,7 +90,7 @@ class SegmentationExam(Exam[Test]):
         heads = label_maps(self.cohort, quiet=quiet)
         all_of_them = [(h, c, s) for h in heads for c in self.conditions.contrasts for s in self.snrs]
         wanted = [w for w in all_of_them if (w[0].name, *w[1:]) not in done]
-        names = CLASSES if self.lesion else tuple(TISSUE_CLASSES)
+        names = CLASSES if self.lesion else class_names(self.scheme)
         for head, contrast, snr in track(wanted, "scoring", quiet=quiet):
             assert snr is not None
             made = self._scanned(head, contrast, snr)
@@ -97,7 +99,8 @@ class SegmentationExam(Exam[Test]):
     def _scanned(self, head: Any, contrast: str, snr: float) -> Scan:
         spacing, seed = self.model.contract.spacing, self.conditions.seed
         if self.pathology is None:
-            return simulate_scan(head, protocol_of(contrast), spacing, snr, seed)
+            truth = partial(classes_at, scheme=self.scheme)
+            return simulate_scan(head, protocol_of(contrast), spacing, snr, seed, truth=truth)
         return simulate_patient(head, protocol_of(contrast), spacing, snr, seed, self.pathology)
 
     def rows(self, trial: Test) -> list[Row]:
@@ -121,7 +124,7 @@ def scored(model: Segmenter, trial: Test, *, lesion: bool = False) -> tuple[list
         trial: the image and its truth.
         lesion: whether to say also which lesions were detected.
     """
-    own = model.contract.classes
+    own = in_words_of(model.contract.classes, trial.names)
     predicted = in_terms_of(model.segment(trial.image, trial.grid), own, trial.names)
     classes = ["background", *_common(own, trial)]
     truth, found = (in_terms_of(v, trial.names, tuple(classes)) for v in (trial.truth, predicted))

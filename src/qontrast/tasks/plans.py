@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qontrast.anatomy.classes import Scheme
 from qontrast.anatomy.cohort import Kind
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.optimisation import Optimisation
@@ -195,6 +196,8 @@ class FinetunePlan:
         net: of the encoder that is trained from scratch.
         contrasts: sequences or named protocols that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
+        classes: what is told apart in label maps: ``tissues`` (grey matter, white matter, fluid) or ``structures``,
+            which add up to those (deep grey matter, ventricles, cerebellum and brain stem apart).
         loss: ``auto`` (``dice-ce``, to denoise ``mse``), ``dice-ce``, ``dice-focal``, ``tversky``, ``mse`` or ``l1``.
         lesion: where crops lie when lesions are learned.
         noise: that a denoiser learns to take away.
@@ -213,6 +216,7 @@ class FinetunePlan:
     net: str = "cnn-nano"
     contrasts: tuple[str, ...] = ("mprage",)
     protocols: Literal["preset", "drawn"] = "preset"
+    classes: Scheme = "tissues"
     loss: Loss = "auto"
     lesion: LesionCrops = field(default_factory=LesionCrops)
     noise: NoiseRanges = field(default_factory=NoiseRanges)

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from qontrast.anatomy.observed import ObservedHead, ObservedScan
 from qontrast.anatomy.subject import Head, Subject, Tissue
@@ -41,13 +43,18 @@ class Acquisition(ABC):
     def draw_spoiling(self, plan: ViewPlan, generator: torch.Generator, *, field_known: bool) -> Spoiling:
         """Draw the artefacts of a view of this contrast."""
 
-    def image(self, signal: Signal, spoiling: Spoiling | None) -> Volume:
-        """The image ``[1, 1, x, y, z]`` as the network sees it: spoilt or (None) clean, and normalised."""
+    def image(self, signal: Signal, spoiling: Spoiling | None, brain: Bool[Tensor, "x y z"] | None = None) -> Volume:
+        """The image ``[1, 1, x, y, z]`` as the network sees it: spoilt or (None) clean, and normalised.
+
+        Of a head whose skull was stripped nothing is left where there is no ``brain``, not even noise.
+        """
         values, b0 = signal
         if spoiling is None:
-            return normalise(values if self.sequence is None else self.sequence.image(values))
-        image = scanned(self.sequence, values, spoiling, b0)
-        return normalise(image if spoiling.erasure is None else spoiling.erasure(image))
+            image = values if self.sequence is None else self.sequence.image(values)
+        else:
+            image = scanned(self.sequence, values, spoiling, b0)
+            image = image if spoiling.erasure is None else spoiling.erasure(image)
+        return normalise(image if brain is None else torch.where(brain, image, 0.0))
 
     @abstractmethod
     def describe(self) -> str:

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from qontrast.anatomy.classes import Scheme, class_names
 from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.labelled_scans import LabelledScan, LabelledScanSource
-from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
@@ -27,6 +27,7 @@ from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, resampled
+from qontrast.views.stripping import draw_brain
 
 ANYWHERE = 0.2
 """Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
@@ -86,12 +87,15 @@ class SimulatedCase(Case):
         head: the label map.
         contrasts: sequences or named protocols that are drawn from.
         drawn: whether each crop has a random protocol and tissue, not the clinical protocol and one person's.
+        scheme: what is told apart.
     """
 
-    def __init__(self, head: LabelSubject, contrasts: tuple[str, ...], *, drawn: bool = False) -> None:
+    def __init__(
+        self, head: LabelSubject, contrasts: tuple[str, ...], *, drawn: bool = False, scheme: Scheme = "tissues"
+    ) -> None:
         self.name = self.subject = head.name
-        self.classes = tuple(TISSUE_CLASSES)
-        self.head, self.contrasts, self.drawn = head, contrasts, drawn
+        self.classes = class_names(scheme)
+        self.head, self.contrasts, self.drawn, self.scheme = head, contrasts, drawn, scheme
 
     def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
         """See :meth:`Case.crop`."""
@@ -103,11 +107,15 @@ class SimulatedCase(Case):
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
-        return scan.image(signal, spoiling), classes_at(tissue, place)
+        truth = classes_at(tissue, place, self.scheme)
+        brain = None
+        if chance(plan.stripped, generator):
+            brain = draw_brain(classes_at(tissue, place, "structures"), plan.spacing, generator)
+        return scan.image(signal, spoiling, brain), truth
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`."""
-        return set(self.head.classes(whole(self.head.grid.shape)).unique().tolist())
+        return set(self.head.class_of_each(self.scheme).tolist())
 
 
 class ScannedCase(Case):
@@ -221,9 +229,9 @@ def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
     return still(centre, target.shape, spacing, grid.spacing), target
 
 
-def classes_at(tissue: LabelTissue, place: Place) -> Labels:
+def classes_at(tissue: LabelTissue, place: Place, scheme: Scheme = "tissues") -> Labels:
     """The class of the drawn head that fills most of each voxel, ``[x, y, z]``."""
-    return majority(tissue.classes(place.box), len(TISSUE_CLASSES), place)
+    return majority(tissue.classes(place.box, scheme), len(class_names(scheme)), place)
 
 
 def draw_sequence(contrasts: tuple[str, ...], plan: ViewPlan, generator: torch.Generator, *, drawn: bool) -> Sequence:

@@ -79,6 +79,8 @@ class ViewPlan:
         geometry: how views are moved.
         artefacts: how views are spoilt.
         pathology: how often heads given as label maps have lesions and age.
+        stripped: share of a segmenter's training crops of label maps that show the brain alone, as after skull
+            stripping.
     """
 
     arm: Arm = "seqinv"
@@ -89,6 +91,7 @@ class ViewPlan:
     geometry: WarpRanges = field(default_factory=WarpRanges)
     artefacts: ArtefactRanges = field(default_factory=ArtefactRanges)
     pathology: PathologyRanges = field(default_factory=PathologyRanges)
+    stripped: float = 0.0
 
     def __post_init__(self) -> None:
         if self.arm not in ("base", "seqaug", "seqinv"):
@@ -102,6 +105,8 @@ class ViewPlan:
             )
         if not 0.2 <= self.spacing <= 10:
             raise PlanError("views.spacing", f"{self.spacing:g} mm", "0.2 to 10 mm", "Spacing is in millimetres.")
+        if not 0 <= self.stripped <= 1:
+            raise PlanError("views.stripped", f"{self.stripped:g}", "a share from 0 to 1")
         unknown = [s for s in self.sequences if s not in SEQUENCES]
         if unknown or not self.sequences:
             found = repr(unknown[0]) if unknown else "no sequence"
