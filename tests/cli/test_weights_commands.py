@@ -21,7 +21,7 @@ def test_pack_info_check_and_export(finished_run, tmp_path, capsys):
     assert (about["origin"]["name"], about["spacing"], about["kind"]) == ("tiny", 2.0, "encoder")
     assert run(["weights", "check", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "every byte, contract, network, the probe's embedding" in said
+    assert "every byte, contract, network, what it makes of the probe" in said
     assert about["sha256"] in said
     assert run(["weights", "export", str(out), "--to", "monai", "--out", str(bundle)]) == 0
     assert (bundle / "configs" / "inference.json").is_file()
@@ -81,6 +81,6 @@ def test_embed_goes_on_after_a_bad_scan_and_ends_in_status_1(packed, scans, tmp_
     assert (out / "sub-02" / "anat" / "sub-02_desc-T1w_features.nii.gz").is_file()
 
 
-def test_embed_wants_weights_and_a_place(capsys):
-    assert run(["embed", "raw"]) == 2
-    assert "--weights" in capsys.readouterr().err
+def test_embed_wants_a_source(capsys):
+    assert run(["embed"]) == 2
+    assert "SOURCE" in capsys.readouterr().err

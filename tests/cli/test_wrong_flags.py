@@ -42,7 +42,7 @@ def test_flags_that_are_not_understood_give_status_2(arguments, capsys, tmp_path
         (["finetune", "segment", "--out", "run", "--schedule", "frozen"], "an encoder to keep"),
         (["finetune", "segment", "--out", "run", "--contrasts", "fse", "flare"], "Did you mean 'flair'?"),
         (["predict", "--model", "m", "--input", "i.nii", "--out", "o.png"], ".nii or .nii.gz"),
-        (["evaluate", "--model", "m", "--data", "d"], "found no such file"),
+        (["evaluate", "--model", "m", "--data", "d"], "found nothing of that name"),
         (["show", "--out", "o.jpg"], "found the ending '.jpg'; wanted .png, .pdf, .svg. For instance --out o.png"),
         (["show", "--out", "o.png", "--views.croop", "32"], "Did you mean 'crop'?"),
         (["show", "--out", "o.png", "--data", "absent"], "error: absent: found no such folder"),

@@ -127,7 +127,7 @@ def test_a_folder_without_a_segmenter_is_refused(tmp_path):
         load_segmenter(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", bytes(400)])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x05", bytes(400)])
 def test_a_damaged_segmenter_is_refused_by_name(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=r"model\.safetensors: found no readable safetensors file"):

@@ -21,6 +21,7 @@ from qontrast.cli.show import show
 from qontrast.cli.simulate import protocols, simulate
 from qontrast.cli.study import study
 from qontrast.cli.sweep import sweep
+from qontrast.cli.use import denoise, segment
 from qontrast.cli.weights import app as weights_app
 from qontrast.engine.stopping import Stopped
 
@@ -31,6 +32,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.command(segment)
+app.command(denoise)
 app.command(finetune_app)
 finetune_app.command(people)
 app.command(data_app)

@@ -24,12 +24,12 @@ def pack(
     half: bool = False,
     card: bool = False,
 ) -> None:
-    """Pack a pretraining run's encoder with its contract, licences, a probe and a checksum over every byte.
+    """Pack a run's encoder or model with its contract, licences, a probe and a checksum over every byte.
 
     Parameters
     ----------
     run
-        Folder of a finished pretraining.
+        Folder of a finished pretraining or fine-tuning.
     out
         File to write (.safetensors).
     licence
@@ -63,34 +63,35 @@ def info(weights: str, /) -> None:
     from dataclasses import asdict
 
     from qontrast.weights.contract import read_weights
-    from qontrast.weights.find import find_weights
     from qontrast.weights.seal import seal_of
+    from qontrast.weights.segmenter import KINDS, find_any
 
-    path = find_weights(weights)
-    contract = read_weights(path, "encoder")[1]
+    path = find_any(weights)
+    contract = read_weights(path, *KINDS)[1]
     print(json.dumps({"file": str(path), "sha256": seal_of(path), **asdict(contract)}, indent=2, ensure_ascii=False))
 
 
 @app.command
 def check(weights: str, /) -> None:
-    """Check a file of weights: every byte, the contract, the network, and the embedding of the probe.
+    """Check a file of weights: every byte, the contract, the network, and what it makes of the probe.
 
     Parameters
     ----------
     weights
         File, run's folder, short name, or owner/repo.
     """
-    from qontrast.tasks.loading import load
+    from qontrast.tasks.models import check_file
+    from qontrast.weights.segmenter import find_any
 
-    loaded = load(weights, device="cpu")
-    contract = loaded.contract
+    path = find_any(weights)
+    contract, digest = check_file(path)
     checked = [
         "every byte" if contract.version else "no checksum in a file this old",
         "contract",
         "network",
-        "the probe's embedding" if contract.probe else "no probe in a file that was not packed",
+        "what it makes of the probe" if contract.probe else "no probe in a file that was not packed",
     ]
-    print(f"{loaded.path}: fine ({', '.join(checked)}); SHA-256 {loaded.digest}")
+    print(f"{path}: fine ({', '.join(checked)}); SHA-256 {digest}")
 
 
 @app.command

@@ -27,7 +27,7 @@ class Ink:
 LIGHT = Ink("#1b1f24", "#9aa3ad", ("#0072b2", "#d55e00", "#009e73", "#b0508f", "#b27d00", "#2f9fd8", "#555b63"))
 DARK = Ink("#e8eaed", "#6c757f", ("#5ab4f0", "#ff8f45", "#35c99b", "#e79ac9", "#f0b93a", "#9fdcff", "#b8bfc7"))
 
-OVERLAY = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+OVERLAY = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#9467bd")
 """Colours of classes laid over a grey image."""
 
 
@@ -51,7 +51,7 @@ class Picture:
 
 
 def overlay_colour(label: int) -> str:
-    """Colour of the class with this label, 1 and up; repeats from the eighth on."""
+    """Colour of the class with this label, 1 and up; repeats from the ninth on."""
     return OVERLAY[(label - 1) % len(OVERLAY)]
 
 

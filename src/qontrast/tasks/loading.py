@@ -177,8 +177,12 @@ def load(name: str | Path, *, device: str = "auto") -> Loaded:
     encoder.eval()
     check_probe(encoder, contract, path)
     where = pick_device(device)
-    digest = seal_of(path) or hashlib.sha256(path.read_bytes()).hexdigest()
-    return Loaded(encoder.to(where), contract, path, digest, where)
+    return Loaded(encoder.to(where), contract, path, digest_of(path), where)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 that a file of weights states and has; of older files, which state none, simply theirs."""
+    return seal_of(path) or hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check_contract(contract: Contract, path: Path) -> None:
@@ -218,17 +222,20 @@ def prepared(scan: Any, affine: np.ndarray | None, spacing: float) -> tuple[Volu
 
 
 @torch.inference_mode()
-def embed_probe(encoder: nn.Module, spacing: float, window: int) -> np.ndarray:
-    """The probe's embedding, float32 ``[feature]``: prepared as any scan, then one window in its middle, on the CPU."""
+def embed_probe(net: nn.Module, spacing: float, window: int) -> np.ndarray:
+    """What a network makes of the probe, float32 ``[feature]``: an embedding, or the means of a segmenter's outputs.
+
+    The probe is prepared as any scan; then one window in its middle goes through the network, on the CPU.
+    """
     voxels, grid = probe_scan()
     image, _ = prepared(voxels, grid.affine, spacing)
     x, y, z = (((n - window) // 2, (n - window) // 2 + window) for n in image.shape[2:])
     middle = Tiling(((x[0],), (y[0],), (z[0],)), window)
-    return pool(encoder(normalise(middle.cut(image, middle.windows()[0])))).numpy()[0]
+    return pool(net(normalise(middle.cut(image, middle.windows()[0])))).numpy()[0]
 
 
-def check_probe(encoder: nn.Module, contract: Contract, path: Path) -> None:
-    """Refuse packed weights that do not give their probe its embedding; a run's own files have no probe.
+def check_probe(net: nn.Module, contract: Contract, path: Path) -> None:
+    """Refuse packed weights that do not make of their probe what they should; a run's own files have no probe.
 
     Raises:
         InputError: with how far the two embeddings are apart.
@@ -237,7 +244,7 @@ def check_probe(encoder: nn.Module, contract: Contract, path: Path) -> None:
     if probe is None:
         return
     check_recipe(probe.recipe, probe.sha256, str(path))
-    found, wanted = embed_probe(encoder, contract.spacing, probe.window), np.array(probe.embedding, dtype=np.float32)
+    found, wanted = embed_probe(net, contract.spacing, probe.window), np.array(probe.embedding, dtype=np.float32)
     apart = math.inf
     if found.shape == wanted.shape and np.isfinite(wanted).all():
         apart = float(np.linalg.norm(found - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))

@@ -1,6 +1,6 @@
 """Networks that learned a task, opened for whole images on any grid: a segmenter, a denoiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
 from qontrast.nets.contract import Encoder
+from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, head_box
 from qontrast.views.normalise import normalise, standardise
-from qontrast.weights.contract import Contract
-from qontrast.weights.segmenter import UNETS, SegmentationNet, load_segmenter
+from qontrast.weights.contract import Contract, read_weights
+from qontrast.weights.encoder import build
+from qontrast.weights.segmenter import KINDS, UNETS, SegmentationNet, build_model, find_model, load_segmenter
 
 OVERLAP = 0.5
 MARGIN_MM = 12.0
@@ -110,14 +112,14 @@ class Denoiser:
 
 
 Model = Segmenter | Denoiser
-KINDS: dict[str, type[Segmenter] | type[Denoiser]] = {"segmenter": Segmenter, "denoiser": Denoiser}
+MODELS: dict[str, type[Segmenter] | type[Denoiser]] = {"segmenter": Segmenter, "denoiser": Denoiser}
 
 
-def open_model(model: Path, device: str = "auto", *kinds: str, encoder: Encoder | str | None = None) -> Model:
-    """Load a network for prediction.
+def open_model(model: str | Path, device: str = "auto", *kinds: str, encoder: Encoder | str | None = None) -> Model:
+    """Load a network for prediction; a packed one is checked against its probe.
 
     Args:
-        model: a fine-tuning run's folder or its ``model.safetensors``.
+        model: a fine-tuning run's folder, its ``model.safetensors``, a packed file, or the name of weights.
         device: ``auto``, ``cpu`` or ``cuda``.
         kinds: that will do; any of ``UNETS`` where none is given.
         encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
@@ -126,12 +128,43 @@ def open_model(model: Path, device: str = "auto", *kinds: str, encoder: Encoder 
         InputError: if there is none.
         PlanError: if the device is not there.
     """
-    net, contract = load_segmenter(model, *(kinds or UNETS), encoder=encoder)
+    path = find_model(model)
+    net, contract = load_segmenter(path, *(kinds or UNETS), encoder=encoder)
+    check_probe(net, contract, path)
     name = pick_device(device)
-    return KINDS[contract.kind](net.to(name), contract, name)
+    return MODELS[contract.kind](net.to(name), contract, name)
 
 
-def open_segmenter(model: Path, device: str = "auto", encoder: Encoder | str | None = None) -> Segmenter:
+def network_of(path: Path, tensors: Mapping[str, Tensor], contract: Contract) -> nn.Module:
+    """The network of a file: an encoder, or one with a head that learned a task; its weights are not yet filled in.
+
+    Raises:
+        InputError: if it cannot be made from the file alone.
+    """
+    if contract.kind == "encoder":
+        return build(path, contract.features, contract.encoder)
+    return build_model(path, contract, tensors)
+
+
+def check_file(path: Path) -> tuple[Contract, str]:
+    """Load weights of any kind, and so check all about them.
+
+    Returns:
+        Their contract, and the digest of the file.
+
+    Raises:
+        InputError: see :func:`qontrast.tasks.loading.load`.
+    """
+    kind = read_weights(path, *KINDS)[1].kind
+    if kind == "encoder":
+        loaded = load(path, device="cpu")
+        return loaded.contract, loaded.digest
+    contract = open_model(path, "cpu").contract
+    check_contract(contract, path)
+    return contract, digest_of(path)
+
+
+def open_segmenter(model: str | Path, device: str = "auto", encoder: Encoder | str | None = None) -> Segmenter:
     """Load a segmenter, and nothing else; see :func:`open_model`."""
     opened = open_model(model, device, "segmenter", encoder=encoder)
     assert isinstance(opened, Segmenter)

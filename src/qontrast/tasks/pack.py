@@ -14,12 +14,14 @@ from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.engine.journal import JOURNAL
 from qontrast.nets.encoder import STRIDE
-from qontrast.tasks.loading import check_contract, embed_probe, load
+from qontrast.tasks.loading import check_contract, embed_probe
+from qontrast.tasks.models import check_file, network_of
 from qontrast.weights.card import model_card
 from qontrast.weights.contract import VERSION, Origin, Probe, halved, read_weights, save_weights
-from qontrast.weights.encoder import ENCODER, build, fill, split
+from qontrast.weights.encoder import ENCODER, fill, split
 from qontrast.weights.probe import RECIPE, probe_sha256
 from qontrast.weights.seal import seal_of
+from qontrast.weights.segmenter import KINDS, MODEL
 
 TOLERANCE = 1e-3
 """Of the probe: other processors and thread counts differ by 1e-6 or so, another spacing or orientation by far more."""
@@ -38,7 +40,7 @@ def pack(
     half: bool = False,
     card: bool = False,
 ) -> Path:
-    """Pack a pretraining run's encoder.
+    """Pack a pretraining run's encoder, or what a fine-tuning run made of one.
 
     Args:
         run: its folder.
@@ -51,7 +53,7 @@ def pack(
         card: write the model card beside it, ``<out>.md``.
 
     Raises:
-        InputError: if the run has no encoder or no journal, or a licence is missing.
+        InputError: if the run has no weights or no journal, its network is not ours alone, or a licence is missing.
         WriteError: if the file cannot be written.
     """
     run, out = Path(run), Path(out)
@@ -60,21 +62,21 @@ def pack(
             raise InputError(what, "nothing", "a licence", "For instance cc-by-4.0; say 'unknown' if it is unknown.")
     if out.suffix != ".safetensors":
         raise InputError(out, f"the ending {out.suffix!r}", ".safetensors", "Rename the output file.")
-    file = run / ENCODER
+    file = run / (MODEL if (run / MODEL).is_file() else ENCODER)
     if not file.is_file():
-        raise InputError(file, "no such file", "a run's encoder", "Give the folder of a finished pretraining.")
-    tensors, contract = read_weights(file, "encoder")
+        raise InputError(file, "no such file", "a run's encoder or model", "Give the folder of a finished run.")
+    tensors, contract = read_weights(file, *KINDS)
     check_contract(contract, file)
-    encoder = build(file, contract.features, contract.encoder)
+    net = network_of(file, tensors, contract)
     kept = halved(tensors, file) if half else tensors
-    fill(encoder, split(kept)[0], file)
+    fill(net, split(kept)[0] if contract.kind == "encoder" else kept, file)
     journal_sha256, steps = training_log(run / JOURNAL)
     origin = Origin(name or out.stem, licence, data_licence, description, qontrast.__version__, journal_sha256, steps)
     plan = without_folders(contract.plan)
-    probe = _probe(encoder.eval(), contract.spacing, contract.crop)
+    probe = _probe(net.eval(), contract.spacing, contract.crop)
     contract = replace(contract, plan=plan, version=VERSION, origin=origin, probe=probe)
     save_weights(out, kept, contract, half=half)
-    load(out, device="cpu")
+    check_file(out)
     if card:
         write_card(out)
     return out
@@ -87,7 +89,7 @@ def write_card(file: Path) -> Path:
         InputError: if they are none.
         WriteError: if it cannot be written.
     """
-    tensors, contract = read_weights(file, "encoder")
+    tensors, contract = read_weights(file, *KINDS)
     half = any(value.element_size() == 2 for value in tensors.values())
     out = file.with_suffix(".md")
     write_atomic(out, model_card(contract, seal_of(file), file.name, half=half))
@@ -125,13 +127,13 @@ def without_folders(value: Any) -> Any:
     return value
 
 
-def _probe(encoder: nn.Module, spacing: float, crop: int) -> Probe:
+def _probe(net: nn.Module, spacing: float, crop: int) -> Probe:
     """In a small window where the network takes one: the check at load is then quick. Else in one of its own size."""
     window = min(PROBE_WINDOW, crop)
     try:
-        found = embed_probe(encoder, spacing, window)
+        found = embed_probe(net, spacing, window)
     except (InputError, RuntimeError, ValueError):  # a network for one size of window
-        window, found = crop, embed_probe(encoder, spacing, crop)
+        window, found = crop, embed_probe(net, spacing, crop)
     if not torch.isfinite(torch.from_numpy(found)).all():
-        raise InputError("probe", "an embedding that is not finite", "finite numbers", "Were these weights trained?")
+        raise InputError("probe", "an answer that is not finite", "finite numbers", "Were these weights trained?")
     return Probe(RECIPE, probe_sha256(), window, tuple(float(v) for v in found), TOLERANCE)

@@ -1,5 +1,6 @@
 """Prediction: an image on any grid to a segmentation, or to itself without noise, on that very grid."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.nets.contract import Encoder
+from qontrast.report.check_sheet import denoising_sheet, segmentation_sheet
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import Image, check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.models import Denoiser, Segmenter, open_model
@@ -15,23 +17,26 @@ from qontrast.tasks.speaking import say
 
 
 def predict(
-    model: Path,
+    model: str | Path,
     image: Path,
     out: Path,
-    *,
+    *kinds: str,
     device: str = "auto",
     encoder: Encoder | str | None = None,
+    picture: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Segment or denoise one image, as the model learned, and write the result on its own grid and affine.
 
     Args:
-        model: a fine-tuning run's folder or its ``model.safetensors``.
+        model: a fine-tuning run's folder, its ``model.safetensors``, a packed file, or the name of weights.
         image: a 3D image in any orientation and voxel size.
-        out: the segmentation, with the names of its classes as ``.tsv`` beside it; or the denoised image, in the
-            input's intensities.
+        out: the segmentation, with the names and volumes of its classes as ``.tsv`` beside it; or the denoised image,
+            in the input's intensities.
+        kinds: of model that will do: ``segmenter``, ``denoiser``; either where none is given.
         device: ``auto``, ``cpu`` or ``cuda``.
         encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
+        picture: write a ``.png`` beside it, to check it by eye.
         quiet: print nothing.
 
     Raises:
@@ -39,28 +44,34 @@ def predict(
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
-    opened = open_model(model, device, encoder=encoder)
+    opened = open_model(model, device, *kinds, encoder=encoder)
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")
-    said = _denoise(opened, scan, out) if isinstance(opened, Denoiser) else _segment(opened, scan, out)
+    said, sheet = _denoise(opened, scan, out) if isinstance(opened, Denoiser) else _segment(opened, scan, out)
+    if picture:
+        write_atomic(_beside(out, "png"), sheet())
     say(f"{out}: {said}", quiet=quiet)
     return out
 
 
-def _segment(segmenter: Segmenter, scan: Image, out: Path) -> str:
+Sheet = Callable[[], bytes]
+
+
+def _segment(segmenter: Segmenter, scan: Image, out: Path) -> tuple[str, Sheet]:
     """Write the classes; what is said of them are volumes."""
-    classes = segmenter.segment(torch.from_numpy(scan.data)[None, None], scan.grid)
+    classes = segmenter.segment(torch.from_numpy(scan.data)[None, None], scan.grid).numpy().astype(np.uint8)
     native = read_grid(scan.path)
-    write_image(out, from_canonical(classes.numpy().astype(np.uint8), native), native, like=scan.path)
+    write_image(out, from_canonical(classes, native), native, like=scan.path)
     names = segmenter.contract.classes
-    write_classes(out, names)
-    volume = float(np.prod(scan.grid.spacing)) / 1000
-    counts = torch.bincount(classes.flatten(), minlength=len(names)).tolist()
-    return ", ".join(f"{name} {count * volume:.1f} ml" for name, count in list(zip(names, counts, strict=True))[1:])
+    voxel = float(np.prod(scan.grid.spacing)) / 1000
+    volumes = [voxel * count for count in np.bincount(classes.ravel(), minlength=len(names)).tolist()]
+    write_classes(out, names, volumes)
+    told = [f"{name} {volume:.1f} ml" for name, volume in zip(names, volumes, strict=True)]
+    return ", ".join(told[1:]), lambda: segmentation_sheet(scan.data, classes, scan.grid.spacing, told)
 
 
-def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> str:
+def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:
     """Write the image; what is said is how much was taken away, and whether voxels were smoothed."""
     image = torch.from_numpy(scan.data)[None, None]
     found = denoiser.denoise(image, scan.grid)
@@ -70,10 +81,14 @@ def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> str:
     said = f"a residual of {float((found - image).std()):.4g} taken away (standard deviation)"
     if not np.allclose(scan.grid.spacing, spacing, atol=1e-3):
         said += f"; note: learned at {spacing:g} mm, so these voxels were brought to that size and back"
-    return said
+    return said, lambda: denoising_sheet(scan.data, found[0, 0].numpy(), scan.grid.spacing)
 
 
-def write_classes(segmentation: Path, classes: tuple[str, ...]) -> None:
-    """Write the names of the classes as a BIDS label table beside a segmentation."""
-    rows = "".join(f"{index}\t{name}\n" for index, name in enumerate(classes))
-    write_atomic(segmentation.with_name(f"{stem(segmentation)}.tsv"), "index\tname\n" + rows)
+def write_classes(segmentation: Path, classes: Sequence[str], volumes: Sequence[float]) -> None:
+    """Write the names of the classes, and their volumes, as a BIDS label table beside a segmentation."""
+    rows = "".join(f"{i}\t{name}\t{ml:.3f}\n" for i, (name, ml) in enumerate(zip(classes, volumes, strict=True)))
+    write_atomic(_beside(segmentation, "tsv"), "index\tname\tvolume_ml\n" + rows)
+
+
+def _beside(image: Path, ending: str) -> Path:
+    return image.with_name(f"{stem(image)}.{ending}")

@@ -16,26 +16,18 @@ _TEXT = """# {name}
 
 {description}
 
-An encoder for 3D brain MRI, pretrained with [qontrast](https://arxiv.org/abs/2501.12057): two contrasts of one brain
-are simulated from its tissue maps, and the encoder learns that they show the same brain.
-
-```python
-import qontrast
-
-encoder = qontrast.load("{file}")
-vector = encoder.embed("scan.nii.gz")  # numpy, {width} numbers
-```
+{what}
 
 ## What it takes and gives
 
 | | |
 | --- | --- |
-| image | one 3D scan of a head; `qontrast.load` reorients, resamples, cuts and normalises it by itself |
+| image | one 3D scan of a head; it is reoriented, resampled, cut and normalised by itself |
 | orientation | {orientation} |
 | spacing | {spacing:g} {units}, isotropic |
 | window | {crop}³ voxels |
 | normalisation | {normalisation} |
-| embedding | {width} numbers, the mean of the deepest features |
+{gives}
 | levels | {levels} channels |
 | precision of the file | {precision} |
 
@@ -51,8 +43,8 @@ The whole plan stands in the file (`qontrast weights info {file}`).
 ## Integrity
 
 SHA-256 of the file, its own digits set to zero: `{digest}`.
-`qontrast weights check {file}` verifies every byte, builds the network, and embeds the scan of recipe `{recipe}`
-(SHA-256 `{probe}`), which has to come out within {tolerance:g} of the embedding in the file.
+`qontrast weights check {file}` verifies every byte, builds the network, and shows it the scan of recipe `{recipe}`
+(SHA-256 `{probe}`): its answer has to come out within {tolerance:g} of the one in the file.
 
 ## Licence
 
@@ -60,16 +52,59 @@ Weights: {licence}. Training data: {data_licence}.
 
 ## Intended use
 
-Research on brain MRI: features for segmentation, retrieval, quality control and regression, across sequences and sites.
+{use}
 
 ## Limits
 
-It was trained on simulated contrasts{data}. It has not been tested on every sequence, field strength, age or disease,
-and features may carry site, sex, age or identity. Compare it with a simple baseline on your own data before you rely on
-it. Embeddings of other weights, or of images that were prepared otherwise, cannot be compared with these.
+It was trained on simulated contrasts{data}. It has not been tested on every sequence, field strength, age or disease.
+Compare it with a simple baseline on your own data before you rely on it. {limits}
 
 **Not a medical device.** It must not be used for diagnosis or to guide treatment.
 """
+
+_WHAT = {
+    "encoder": """An encoder for 3D brain MRI, pretrained with [qontrast](https://arxiv.org/abs/2501.12057): two
+contrasts of one brain are simulated from its tissue maps, and the encoder learns that they show the same brain.
+
+```python
+import qontrast
+
+encoder = qontrast.load("{file}")
+vector = encoder.embed("scan.nii.gz")  # numpy, {width} numbers
+```""",
+    "segmenter": """A segmenter for 3D brain MRI of qontrast.
+
+```shell
+qontrast segment scan.nii.gz --out seg.nii.gz --weights {file}
+```""",
+    "denoiser": """A denoiser for 3D brain MRI of qontrast.
+
+```shell
+qontrast denoise scan.nii.gz --out clean.nii.gz --weights {file}
+```""",
+}
+_GIVES = {
+    "encoder": "| embedding | {width} numbers, the mean of the deepest features |",
+    "segmenter": "| classes | {classes}, on the grid of the input |",
+    "denoiser": "| image | without its noise, in the intensities and on the grid of the input |",
+}
+_USE = {
+    "encoder": "Research on brain MRI: features for segmentation, retrieval, quality control and regression, across "
+    "sequences and sites.",
+    "segmenter": "Research on brain MRI: volumes and masks of structures, across sequences and sites.",
+    "denoiser": "Research on brain MRI: images to look at, and to give to other programs.",
+}
+_LIMITS = {
+    "encoder": "Features may carry site, sex, age or identity. Embeddings of other weights, or of images that were "
+    "prepared otherwise, cannot be compared with these.",
+    "segmenter": "Look at every segmentation before you use it.",
+    "denoiser": "What it takes away may be anatomy: compare with the input before you measure anything.",
+}
+
+
+def _fill(texts: dict[str, str], contract: Contract, file: str) -> str:
+    classes = ", ".join(contract.classes[1:])
+    return texts[contract.kind].format(file=file, width=contract.features[-1], classes=classes)
 
 
 def model_card(contract: Contract, digest: str, file: str, *, half: bool = False) -> str:
@@ -96,7 +131,10 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         name=origin.name,
         description=origin.description or "(No description was given.)",
         file=file,
-        width=contract.features[-1],
+        what=_fill(_WHAT, contract, file),
+        gives=_fill(_GIVES, contract, file),
+        use=_USE[contract.kind],
+        limits=_LIMITS[contract.kind],
         orientation=contract.orientation,
         spacing=contract.spacing,
         units=contract.units,

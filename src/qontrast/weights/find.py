@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from qontrast.basics.errors import InputError, nearest
-from qontrast.weights.catalogue import CATALOGUE
+from qontrast.weights.catalogue import CATALOGUE, shipped
 from qontrast.weights.encoder import ENCODER
 from qontrast.weights.hub import cached, is_repository, pull
 
@@ -14,8 +14,9 @@ def find_weights(name: str | Path) -> Path:
     """The file of the named weights; what is not on this machine is pulled from the hub.
 
     Args:
-        name: an existing file; a folder of a pretraining run; a short name of the catalogue; or ``owner/repo``, which
-            is taken from the cache where it was pulled before (``qontrast weights pull`` looks for a newer one).
+        name: an existing file; a folder of a pretraining run; the short name of weights that come with the library or
+            are in the catalogue; or ``owner/repo``, which is taken from the cache where it was pulled before
+            (``qontrast weights pull`` looks for a newer one).
 
     Raises:
         InputError: if nothing is called so, or it is a pickle.
@@ -31,11 +32,15 @@ def find_weights(name: str | Path) -> Path:
         refuse_pickle(path)
         return path
     name = str(name)
+    there = shipped()
+    if name in there:
+        return there[name]
     if name in CATALOGUE:
         name = CATALOGUE[name]
     elif not is_repository(name) or path.parent.is_dir() or path.suffix in (".safetensors", *PICKLES):
         # In a folder that is there, a name is a path that is wrong; the hub is not asked.
-        known = nearest(name, CATALOGUE) if CATALOGUE else "No weights are published under short names yet."
+        names = [*there, *CATALOGUE]
+        known = nearest(name, names) if names else "No weights are published under short names yet."
         raise InputError(name, "nothing of that name", "a file, a run's folder or owner/repo", known)
     return cached(name) or pull(name)
 

@@ -15,6 +15,7 @@ from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.unet import UNet, unet_widths
 from qontrast.weights.contract import Contract, read_weights, save_weights
 from qontrast.weights.encoder import build, fill, load_encoder
+from qontrast.weights.find import find_weights
 
 MODEL = "model.safetensors"
 SegmentationNet: TypeAlias = UNet | LinearProbe | Neighbours
@@ -22,6 +23,8 @@ HEADS = {LinearProbe: "linear-probe", Neighbours: "knn"}
 """What lies on the encoder, by name; of all other networks a decoder."""
 UNETS = ("segmenter", "denoiser")
 """Kinds of contract that a U-Net is stored with."""
+KINDS = ("encoder", *UNETS)
+"""All kinds of contract."""
 
 
 def save_segmenter(
@@ -61,7 +64,7 @@ def load_segmenter(
     """Load a segmenter, ready for inference (``eval``), and its contract.
 
     Args:
-        path: a fine-tuning run's folder, or its ``model.safetensors``.
+        path: a fine-tuning run's folder, its ``model.safetensors``, a packed file, or the name of weights.
         kinds: of ``UNETS`` that will do; a segmenter alone where none is given.
         encoder: of a segmenter on an adapted network, which a file cannot make: the network (its weights are replaced),
             or ``package.module:function`` that makes it. A file never says which code to run.
@@ -69,16 +72,46 @@ def load_segmenter(
     Raises:
         InputError: for any other file, naming it and what is wrong with it.
     """
-    path, kinds = Path(path), kinds or ("segmenter",)
-    if path.is_dir():
-        path = path / MODEL
-    if not path.is_file():
-        wanted = f"a {' or a '.join(kinds)}"
-        raise InputError(path, "no such file", wanted, "Has the fine-tuning finished? (--resume goes on with it)")
+    path, kinds = find_model(path), kinds or ("segmenter",)
     tensors, contract = read_weights(path, *kinds)
-    model = _head_on(_encoder_of(path, contract, encoder), contract, tensors)
+    model = build_model(path, contract, tensors, encoder)
     fill(model, tensors, path)
     return model.eval(), contract
+
+
+def find_model(name: str | Path) -> Path:
+    """The file of a fine-tuned network: in a run's folder, else what :func:`find_weights` finds.
+
+    Raises:
+        InputError: if there is none.
+    """
+    path = Path(name)
+    if path.is_dir():
+        path = path / MODEL
+        if not path.is_file():
+            remedy = "Has the fine-tuning finished? (--resume goes on with it)"
+            raise InputError(path, "no such file", "a run's model", remedy)
+    return find_weights(path if path.exists() else name)
+
+
+def find_any(name: str | Path) -> Path:
+    """The file of weights of any kind; of a run's folder its model, else its encoder.
+
+    Raises:
+        InputError: if there is none.
+    """
+    return find_model(name) if (Path(name) / MODEL).is_file() else find_weights(name)
+
+
+def build_model(
+    path: Path, contract: Contract, tensors: Mapping[str, Tensor], encoder: Encoder | str | None = None
+) -> SegmentationNet:
+    """The network of a contract, its weights not yet filled in; see :func:`load_segmenter`.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    return _head_on(_encoder_of(path, contract, encoder), contract, tensors)
 
 
 def _encoder_of(path: Path, contract: Contract, encoder: Encoder | str | None) -> Encoder:
