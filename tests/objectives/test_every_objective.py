@@ -7,6 +7,7 @@ import torch
 from objectives.two_ranks import BATCH, NAMES, pairs, pretrainer
 
 from qontrast.basics.errors import PlanError
+from qontrast.geometry.points import read_points
 from qontrast.nets.catalogue import NETS
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
@@ -128,6 +129,19 @@ def test_what_makes_no_sense_is_refused_with_its_field(tmp_path, text, message):
     file.write_text(f"objectives:\n  {text}\n")
     with pytest.raises(PlanError, match=message):
         read_plan(PretrainPlan, file)
+
+
+@pytest.mark.parametrize("name", ["dense_info_nce", "dense_vicreg"])
+def test_without_a_projector_the_features_themselves_are_compared(name):
+    whole = pretrainer(name)
+    bare = Pretrainer(whole.encoder, {name: replace(whole.objectives[name], hidden=0, of="encoder", levels=(0,))})
+    assert not any(name in parameter for parameter, _ in bare.named_parameters())
+    batch = pairs()
+    images = torch.cat((batch["a"], batch["b"]))
+    read = read_points(whole.encoder.features(images)[0].chunk(2)[0], batch["points_a"], 1)
+    torch.testing.assert_close(next(v for k, v in bare(batch).items() if k.endswith("a0")), read)
+    loss_of(bare, batch)["loss"].backward()
+    assert float(whole.encoder.conv_0.conv_0.conv.weight.grad.abs().sum()) > 0
 
 
 def test_a_level_that_is_not_there_is_refused():

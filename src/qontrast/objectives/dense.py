@@ -18,7 +18,7 @@ class DenseObjective(Objective):
     Args:
         of: whose levels, the decoder's or the encoder's.
         levels: which of them, 0 the finest.
-        hidden: width of the projector between its two layers.
+        hidden: width of the projector between its two layers; 0 compares the features themselves.
         out: dimension of the space that is compared in.
         bank: points of each crop that the whole batch sees.
     """
@@ -42,13 +42,13 @@ class DenseObjective(Objective):
         Raises:
             PlanError: with the field and the value.
         """
-        not_negative(name, weight=self.weight)
-        above_zero(name, hidden=self.hidden, out=self.out, bank=self.bank)
+        not_negative(name, weight=self.weight, hidden=self.hidden)
+        above_zero(name, out=self.out, bank=self.bank)
         if not self.levels or min(self.levels) < 0:
             raise PlanError(f"objectives.{name}.levels", f"{list(self.levels)}", "levels from 0, the finest, on")
 
     def head(self, widths: Widths) -> nn.Module:
-        """A projector for each level.
+        """A projector for each level, or what leaves features as they are.
 
         Raises:
             PlanError: if there is no such level.
@@ -57,7 +57,12 @@ class DenseObjective(Objective):
         if max(self.levels) >= len(channels):
             found, wanted = f"level {max(self.levels)}", f"0 to {len(channels) - 1}: the {self.of} has no more"
             raise PlanError("objectives, levels of a dense one", found, wanted)
-        return nn.ModuleDict({str(level): Projector(channels[level], self.hidden, self.out) for level in self.levels})
+        return nn.ModuleDict(
+            {
+                str(level): Projector(channels[level], self.hidden, self.out) if self.hidden else nn.Identity()
+                for level in self.levels
+            }
+        )
 
     def rows(self, head: nn.Module, seen: Seen) -> Rows:
         """Both views' vectors at each level, ``[sample, point, out]``, and where the points lie."""

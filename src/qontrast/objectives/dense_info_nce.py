@@ -20,7 +20,7 @@ class DenseInfoNCE(DenseObjective):
         apart: how far from a voxel, in voxels of the view, others must lie to count as different.
         of: whose levels, the ``decoder``'s or the ``encoder``'s.
         levels: which of them, 0 the finest; the loss is their mean.
-        hidden: width of the projector between its two layers.
+        hidden: width of the projector between its two layers; 0 compares the features themselves.
         out: dimension of the space that is compared in.
         bank: points of each crop that all others are told from.
     """

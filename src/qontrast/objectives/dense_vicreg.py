@@ -21,7 +21,7 @@ class DenseVICReg(DenseObjective):
         covariance: weight of what repeats.
         of: whose levels, the ``decoder``'s or the ``encoder``'s.
         levels: which of them, 0 the finest; the loss is their mean.
-        hidden: width of the projector between its two layers.
+        hidden: width of the projector between its two layers; 0 compares the features themselves.
         out: dimension of the space that is compared in.
         bank: points of each crop over which variance and covariance are taken.
     """
