@@ -5,7 +5,7 @@
 
 As published: MONAI's blocks in single precision, in torch's own order in memory, with the memory that a process is
 given from step to step. Ours: the same network, weights and pairs with the quick blocks (``nets/quick.py``), the
-precision and order that ``pretrain`` would choose on this machine, and freed memory kept. Both are processes of their
+precision, order and optimiser that ``pretrain`` would choose here, and freed memory kept. Both are processes of their
 own that take turns of ten steps, so that a machine whose speed drifts is the same to both. Both losses are shown: they
 differ by what dropout drew and by rounding.
 """
@@ -61,6 +61,8 @@ def main() -> None:
             took, found = way.recv()
             times[name] += took
             losses[name] += found
+    for way in ways.values():
+        way.send(False)
     print(f"{given.net}, {given.batch} pairs of {CROP}³ a step, {given.steps} steps")
     for name in ways:
         late = losses[name][-LATE:]
@@ -84,7 +86,7 @@ def contend(ours: bool, net: str, batches: list[dict[str, torch.Tensor]], way: C
         layout = faster(timed(fabric, model, CROP))
         quicken(model, layout)
         said += f", {layout}"
-    model, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters(), 1e-4))
+    model, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters(), 1e-4, fused=ours))
     learn = in_two_passes(lambda rows: losses_of(rows, objectives, Across()), 0)
     way.send(said)
     step = 0

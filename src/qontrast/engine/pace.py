@@ -53,7 +53,7 @@ class Pace:
         """AdamW with a group of weights for each rate."""
         how = self.optimisation
         weights = [{"params": one} for one in self._weights]
-        return torch.optim.AdamW(weights, how.learning_rate, weight_decay=how.weight_decay)
+        return torch.optim.AdamW(weights, how.learning_rate, weight_decay=how.weight_decay, fused=True)
 
     def set(self, step: int, optimizer: Any) -> dict[str, float]:
         """Set the learning rates of a step, and hold still what does not move; returns the rates for the journal."""
