@@ -13,6 +13,7 @@ differ by what dropout drew and by rounding.
 import argparse
 import os
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 from statistics import mean, median, stdev
 
@@ -30,7 +31,8 @@ from qontrast.nets.quick import quicken
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
-from qontrast.tasks.arranging import faster, timed
+from qontrast.tasks.arranging import Steps, faster, timed
+from qontrast.tasks.pretrain import seen_by
 from qontrast.views.maker import PairMaker
 from qontrast.views.plan import ViewPlan
 
@@ -83,7 +85,7 @@ def contend(ours: bool, net: str, batches: list[dict[str, torch.Tensor]], way: C
     model = Pretrainer(build_encoder(net), objectives)
     said = described(fabric)
     if ours:
-        layout = faster(timed(fabric, model, CROP))
+        layout = faster(timed(fabric, model, Steps(partial(seen_by, model), 2 * len(batches[0]["a"]), CROP, 0)))
         quicken(model, layout)
         said += f", {layout}"
     model, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters(), 1e-4, fused=ours))

@@ -87,3 +87,15 @@ def test_a_long_run_measures_its_order_in_memory_and_keeps_it(labels_folder, pre
     asked = Compute(device="cpu", precision="32", workers=0, layout="contiguous")
     pretrain(pretrain_plan(labels_folder, compute=asked), tmp_path / "asked", quiet=True)
     assert not (tmp_path / "asked" / ARRANGEMENT).exists()
+
+
+def test_a_long_fine_tuning_measures_it_too(labels_folder, finetune_plan, tmp_path, monkeypatch, capsys):
+    from qontrast.tasks import arranging
+
+    monkeypatch.setattr(arranging, "WORTH", 2)
+    finetune(finetune_plan(labels_folder), tmp_path / "run")
+    kept = json.loads((tmp_path / "run" / ARRANGEMENT).read_text())
+    assert set(kept["seconds"]) == {"contiguous", "channels_last"}
+    assert all(value > 0 for value in kept["seconds"].values())
+    assert f"{kept['layout']} in memory" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model.safetensors").is_file()

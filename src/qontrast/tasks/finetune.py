@@ -13,6 +13,7 @@ from qontrast.nets.contract import Encoder
 from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet, unet_widths
+from qontrast.tasks.arranging import Steps, arrange
 from qontrast.tasks.assignments import ASSIGNMENTS
 from qontrast.tasks.heads import begin_at_zero, fill_bank, head_on, new_parts
 from qontrast.tasks.plan_file import digest, plan_values
@@ -86,6 +87,8 @@ def finetune(
         crops = bar(loaded(0), steps, "reading labelled voxels", quiet=quiet)
         fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)
     else:
+        passes = Steps(lambda images: (net(images),), plan.batch, plan.views.crop, plan.optimisation.steps)
+        arrange(fabric, net, passes, plan.compute, out, quiet=quiet)
         groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
         fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL

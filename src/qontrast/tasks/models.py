@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
-from qontrast.engine.device import autocast_for, pick_device
+from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
 from qontrast.nets.contract import Encoder
+from qontrast.nets.quick import quicken
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, head_box
 from qontrast.views.normalise import normalise, standardise
@@ -132,6 +133,8 @@ def open_model(model: str | Path, device: str = "auto", *kinds: str, encoder: En
     net, contract = load_segmenter(path, *(kinds or UNETS), encoder=encoder)
     check_probe(net, contract, path)
     name = pick_device(device)
+    if name == "cpu" and has_fast_bf16(name):  # windows then take half the time
+        quicken(net, "channels_last")
     return MODELS[contract.kind](net.to(name), contract, name)
 
 

@@ -65,7 +65,7 @@ class Compute:
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
         micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
             and half as much time again; the gradient is that of the whole batch (cached gradients).
-        layout: order of a pretraining's feature maps in memory, ``contiguous`` or ``channels_last``; ``auto`` measures
+        layout: order of feature maps in memory, ``contiguous`` or ``channels_last``; ``auto`` measures
             both at the start of a run of 200 steps or more.
     """
 

@@ -1,10 +1,12 @@
 """Pretraining: two views of each subject, an encoder that learns they are the same brain."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
@@ -21,7 +23,7 @@ from qontrast.nets.contract import Encoder
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
-from qontrast.tasks.arranging import arrange
+from qontrast.tasks.arranging import Steps, arrange
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
@@ -83,7 +85,9 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         torch.manual_seed(derive_seed(plan.seed, "weights"))
         model = Pretrainer(fresh_encoder(plan), objectives)
     keep_memory()
-    arrange(fabric, model, plan, out, quiet=quiet)
+    pairs = plan.compute.micro or max(1, plan.batch // fabric.world_size)
+    steps = Steps(partial(seen_by, model), 2 * pairs, plan.views.crop, plan.optimisation.steps)
+    arrange(fabric, model, steps, plan.compute, out, quiet=quiet)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
     workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3, processes()[0])
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
@@ -165,3 +169,12 @@ def save_pairs(path: Path, subjects: list[Head], plan: PretrainPlan) -> None:
         "captions": np.array([[p.a.describe(), p.b.describe()] for p in pairs]),
     }
     publish(path, lambda part: np.savez_compressed(part, **arrays))
+
+
+def seen_by(model: Pretrainer, images: Tensor) -> tuple[Tensor, ...]:
+    """The maps that objectives look at: the deepest, and the finest decoded one where there is a decoder.
+
+    With more levels gradients of two orders in memory would meet, which can cost more than the pass itself.
+    """
+    levels = model.encoder.features(images)
+    return levels[-1:] if model.decoder is None else (levels[-1], model.decoder(levels)[0])
