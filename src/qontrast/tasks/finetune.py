@@ -9,6 +9,7 @@ from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
+from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.neighbours import Neighbours
 from qontrast.nets.quick import quicken
@@ -88,7 +89,8 @@ def finetune(
         fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)
     else:
         passes = Steps(lambda images: (net(images),), plan.batch, plan.views.crop, plan.optimisation.steps)
-        arrange(fabric, net, passes, plan.compute, out, quiet=quiet)
+        if start.encoder.family != ADAPTED:  # another library's network may not bear another order
+            arrange(fabric, net, passes, plan.compute, out, quiet=quiet)
         groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
         fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL

@@ -13,6 +13,7 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
 from qontrast.geometry.sample import box_slices, sample, whole
+from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
@@ -133,7 +134,8 @@ def open_model(model: str | Path, device: str = "auto", *kinds: str, encoder: En
     net, contract = load_segmenter(path, *(kinds or UNETS), encoder=encoder)
     check_probe(net, contract, path)
     name = pick_device(device)
-    if name == "cpu" and has_fast_bf16(name):  # windows then take half the time
+    # Windows then take half the time; what another library's network makes of that order is not known.
+    if name == "cpu" and has_fast_bf16(name) and net.encoder.family != ADAPTED:
         quicken(net, "channels_last")
     return MODELS[contract.kind](net.to(name), contract, name)
 
