@@ -6,6 +6,7 @@ from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import MissingMapError
 from qontrast.basics.randomness import choice
 from qontrast.physics.presets import BASE, PRESETS
+from qontrast.physics.published import draw_published
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.plan import ViewPlan
@@ -32,6 +33,8 @@ def draw_contrasts(plan: ViewPlan, subject: Subject, generator: torch.Generator)
 
     def draw() -> Sequence:
         name, field = choice(names, generator), choice(fields, generator)
+        if plan.ranges == "published":
+            return draw_published(name, field, generator, mt_known=mt_known)
         return draw_useful_protocol(name, field, generator, mt_known=mt_known)[0]
 
     one = draw()

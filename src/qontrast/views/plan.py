@@ -9,6 +9,7 @@ from qontrast.basics.errors import PlanError, nearest
 from qontrast.basics.randomness import Range
 from qontrast.geometry.warp import WarpRanges
 from qontrast.physics.catalogue import SEQUENCES
+from qontrast.physics.published import PUBLISHED
 
 FACTORS = (
     "strength",
@@ -75,6 +76,7 @@ class ViewPlan:
         crop: voxels along each edge of a view.
         spacing: isotropic voxel size of a view, millimetres.
         sequences: names of the sequences that are drawn from.
+        ranges: of the protocols: ``clinical``, or ``published`` for those of the method's code, to compare with.
         fields: static fields that are drawn from, tesla; empty keeps the field of the maps.
         geometry: how views are moved.
         artefacts: how views are spoilt.
@@ -87,6 +89,7 @@ class ViewPlan:
     crop: int = 48
     spacing: float = 2.0
     sequences: tuple[str, ...] = tuple(SEQUENCES)
+    ranges: Literal["clinical", "published"] = "clinical"
     fields: tuple[float, ...] = (1.5, 3.0, 7.0)
     geometry: WarpRanges = field(default_factory=WarpRanges)
     artefacts: ArtefactRanges = field(default_factory=ArtefactRanges)
@@ -112,3 +115,10 @@ class ViewPlan:
             found = repr(unknown[0]) if unknown else "no sequence"
             hint = nearest(unknown[0], SEQUENCES) if unknown else ""
             raise PlanError("views.sequences", found, "known sequences", hint)
+        if self.ranges == "published" and not set(self.sequences) <= set(PUBLISHED):
+            raise PlanError(
+                "views.sequences",
+                ", ".join(s for s in self.sequences if s not in PUBLISHED),
+                f"{', '.join(PUBLISHED)} with views.ranges published",
+                "The method has no others: name these.",
+            )
