@@ -63,7 +63,7 @@ def train(folder: Path, schedule: Schedule, *, stop: int | None = None, resume: 
 
     losses = in_one_pass(lambda net, batch: {"loss": (net(batch["x"]) - batch["y"]).square().mean()})
     run = Run(folder, "toy", 0, "plan", 16, resume=resume, quiet=True)
-    groups = schedule.groups(model.encoder, (model.head,), optimisation)
+    groups = schedule.groups((model.encoder,), (model.head,), optimisation)
     try:
         fit(make_fabric("cpu", "32"), model, losses, batches, optimisation, run, Watch(1, watch), groups)
     except KeyboardInterrupt:
@@ -164,7 +164,7 @@ def test_the_published_sawtooth_of_150_epochs_comes_out_of_the_defaults():
 def test_weights_that_need_no_gradient_at_the_start_never_move(tmp_path):
     model, how = Toy(), Optimisation(steps=STEPS)
     model.encoder[0].weight.requires_grad_(False)
-    pace = Pace(model, how, Schedule("warm-up", head=0.3).groups(model.encoder, (model.head,), how))
+    pace = Pace(model, how, Schedule("warm-up", head=0.3).groups((model.encoder,), (model.head,), how))
     optimizer = pace.optimizer()
     for step in range(STEPS):
         pace.set(step, optimizer)

@@ -14,6 +14,7 @@ from qontrast.tasks.finetune import finetune
 from qontrast.tasks.pack import pack
 from qontrast.tasks.plans import Compute, Probing
 from qontrast.tasks.pretrain import pretrain
+from qontrast.tasks.schedules import Schedule
 from qontrast.weights.encoder import load_decoder
 from qontrast.weights.segmenter import load_segmenter
 
@@ -59,6 +60,23 @@ def test_a_fine_tuned_net_begins_with_the_light_decoder(dense, labels_folder, fi
     assert not torch.equal(
         fresh.state_dict()["upcat_1.convs.conv_1.conv.weight"], weights["upcat_1.convs.conv_1.conv.weight"]
     )
+
+
+def test_a_pretrained_decoder_stays_or_moves_with_the_encoder(dense, labels_folder, finetune_plan, tmp_path):
+    _, weights = load_decoder(dense)
+
+    def decoder_after(name, **changes):
+        plan = finetune_plan(labels_folder, steps=2, rate=1e-2, encoder=str(dense), **changes)
+        net, _ = load_segmenter(finetune(plan, tmp_path / name, quiet=True))
+        return {key: value for key, value in net.state_dict().items() if key.startswith("upcat_")}
+
+    kept = decoder_after("frozen", schedule=Schedule("frozen"))
+    assert kept.keys() == weights.keys()
+    assert all(torch.equal(kept[key], weights[key]) for key in kept)
+    moved = decoder_after("full")
+    assert not any(torch.equal(moved[key], weights[key]) for key in moved if key.endswith("conv.weight"))
+    fresh = decoder_after("new", schedule=Schedule("frozen"), decoder=False)
+    assert not any(torch.equal(fresh[key], weights[key]) for key in fresh if fresh[key].shape == weights[key].shape)
 
 
 def test_packed_weights_keep_the_decoder(dense, tmp_path):

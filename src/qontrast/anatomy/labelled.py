@@ -7,6 +7,7 @@ are larger, as in a scanner. Averaged parameters would make rims at borders that
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -229,7 +230,7 @@ class LabelTissue(Tissue):
     def variation(self, box: Box) -> tuple[Tensor, Tensor]:
         """Texture and transmit field in ``box``, ``[1, 1, x, y, z]`` each, both in standard deviations."""
         if box not in self._fields:
-            self._fields.clear()
+            _make_room(self._fields)
             grid = self.subject.grid.shape
             texture, transmit = (spline_block(c, grid, box)[None, None] for c in (self.texture, self.transmit / 0.33))
             self._fields[box] = (texture, transmit)
@@ -266,7 +267,13 @@ class LabelTissue(Tissue):
     def anatomy(self, box: Box) -> Structures:
         """What is where in ``box``."""
         if box not in self._last:
-            self._last.clear()  # the two contrasts of a pair, and its truth, ask for one box in turn
+            _make_room(self._last)
             head = self.subject
             self._last[box] = structures_in(head.dense, len(head.values), self.pathology, head.hosts, box)
         return self._last[box]
+
+
+def _make_room(kept: dict[Box, Any]) -> None:
+    """Leave at most one box: the two views of a pair have one each, and their targets ask for the first again."""
+    while len(kept) > 1:
+        del kept[next(iter(kept))]

@@ -16,7 +16,7 @@ from qontrast.nets.quick import quicken
 from qontrast.nets.unet import UNet, unet_widths
 from qontrast.tasks.arranging import Steps, arrange
 from qontrast.tasks.assignments import ASSIGNMENTS
-from qontrast.tasks.heads import begin_at_zero, fill_bank, head_on, new_parts
+from qontrast.tasks.heads import begin_at_zero, fill_bank, head_on, parts
 from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.run_folder import keep_plan, open_run
@@ -91,7 +91,7 @@ def finetune(
         passes = Steps(lambda images: (net(images),), plan.batch, plan.views.crop, plan.optimisation.steps)
         if start.encoder.family != ADAPTED:  # another library's network may not bear another order
             arrange(fabric, net, passes, plan.compute, out, quiet=quiet)
-        groups = plan.schedule.groups(net.encoder, new_parts(net), plan.optimisation)
+        groups = plan.schedule.groups(*parts(net, decoder=pretrained is not None), plan.optimisation)
         fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL
     save_segmenter(

@@ -155,7 +155,7 @@ def _train(
     run = Run(out, plan.goal, plan.seed, digest(plan), plan.batch * how.accumulate, "crops", resume=resume, quiet=quiet)
     steps, pin = how.steps * how.accumulate, fabric.device.type == "cuda"
     loaded = partial(batches, examples, steps=steps, workers=workers, prefetch=prefetch, pin=pin)
-    groups = plan.schedule.groups(net.encoder, (net.linear,), how)
+    groups = plan.schedule.groups((net.encoder,), (net.linear,), how)
     fit(fabric, net, in_one_pass(losses), loaded, how, run, None, groups)
 
 

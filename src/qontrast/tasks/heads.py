@@ -46,9 +46,15 @@ def begin_at_zero(net: SegmentationNet) -> None:
         nn.init.zeros_(parameter)
 
 
-def new_parts(net: nn.Module) -> tuple[nn.Module, ...]:
-    """All parts of a network but its encoder."""
-    return tuple(part for name, part in net.named_children() if name != "encoder")
+def parts(net: SegmentationNet, *, decoder: bool) -> tuple[tuple[nn.Module, ...], tuple[nn.Module, ...]]:
+    """What was pretrained of a network, and what is new.
+
+    Args:
+        net: whose parts.
+        decoder: whether a U-Net's decoder was pretrained with its encoder.
+    """
+    new = [net.final_conv] if decoder and isinstance(net, UNet) else [m for m in net.children() if m is not net.encoder]
+    return tuple(m for m in net.children() if m not in new), tuple(new)
 
 
 def fill_bank(net: Neighbours, batches: Iterable[Mapping[str, Tensor]], count: int, voxels: int, seed: int) -> None:

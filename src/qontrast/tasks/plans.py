@@ -192,7 +192,8 @@ class FinetunePlan:
         encoder: a pretraining run's folder, an encoder file, ``package.module:function`` of your own code that returns
             an encoder (it is run), or null to train from scratch.
         schedule: which part of the network learns when.
-        decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one.
+        decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one; the
+            schedule then treats it as it does the encoder.
         net: of the encoder that is trained from scratch.
         contrasts: sequences or named protocols that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).

@@ -20,7 +20,7 @@ SLOWER = 0.1
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which part of the network learns when.
+    """Which part of the network learns when. A decoder that was pretrained is treated as the encoder is.
 
     Args:
         kind: ``full`` (all at once), ``frozen`` (the encoder never moves and drops nothing), ``linear-probe`` (only a
@@ -88,17 +88,17 @@ class Schedule:
         return max(1, round(self.rise * optimisation.steps))
 
     def groups(
-        self, encoder: nn.Module, others: tuple[nn.Module, ...], optimisation: Optimisation
+        self, pretrained: tuple[nn.Module, ...], new: tuple[nn.Module, ...], optimisation: Optimisation
     ) -> tuple[Group, ...]:
         """The weights and their learning rates for the engine: ``head`` (all that is new) and ``encoder``.
 
         Args:
-            encoder: that may be pretrained.
-            others: decoder and head.
+            pretrained: the encoder, and the decoder that was pretrained with it.
+            new: the head, and a decoder that was not.
             optimisation: how many steps there are.
         """
-        new, old = self.shares(optimisation)
-        return Group("head", others, new), Group("encoder", (encoder,), old)
+        rate, slower = self.shares(optimisation)
+        return Group("head", new, rate), Group("encoder", pretrained, slower)
 
     def shares(self, how: Optimisation) -> tuple[Callable[[int], float], Callable[[int], float]]:
         """Share of the learning rate at a step: of what is new, and of the encoder.
