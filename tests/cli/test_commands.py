@@ -132,7 +132,7 @@ def test_the_whole_method_from_the_command_line(labels_folder, tmp_path, capsys)
     assert run(["simulate", source, "--sequence", "fse", "--out", str(image), "--echo-time", "0.08"]) == 0
     assert json.loads((tmp_path / "scan.json").read_text())["EchoTime"] == 0.08
     segmentation = tmp_path / "seg.nii.gz"
-    assert run(["predict", "--model", fine, "--input", str(image), "--out", str(segmentation), "--device", "cpu"]) == 0
+    assert run(["segment", str(image), "--weights", fine, "--out", str(segmentation), "--device", "cpu"]) == 0
     assert np.asarray(nib.load(segmentation).dataobj).shape == (40, 40, 40)
     capsys.readouterr()
     scored = ["evaluate", "--model", fine, "--data", data, "--ledger", str(ledger), "--contrasts", "fse", "mprage"]

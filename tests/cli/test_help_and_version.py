@@ -12,8 +12,8 @@ import qontrast
 from qontrast.cli.app import run
 
 COMMANDS = [
-    ["pretrain"], ["finetune"], ["finetune", "segment"], ["predict"], ["evaluate"], ["report"], ["simulate"], ["demo"],
-    ["plan"], ["show"], ["embed"], ["weights"], ["weights", "pack"], ["weights", "info"], ["weights", "check"],
+    ["pretrain"], ["finetune"], ["finetune", "segment"], ["segment"], ["denoise"], ["evaluate"], ["report"], ["simulate"],
+    ["demo"], ["plan"], ["show"], ["embed"], ["weights"], ["weights", "pack"], ["weights", "info"], ["weights", "check"],
     ["weights", "pull"], ["weights", "push"], ["weights", "export"], ["sweep"],
 ]  # fmt: skip
 LOOK = """

@@ -148,38 +148,6 @@ def pretrain(
 
 
 @app.command
-def predict(
-    *,
-    model: Path,
-    input: Path,
-    out: Path,
-    encoder: str | None = None,
-    device: str = "auto",
-    quiet: bool = False,
-) -> None:
-    """Segment or denoise an image, as the model learned; the result lies on the image's own grid.
-
-    Parameters
-    ----------
-    model
-        Fine-tuning run's folder, or its model.safetensors.
-    input
-        3D image in any orientation and voxel size.
-    out
-        Image to write (.nii or .nii.gz); the names of a segmentation's classes go into a .tsv beside it.
-    encoder
-        package.module:function that makes the network, where the model was trained on one of your own; it is run.
-    device
-        auto, cpu or cuda.
-    quiet
-        Print nothing.
-    """
-    from qontrast.tasks.predict import predict as task
-
-    task(model, input, out, device=device, encoder=encoder, quiet=quiet)
-
-
-@app.command
 def report(
     *runs: Path,
     ledger: Path | None = None,
