@@ -12,9 +12,9 @@ import qontrast
 from qontrast.cli.app import run
 
 COMMANDS = [
-    ["pretrain"], ["finetune"], ["finetune", "segment"], ["segment"], ["denoise"], ["evaluate"], ["report"], ["simulate"],
-    ["demo"], ["plan"], ["show"], ["embed"], ["weights"], ["weights", "pack"], ["weights", "info"], ["weights", "check"],
-    ["weights", "pull"], ["weights", "push"], ["weights", "export"], ["sweep"],
+    ["segment"], ["denoise"], ["embed"], ["pretrain"], ["finetune"], ["finetune", "segment"], ["evaluate"], ["report"],
+    ["simulate"], ["demo"], ["plan"], ["show"], ["sweep"], ["weights"], ["weights", "pack"], ["weights", "info"],
+    ["weights", "check"], ["weights", "pull"], ["weights", "push"], ["weights", "export"],
 ]  # fmt: skip
 LOOK = """
 import json, sys
