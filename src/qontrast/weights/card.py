@@ -9,8 +9,14 @@ from qontrast.basics.errors import InputError
 from qontrast.weights.contract import Contract, Origin, Probe
 
 CARD = "README.md"
-TOLD = ("net", "views.arm", "views.sequences", "batch", "optimisation.steps", "optimisation.learning_rate", "seed")
+TOLD = (
+    *("net", "encoder", "views.arm", "views.sequences", "contrasts", "protocols", "views.fields", "views.stripped"),
+    *("batch", "optimisation.steps", "optimisation.learning_rate", "seed", "trained_on", "cohort.subjects"),
+)
 """Fields of the plan that a reader wants first; the file itself holds all."""
+NOT_TOLD = {"encoder": ("contrasts", "protocols"), "segmenter": ("views.arm", "views.sequences", "cohort.subjects")}
+NOT_TOLD["denoiser"] = NOT_TOLD["segmenter"]
+"""Fields that play no part in what such weights learned, or are told by another."""
 
 _TEXT = """# {name}
 
@@ -125,7 +131,8 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         "library_name": "qontrast",
         "tags": ["brain", "mri", "self-supervised-learning", "safetensors"],
     }
-    rows = "".join(f"| `{name}` | {contract.plan[name]} |\n" for name in TOLD if name in contract.plan)
+    told = [name for name in TOLD if name in contract.plan and name not in NOT_TOLD[contract.kind]]
+    rows = "".join(f"| `{name}` | {_words(contract.plan[name])} |\n" for name in told)
     source = contract.plan.get("cohort.data")
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + _TEXT.format(
         name=origin.name,
@@ -154,6 +161,10 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         data_licence=origin.data_licence,
         data=f" of `{source}`" if source else "",
     )
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def packed(contract: Contract, where: str | Path) -> tuple[Origin, Probe]:
