@@ -11,19 +11,18 @@ from qontrast.studies.scoring import weights_digest
 from qontrast.tasks.plan_file import plan_of
 from qontrast.tasks.plans import Cohort
 from qontrast.weights.contract import read_weights
-from qontrast.weights.encoder import ENCODER
+from qontrast.weights.encoder import encoder_file
 
 FIELDS = ("data", "labels", "embedded", "subjects", "kind")
 
 
-def encoder_file(name: str) -> Path | None:
+def file_of(name: str) -> Path | None:
     """The file of an encoder; None for one that code makes (``package.module:function``).
 
     Raises:
         InputError: if there is no such file.
     """
-    path = Path(name)
-    path = path / ENCODER if path.is_dir() else path
+    path = encoder_file(name)
     if path.is_file():
         return path
     if ":" in name and "/" not in name:
@@ -37,7 +36,7 @@ def encoder_digest(name: str) -> str:
     Raises:
         InputError: if there is no such file.
     """
-    file = encoder_file(name)
+    file = file_of(name)
     if file is None:
         return fingerprint("code", name)
     if file.suffix == ".safetensors":
@@ -54,7 +53,7 @@ def known_cohorts(name: str) -> tuple[list[Cohort], str]:
     Raises:
         InputError: if there is no such file.
     """
-    file = encoder_file(name)
+    file = file_of(name)
     if file is None or file.suffix != ".safetensors":
         return [], f"{name} does not say whom it was pretrained on; make sure that they are not tested on"
     plan = read_weights(file, "encoder")[1].plan

@@ -189,8 +189,8 @@ class FinetunePlan:
         task: ``segment`` (tissues, or whatever the truth names), ``lesion`` or ``denoise``.
         cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them; to
             learn denoising any scans or maps.
-        encoder: a pretraining run's folder, an encoder file, ``package.module:function`` of your own code that returns
-            an encoder (it is run), or null to train from scratch.
+        encoder: a pretraining run's folder, an encoder file, ``nano``, ``package.module:function`` of your own code
+            that returns an encoder (it is run), or null to train from scratch.
         schedule: which part of the network learns when.
         decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one; the
             schedule then treats it as it does the encoder.

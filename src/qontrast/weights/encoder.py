@@ -14,6 +14,7 @@ from qontrast.nets.catalogue import rebuild
 from qontrast.nets.contract import Encoder
 from qontrast.nets.decoder import Decoder
 from qontrast.nets.encoder import LEVELS
+from qontrast.weights.catalogue import shipped
 from qontrast.weights.contract import Contract, read_weights, save_weights
 from qontrast.weights.imported import import_encoder
 
@@ -61,9 +62,10 @@ def load_encoder(path: str | Path) -> Encoder:
     """Load an encoder, ready for inference (``eval``).
 
     Args:
-        path: a pretraining run's folder, a safetensors file of qontrast, or a checkpoint of the method's code: a torch
-            file ``{"config": ..., "state_dict": ...}`` with the names of MONAI's BasicUNet, with or without the prefix
-            ``_orig_mod.``. Decoder weights in it are passed over. No pickled code is run. Or the name of your own code
+        path: a pretraining run's folder, a safetensors file of qontrast, the short name of an encoder that comes with
+            the library (``nano``), or a checkpoint of the method's code: a torch file ``{"config": ..., "state_dict":
+            ...}`` with the names of MONAI's BasicUNet, with or without the prefix ``_orig_mod.``. Decoder weights in it
+            are passed over. No pickled code is run. Or the name of your own code
             that makes an encoder, ``package.module:function``: it is imported and called.
 
     Raises:
@@ -71,9 +73,7 @@ def load_encoder(path: str | Path) -> Encoder:
     """
     if isinstance(path, str) and is_import(path) and not Path(path).exists():
         return import_encoder(path)
-    path = Path(path)
-    if path.is_dir():
-        path = path / ENCODER
+    path = encoder_file(path)
     if not path.is_file():
         raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
     if path.suffix == ".safetensors":
@@ -96,8 +96,7 @@ def load_decoder(path: str | Path) -> tuple[tuple[int, ...], dict[str, Tensor]] 
     contract = _contract(path)
     if contract is None or not contract.decoder:
         return None
-    path = Path(path)
-    tensors, _ = read_weights(path / ENCODER if path.is_dir() else path, "encoder")
+    tensors, _ = read_weights(encoder_file(path), "encoder")
     return contract.decoder, split(tensors)[1]
 
 
@@ -129,9 +128,16 @@ def encoder_spacing(path: str | Path) -> float | None:
 
 
 def _contract(path: str | Path) -> Contract | None:
-    path = Path(path)
-    path = path / ENCODER if path.is_dir() else path
+    path = encoder_file(path)
     return read_weights(path, "encoder")[1] if path.suffix == ".safetensors" else None
+
+
+def encoder_file(name: str | Path) -> Path:
+    """The file of an encoder, whether it is there or not: a run's, a path, or that of a short name of the library."""
+    path = Path(name)
+    if path.is_dir():
+        return path / ENCODER
+    return path if path.exists() else shipped().get(str(name), path)
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
