@@ -9,7 +9,7 @@ export QONTRAST_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo study-mini test check format physics physics-page bench lock clean
+.PHONY: help install demo study-mini test check format physics physics-page bench claims lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 	$(BIN)/python benchmarks/signals.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/training.py
+
+claims: $(STAMP)  ## docs/results.md, its figures and numbers from the ledgers in claims/ledgers
+	$(BIN)/python claims/page.py
 
 lock: $(STAMP)  ## write requirements.lock from what is installed now
 	{ echo '# Written by make lock. torch is the pin: pip takes the build that fits the machine.'; \

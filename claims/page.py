@@ -1,0 +1,199 @@
+"""Write docs/results.md, its figures and the numbers behind them from the kept ledgers: `make claims`."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from scores import ARMS, PARTS, SCHEDULES, Claim, claims, kept_rows, mean, seen
+
+from qontrast.basics.atomic import write_atomic
+from qontrast.results.intervals import Interval
+from qontrast.results.score_catalogue import METRICS
+
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER = DOCS / "results"
+NUMBERS = Path(__file__).parent / "numbers.json"
+FRACTIONS = (1, 3, 10)
+INTRODUCTION = """# What the claims came to
+
+Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
+it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that nothing had seen, of
+all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's, for there are four). All scans are
+simulated.
+"""
+
+
+def shown(interval: Interval | None, decimals: int) -> str:
+    """A mean with its interval, or a dash."""
+    if interval is None:
+        return "–"
+    ends = "" if interval.low is None else f" [{interval.low:.{decimals}f}, {interval.high:.{decimals}f}]"
+    return f"{interval.mean:.{decimals}f}{ends}"
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines]) + "\n"
+
+
+def csv_text(lines: list[dict[str, Any]]) -> str:
+    """Lines as CSV, the columns of the first."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every mean of the tissue studies: arm, schedule, labelled heads, protocol and metric."""
+    found: list[dict[str, Any]] = []
+    tissue = [row for row in rows if row["task"] == "tissue"]
+    places = sorted({(row["site"], row["contrast"]) for row in tissue})
+    for arm in (*ARMS, *PARTS):
+        for schedule in SCHEDULES:
+            for labels in FRACTIONS:
+                mine = [r for r in tissue if (r["arm"], r["schedule"], r["fraction"]) == (arm, schedule, labels)]
+                for site, contrast in (*places, ("unseen", "all")):
+                    here = [r for r in mine if (not seen(r) if site == "unseen" else r["site"] == site)]
+                    here = [r for r in here if contrast in ("all", r["contrast"])]
+                    for metric in ("dice", "hd95_mm"):
+                        if (found_mean := mean(here, metric)) is not None:
+                            place = {"site": site, "contrast": contrast, "metric": metric}
+                            numbers = {"mean": found_mean.mean, "low": found_mean.low, "high": found_mean.high}
+                            own = {"arm": arm, "schedule": schedule, "labelled_heads": labels}
+                            found.append(own | place | numbers | {"seeds": len({r["seed"] for r in here})})
+    return found
+
+
+def picked(found: list[dict[str, Any]], **wanted: Any) -> Interval | None:
+    """The one mean of a cell."""
+    for cell in found:
+        if all(cell[key] == value for key, value in wanted.items()):
+            return Interval(cell["mean"], cell["low"], cell["high"], 4)
+    return None
+
+
+def tissue_tables(found: list[dict[str, Any]]) -> str:
+    """C1 and C2 in numbers."""
+    text = "## C1: few labels, the protocol that the labels are of\n\n"
+    for metric in ("dice", "hd95_mm"):
+        lines = []
+        for arm in ARMS:
+            for schedule in SCHEDULES:
+                at = {"arm": arm, "schedule": schedule, "site": "adni", "metric": metric}
+                means = [picked(found, labelled_heads=n, **at) for n in FRACTIONS]
+                if any(m is not None for m in means):
+                    lines.append([arm, schedule, *(shown(m, METRICS[metric].decimals) for m in means)])
+        text += table([METRICS[metric].name, "schedule", *(f"{n} labelled" for n in FRACTIONS)], lines) + "\n"
+    text += "## C2: three heads labelled on MPRAGE, tested on protocols never seen (Dice)\n\n"
+    places = sorted({(c["site"], c["contrast"]) for c in found if c["site"] not in ("adni", "unseen")})
+    lines = []
+    for arm in (*ARMS, *PARTS):
+        for schedule in SCHEDULES:
+            at = {"arm": arm, "schedule": schedule, "labelled_heads": 3, "metric": "dice"}
+            means = [picked(found, site=s, contrast=c, **at) for s, c in places]
+            if any(m is not None for m in means):
+                own = ["–" if m is None else f"{m.mean:.2f}" for m in means]
+                lines.append([arm, schedule, *own, shown(picked(found, site="unseen", **at), 3)])
+    return text + table(["arm", "schedule", *(f"{s} {c}" for s, c in places), "all six"], lines)
+
+
+def claim_table(found: list[Claim]) -> str:
+    """Every claim with its verdict."""
+    lines = []
+    for claim in found:
+        asked = f"above {claim.second}" + (f" by {claim.least:g}" if claim.least else "")
+        had = "–" if claim.compared is None else f"{claim.compared.difference.mean:+.3f}"
+        p = "–" if claim.compared is None else f"{claim.compared.permutation_p:.3f}"
+        lines.append([claim.name, METRICS[claim.metric].name, f"{claim.first} {asked}", had, p, claim.verdict])
+    return table(["claim", "score", "what", "difference", "p", "verdict"], lines)
+
+
+def other_tasks(rows: list[dict[str, Any]]) -> str:
+    """C3 and C4 in numbers."""
+    text = ""
+    for task, title, metric in (
+        ("denoise", "C3: denoising (PSNR, dB)", "psnr_db"),
+        ("lesion", "C4: strokes (Dice)", "dice"),
+    ):
+        mine = [row for row in rows if row["task"] == task]
+        if not mine:
+            continue
+        columns = sorted({(str(r["contrast"]), r.get("snr") if task == "denoise" else None) for r in mine}, key=str)
+        heads = [c if snr is None else f"{c}, SNR {snr:g}" for c, snr in columns]
+        lines = []
+        for arm in ARMS:
+            own = [
+                [r for r in mine if r["arm"] == arm and r["contrast"] == c and snr in (None, r.get("snr"))]
+                for c, snr in columns
+            ]
+            if any(own):
+                lines.append([arm, *(shown(mean(part, metric), METRICS[metric].decimals) for part in own)])
+        text += f"## {title}\n\n" + table(["arm", *heads], lines) + "\n"
+    return text
+
+
+def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figure:
+    """Dice over the number of labelled heads, a panel for each schedule."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, schedule in zip(panels, SCHEDULES, strict=True):
+        for number, arm in enumerate(ARMS):
+            at = {"arm": arm, "schedule": schedule, "site": site, "metric": "dice"}
+            means = [picked(found, labelled_heads=n, **at) for n in FRACTIONS]
+            points = [(n, m) for n, m in zip(FRACTIONS, means, strict=True) if m is not None]
+            if points:
+                dashes = "--" if arm == "nano" else "-"
+                x, y = [n for n, _ in points], [m.mean for _, m in points]
+                axes.plot(x, y, dashes, marker="o", ms=4, color=f"C{number}", label=arm)
+        axes.set(title=schedule, xlabel="labelled heads", xscale="log", xticks=FRACTIONS)
+        axes.set_xticks(FRACTIONS, [str(n) for n in FRACTIONS])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("Dice")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right", fontsize=8)
+    figure.suptitle(title)
+    return figure
+
+
+def write_figure(figure: Figure, name: str) -> str:
+    """The figure as a file; the Markdown that shows it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    write_atomic(FOLDER / name, buffer.getvalue())
+    return f"![{name}](results/{name})\n\n"
+
+
+def main(rows: list[dict[str, Any]] | None = None) -> None:
+    """Write everything."""
+    mpl.use("Agg")
+    rows = kept_rows() if rows is None else rows
+    judged, found = claims(rows), cells(rows)
+    text = INTRODUCTION + "\n## Verdicts\n\n" + claim_table(judged) + "\n"
+    if found:
+        text += tissue_tables(found) + "\n"
+        text += write_figure(low_data_figure(found, "adni", "MPRAGE, which the labels are of"), "c1.png")
+        text += write_figure(low_data_figure(found, "unseen", "Six protocols never seen"), "c2.png")
+        write_atomic(FOLDER / "tissue.csv", csv_text(found))
+        text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
+    write_atomic(DOCS / "results.md", text + other_tasks(rows))
+    write_atomic(NUMBERS, json.dumps(numbers(judged, found), indent=1) + "\n")
+
+
+def numbers(judged: list[Claim], found: list[dict[str, Any]]) -> dict[str, str]:
+    """What other pages may quote, by name, as it is written there."""
+    quoted = {f"{c.name}, above {c.second}": f"{c.compared.difference.mean:+.3f}" for c in judged if c.compared}
+    for cell in found:
+        if cell["metric"] == "dice" and cell["site"] in ("adni", "unseen"):
+            name = f"{cell['arm']}, {cell['schedule']}, {cell['labelled_heads']} labelled, {cell['site']}"
+            quoted[name] = f"{cell['mean']:.3f}"
+    return quoted
+
+
+if __name__ == "__main__":
+    main()

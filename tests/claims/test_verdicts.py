@@ -1,0 +1,84 @@
+"""The claims' verdicts follow docs/claims.md, and README quotes what the ledgers say."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "claims"))
+
+import page  # noqa: E402
+import scores  # noqa: E402
+
+SUBJECTS = ("a", "b", "c", "d")
+
+
+def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="full", seed=0):
+    return [
+        {"task": "tissue", "arm": arm, "schedule": schedule, "fraction": labels, "seed": seed, "site": site,
+         "contrast": contrast, "subject": s, "image": "x", "class": "grey matter", "dice": d, "hd95_mm": 1.0}
+        for s, d in zip(SUBJECTS, dice, strict=True)
+    ]  # fmt: skip
+
+
+def verdict_of(name, second, rows):
+    (found,) = (c for c in scores.claims(rows) if (c.name, c.second) == (name, second))
+    return found.verdict
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [
+        ((0.09, 0.10, 0.08, 0.09), "holds"),
+        ((0.07, 0.07, 0.07, 0.07), "not reached"),  # smaller than was claimed
+        ((0.5, 0.5, 0.5, -0.01), "not reached"),  # large, but one head disagrees
+        ((-0.1, 0.0, 0.05, 0.0), "fails"),
+    ],
+)
+def test_a_claim_holds_if_its_size_is_reached_and_all_heads_agree(gain, verdict):
+    base = (0.5, 0.4, 0.45, 0.5)
+    rows = rows_of("base", base) + rows_of("hybrid", [b + g for b, g in zip(base, gain, strict=True)])
+    assert verdict_of("C1, full", "base", rows) == verdict
+    assert verdict_of("C1, frozen", "base", rows) == "not run"
+
+
+def test_seen_and_unseen_protocols_are_never_mixed():
+    low, high = [0.1] * 4, [0.9] * 4
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = rows_of("base", low, labels=3) + rows_of("hybrid", high, labels=3)
+    rows += rows_of("base", high, **unseen) + rows_of("hybrid", low, **unseen)
+    assert verdict_of("C2, full", "base", rows) == "fails"
+
+
+def test_the_parts_are_compared_with_the_hybrid_of_their_seed():
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = rows_of("no-dense", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
+    rows += rows_of("hybrid", [0.9] * 4, seed=1, **unseen)
+    assert verdict_of("parts, full", "no-dense", rows) == "fails"
+
+
+def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
+    for name, value in (("DOCS", tmp_path), ("FOLDER", tmp_path / "results"), ("NUMBERS", tmp_path / "numbers.json")):
+        monkeypatch.setattr(page, name, value)
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = (
+        rows_of("base", [0.51] * 4)
+        + rows_of("hybrid", [0.62, 0.63, 0.64, 0.63])
+        + rows_of("hybrid", [0.7] * 4, **unseen)
+    )
+    page.main(rows)
+    text = (tmp_path / "results.md").read_text()
+    assert "| base | full | 0.510" in text
+    assert "| hybrid | full | 0.630 [" in text
+    assert "masked" not in text.split("## C1")[1]
+    assert json.loads((tmp_path / "numbers.json").read_text())["hybrid, full, 3 labelled, unseen"] == "0.700"
+    assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_readme_quotes_the_ledgers():
+    quotes = re.findall(r"<!-- claims: (.+?) -->([^<]*)<!-- -->", (ROOT / "README.md").read_text(encoding="utf-8"))
+    numbers = page.numbers(scores.claims(rows := scores.kept_rows()), page.cells(rows)) if quotes else {}
+    assert dict(quotes) == {name: numbers.get(name) for name, _ in quotes}
