@@ -22,7 +22,7 @@ INTRODUCTION = """# What the claims came to
 
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
 it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that nothing had seen, of
-all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's, for there are four). All scans are
+all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's: there are four). All scans are
 simulated.
 """
 
