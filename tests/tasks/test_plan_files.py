@@ -17,7 +17,7 @@ from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Pr
 from qontrast.tasks.schedules import Schedule
 from qontrast.views.plan import ArtefactRanges, ViewPlan
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
 
 OTHERWISE = {"of": "encoder", "levels": "[1]", "clean": "false", "share": "0.3"}
 OBJECTIVES = {
@@ -85,13 +85,18 @@ def test_there_are_recipes():
     assert RECIPES
 
 
-KINDS = {"finetune": FinetunePlan, "study": StudyPlan}
+FINETUNED = ("finetune", "tissue-nano", "denoise-nano")
+
+
+def kind_of(recipe):
+    if recipe.parent.name == "claims" or recipe.stem.startswith("study"):
+        return StudyPlan
+    return FinetunePlan if recipe.stem.startswith(FINETUNED) else PretrainPlan
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_is_a_plan(recipe):
-    kind = next((k for start, k in KINDS.items() if recipe.stem.startswith(start)), PretrainPlan)
-    plan = read_plan(kind, recipe)
+    plan = read_plan(kind_of(recipe), recipe)
     stated = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     for name in stated:
         assert hasattr(plan, name)
@@ -144,7 +149,8 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "cohort.mixed_truths": "true", "cohort.suffixes": "[T1w]", "others": "[{data: elsewhere}]",
         "net": "cnn", "dropout": "0.1", "batch": "3", "seed": "1", "views.arm": "base",
         **OBJECTIVES, **WATCHED,
-        "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.fields": "[3]",
+        "views.crop": "32", "views.spacing": "3", "views.sequences": "[fse]", "views.ranges": "published",
+        "views.fields": "[3]",
         "views.geometry.rotation": "1", "views.geometry.scale": "[1, 2]", "views.geometry.shear": "0",
         "views.geometry.elastic": "0", "views.geometry.flip": "0", "views.geometry.shared": "false",
         "views.geometry.shift": "0.1", "views.stripped": "1",

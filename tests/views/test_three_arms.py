@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from qontrast.basics.randomness import derive
 from qontrast.geometry.warp import WarpRanges
 from qontrast.physics.presets import BASE, PRESETS
-from qontrast.views.contrast import describe
+from qontrast.physics.published import PUBLISHED
+from qontrast.views.contrast import describe, draw_contrasts
 from qontrast.views.pair import make_pair
+from qontrast.views.plan import ViewPlan
 
 STEPS = 10
 ARMS = ("base", "seqaug", "seqinv")
@@ -106,3 +109,9 @@ def test_a_view_says_what_was_drawn_for_it(measured, plan, arm):
         assert f"{view.sequence.field_strength:g} T" in said
         assert f"SNR {view.spoiling.noise.snr:.0f}" in said
     assert "MPRAGE 3 T, TR 2300, TE 2.98, TI 900 ms" in make_pair(measured, plan("base"), 3, 0).a.describe()
+
+
+def test_views_are_of_the_sequences_that_the_method_has(head):
+    plan = ViewPlan(ranges="published")
+    drawn = [draw_contrasts(plan, head, derive(0, n)) for n in range(60)]
+    assert {one.name for pair in drawn for one in pair} == set(PUBLISHED)

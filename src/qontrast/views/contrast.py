@@ -6,7 +6,7 @@ from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import MissingMapError
 from qontrast.basics.randomness import choice
 from qontrast.physics.presets import BASE, PRESETS
-from qontrast.physics.published import draw_published
+from qontrast.physics.published import PUBLISHED, draw_published
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.plan import ViewPlan
@@ -48,6 +48,8 @@ def check_contrasts(plan: ViewPlan, subject: Subject) -> list[str]:
         MissingMapError: if there is none.
     """
     wanted = [BASE] if plan.arm == "base" else list(plan.sequences)
+    if plan.arm != "base" and plan.ranges == "published":
+        wanted = [s for s in wanted if s in PUBLISHED]
     possible = subject.sequences
     names = [s for s in wanted if s in possible]
     if not names:
