@@ -12,6 +12,7 @@ from qontrast.nets.quick import quicken
 from qontrast.nets.quick_convolution import QuickConv3d, weight_gradient
 from qontrast.nets.quick_dropout import QuickDropout
 from qontrast.nets.quick_norm import QuickInstanceNorm3d
+from qontrast.nets.quick_transpose import QuickConvTranspose3d
 
 TINY = (2, 4, 4, 8, 12)
 LAST = torch.channels_last_3d
@@ -54,6 +55,50 @@ def test_other_convolutions_are_left_to_torch(settings, monkeypatch):
     expected = plain(x)
     assert torch.equal(quicken(plain)(x), expected)
     assert "Sliced" not in type(plain(x).grad_fn).__name__
+
+
+@pytest.mark.parametrize("layout", quick.LAYOUTS.values())
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_quick_doubling_gives_values_and_all_gradients_of_the_plain_one(bias, layout):
+    plain = nn.ConvTranspose3d(5, 4, 2, 2, bias=bias)
+    found = []
+    for convolution in (plain, copy.deepcopy(plain)):
+        if found:
+            convolution.__class__ = QuickConvTranspose3d
+        x = noise(2, 5, 6, 5, 4).contiguous(memory_format=layout).requires_grad_()
+        out = convolution(x)
+        (out * noise(*out.shape, seed=2)).sum().backward()
+        found.append([out, x.grad, *(p.grad for p in convolution.parameters())])
+    assert "Doubling" in type(out.grad_fn).__name__
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-3)
+
+
+def test_a_quick_doubling_under_autocast_is_near_the_one_in_single_precision():
+    plain = nn.ConvTranspose3d(16, 8, 2, 2)
+    grads = []
+    for autocast in (False, True):
+        net = copy.deepcopy(plain)
+        net.__class__ = QuickConvTranspose3d
+        x = noise(1, 16, 8, 8, 8).requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            out = net(x)
+        assert out.dtype == (torch.bfloat16 if autocast else torch.float32)
+        (out.float() * noise(*out.shape, seed=2)).sum().backward()
+        grads.append([x.grad, *(p.grad for p in net.parameters())])
+    for one, other in zip(*grads, strict=True):
+        assert one.dtype == other.dtype == torch.float32
+        assert float((one - other).norm() / one.norm()) < 0.01
+
+
+@pytest.mark.parametrize(
+    "settings", [{"stride": 1}, {"stride": 2, "padding": 1}, {"stride": 2, "groups": 2}, {"stride": 2, "dilation": 2}]
+)
+def test_other_transposed_convolutions_are_left_to_torch(settings):
+    plain, x = nn.ConvTranspose3d(4, 6, 2, **settings), noise(1, 4, 5, 5, 5)
+    expected = plain(x)
+    plain.__class__ = QuickConvTranspose3d
+    assert torch.equal(plain(x), expected)
+    assert "Doubling" not in type(plain(x).grad_fn).__name__
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])

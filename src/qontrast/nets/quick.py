@@ -11,13 +11,14 @@ from torch import nn
 from qontrast.nets.quick_convolution import QuickConv3d
 from qontrast.nets.quick_dropout import QuickDropout
 from qontrast.nets.quick_norm import QuickInstanceNorm3d
+from qontrast.nets.quick_transpose import QuickConvTranspose3d
 
 Layout = Literal["contiguous", "channels_last"]
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last_3d}
 
 
 def quicken(net: nn.Module, layout: Layout = "contiguous") -> nn.Module:
-    """Put quick blocks in the place of dropout, instance norm and convolutions of 3³, and lay the weights out.
+    """Put quick blocks in the place of dropout, instance norm and convolutions, and lay the weights out.
 
     Nothing that the network computes changes but the numbers that dropout draws, and roundings; parameters stay the
     same tensors under the same names, so it may be done before or after loading, and an optimiser keeps working.
@@ -42,4 +43,5 @@ QUICK: dict[type, type] = {
     nn.Dropout: QuickDropout,
     nn.InstanceNorm3d: QuickInstanceNorm3d,
     nn.Conv3d: QuickConv3d,
+    nn.ConvTranspose3d: QuickConvTranspose3d,
 }
