@@ -1,18 +1,39 @@
 """The commands that most people try first: a scan in, a segmentation or a scan without its noise out."""
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from cyclopts import Parameter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Running:
+    """How a model is used on a scan.
+
+    Parameters
+    ----------
+    encoder
+        package.module:function that makes the network, where the model was trained on one of your own; it is run.
+    picture
+        Write the picture.
+    device
+        auto, cpu or cuda.
+    quiet
+        Print nothing.
+    """
+
+    encoder: str | None = None
+    picture: bool = True
+    device: str = "auto"
+    quiet: bool = False
+
+
+AS_USUAL = Running()
 
 
 def segment(
-    scan: Path,
-    /,
-    *,
-    out: Path | None = None,
-    weights: str = "tissue-nano",
-    encoder: str | None = None,
-    picture: bool = True,
-    device: str = "auto",
-    quiet: bool = False,
+    scan: Path, /, *, out: Path | None = None, weights: str = "tissue-nano", running: Running = AS_USUAL
 ) -> None:
     """Segment a scan of any sequence, with or without its skull; the result lies on the scan's own grid.
 
@@ -23,34 +44,15 @@ def segment(
     scan
         3D image of a head in any orientation and voxel size.
     out
-        Segmentation to write (.nii or .nii.gz); <scan>_dseg.nii.gz in the working folder where not given.
+        Segmentation to write (.nii or .nii.gz); SCAN_dseg.nii.gz in the working folder where not given.
     weights
         Name, packed file, or folder of a fine-tuning run.
-    encoder
-        package.module:function that makes the network, where the model was trained on one of your own; it is run.
-    picture
-        Write the picture.
-    device
-        auto, cpu or cuda.
-    quiet
-        Print nothing.
     """
-    from qontrast.tasks.predict import predict
-
-    target = out or _named_after(scan, "dseg")
-    predict(weights, scan, target, "segmenter", device=device, encoder=encoder, picture=picture, quiet=quiet)
+    _use("segmenter", weights, scan, out or _named_after(scan, "dseg"), running)
 
 
 def denoise(
-    scan: Path,
-    /,
-    *,
-    out: Path | None = None,
-    weights: str = "denoise-nano",
-    encoder: str | None = None,
-    picture: bool = True,
-    device: str = "auto",
-    quiet: bool = False,
+    scan: Path, /, *, out: Path | None = None, weights: str = "denoise-nano", running: Running = AS_USUAL
 ) -> None:
     """Take noise out of a scan of any sequence, in its own intensities and on its own grid.
 
@@ -61,22 +63,17 @@ def denoise(
     scan
         3D image of a head in any orientation and voxel size.
     out
-        Image to write (.nii or .nii.gz); <scan>_denoised.nii.gz in the working folder where not given.
+        Image to write (.nii or .nii.gz); SCAN_denoised.nii.gz in the working folder where not given.
     weights
         Name, packed file, or folder of a fine-tuning run.
-    encoder
-        package.module:function that makes the network, where the model was trained on one of your own; it is run.
-    picture
-        Write the picture.
-    device
-        auto, cpu or cuda.
-    quiet
-        Print nothing.
     """
+    _use("denoiser", weights, scan, out or _named_after(scan, "denoised"), running)
+
+
+def _use(kind: str, weights: str, scan: Path, out: Path, how: Running) -> None:
     from qontrast.tasks.predict import predict
 
-    target = out or _named_after(scan, "denoised")
-    predict(weights, scan, target, "denoiser", device=device, encoder=encoder, picture=picture, quiet=quiet)
+    predict(weights, scan, out, kind, device=how.device, encoder=how.encoder, picture=how.picture, quiet=how.quiet)
 
 
 def _named_after(scan: Path, what: str) -> Path:

@@ -108,12 +108,15 @@ def split(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, T
 
 
 def encoder_arm(path: str | Path) -> str:
-    """The arm that an encoder was pretrained in, or ``external`` where it is not ours.
+    """What an encoder is called in ledgers: by its name if it was packed, else by the arm that it was pretrained in, or
+    ``external`` where it is not ours.
 
     Raises:
         InputError: see :func:`load_encoder`.
     """
     contract = _contract(path)
+    if contract is not None and contract.origin is not None:
+        return contract.origin.name
     return "external" if contract is None else str(contract.plan.get("views.arm", "external"))
 
 
