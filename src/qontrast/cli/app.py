@@ -111,7 +111,7 @@ def pretrain(
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     net
-        cnn (the method's), cnn-small, cnn-nano (for a CPU), residual or vit.
+        cnn (the method's), cnn-small, cnn-nano (for a CPU), cnn-pico, residual or vit.
     steps
         Optimiser steps.
     batch

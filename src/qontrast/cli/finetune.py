@@ -32,7 +32,7 @@ class Flags:
     schedule
         What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net
-        Encoder to train from scratch: cnn, cnn-small, cnn-nano, residual or vit.
+        Encoder to train from scratch: cnn, cnn-small, cnn-nano, cnn-pico, residual or vit.
     contrasts
         Sequences that label maps and maps are scanned with.
     protocols

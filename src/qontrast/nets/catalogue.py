@@ -13,6 +13,7 @@ NETS: dict[str, Callable[[], Encoder]] = {
     "cnn": lambda: CNNEncoder((64, 128, 256, 512, 768)),
     "cnn-small": lambda: CNNEncoder((24, 48, 96, 160, 240)),
     "cnn-nano": lambda: CNNEncoder((16, 32, 64, 128, 192)),
+    "cnn-pico": lambda: CNNEncoder((16, 32, 64, 64, 96)),
     "residual": lambda: ResidualEncoder((32, 64, 128, 192, 224), (1, 2, 3, 3, 4)),
     "vit": lambda: ViTEncoder((16, 32, 64, 128, 768)),
 }

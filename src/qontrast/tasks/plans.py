@@ -120,7 +120,7 @@ class PretrainPlan:
         cohort: whose heads.
         others: further cohorts that are mixed in by their weights: of other kinds, too (maps, labels, scans).
         net: ``cnn`` (the method's, 64 to 768 channels), ``cnn-small``, ``cnn-nano`` (16 to 192, for a CPU),
-            ``residual`` (19 million weights) or ``vit``.
+            ``cnn-pico`` (16 to 96, of which three fit into a package), ``residual`` (19 million weights) or ``vit``.
         dropout: share of the encoder's activations dropped in training; null for the network's own.
         batch: subjects per step; each gives two views.
         objectives: what is asked of the networks.
