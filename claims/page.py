@@ -124,7 +124,9 @@ def other_tasks(rows: list[dict[str, Any]]) -> str:
         mine = [row for row in rows if row["task"] == task]
         if not mine:
             continue
-        columns = sorted({(str(r["contrast"]), r.get("snr") if task == "denoise" else None) for r in mine}, key=str)
+        columns = sorted(
+            {(str(r["contrast"]), r.get("snr") if task == "denoise" else None) for r in mine}, key=_in_order
+        )
         heads = [c if snr is None else f"{c}, SNR {snr:g}" for c, snr in columns]
         lines = []
         for arm in ARMS:
@@ -136,6 +138,10 @@ def other_tasks(rows: list[dict[str, Any]]) -> str:
                 lines.append([arm, *(shown(mean(part, metric), METRICS[metric].decimals) for part in own)])
         text += f"## {title}\n\n" + table(["arm", *heads], lines) + "\n"
     return text
+
+
+def _in_order(column: tuple[str, float | None]) -> tuple[str, float]:
+    return column[0], column[1] or 0.0
 
 
 def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figure:

@@ -6,7 +6,7 @@ from typing import Literal
 from qontrast.basics.errors import PlanError
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.encoder import STRIDE
-from qontrast.tasks.plans import SMALLEST_CROP, Compute, known_net
+from qontrast.tasks.plans import SMALLEST_CROP, Compute, known_dropout, known_net
 from qontrast.tasks.schedules import Schedule
 
 
@@ -24,6 +24,7 @@ class PeoplePlan:
         encoder: as of ``finetune segment``; null to train from scratch.
         schedule: which part of the network learns when; ``frozen`` and ``linear-probe`` train the linear layer alone.
         net: of the encoder that is trained from scratch.
+        dropout: share of that encoder's activations dropped in training; null for the network's own.
         batch: crops per step.
         seed: all randomness of the run comes from it.
         crop: voxels along a window's edges.
@@ -41,6 +42,7 @@ class PeoplePlan:
     encoder: str | None = None
     schedule: Schedule = field(default_factory=Schedule)
     net: str = "cnn-nano"
+    dropout: float | None = None
     batch: int = 4
     seed: int = 0
     crop: int = 64
@@ -50,6 +52,7 @@ class PeoplePlan:
 
     def __post_init__(self) -> None:
         known_net(self.net)
+        known_dropout(self.dropout)
         if self.schedule.kind == "knn":
             raise PlanError("schedule.kind", "knn", "a schedule that trains", "See `qontrast probe --method knn`.")
         self.schedule.check(self.encoder, self.optimisation)

@@ -150,8 +150,7 @@ class PretrainPlan:
         if masked.weight > 0 and masked.block >= self.views.crop:
             found = f"{masked.block} voxels in views of {self.views.crop}"
             raise PlanError("objectives.masked.block", found, "less: not all of a view can be hidden")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise PlanError("dropout", f"{self.dropout:g}", "0 or more, and below 1")
+        known_dropout(self.dropout)
         if self.batch < 2:
             raise PlanError("batch", f"{self.batch}", "2 or more", "Subjects are told from the others of the batch.")
 
@@ -195,6 +194,7 @@ class FinetunePlan:
         decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one; the
             schedule then treats it as it does the encoder.
         net: of the encoder that is trained from scratch.
+        dropout: share of that encoder's activations dropped in training; null for the network's own.
         contrasts: sequences or named protocols that label maps are scanned with; real scans are taken as they are.
         protocols: ``preset`` (each sequence's clinical protocol) or ``drawn`` (a random one for each crop).
         classes: what is told apart in label maps: ``tissues`` (grey matter, white matter, fluid) or ``structures``,
@@ -215,6 +215,7 @@ class FinetunePlan:
     schedule: Schedule = field(default_factory=Schedule)
     decoder: bool = True
     net: str = "cnn-nano"
+    dropout: float | None = None
     contrasts: tuple[str, ...] = ("mprage",)
     protocols: Literal["preset", "drawn"] = "preset"
     classes: Scheme = "tissues"
@@ -231,6 +232,9 @@ class FinetunePlan:
         known_net(self.net)
         trainable_crop(self.views)
         self.schedule.check(self.encoder, self.optimisation)
+        known_dropout(self.dropout)
+        if self.views.ranges != "clinical":
+            raise PlanError("views.ranges", self.views.ranges, "clinical", "Fine-tuning draws no pairs of views.")
         if self.batch < 1:
             raise PlanError("batch", f"{self.batch}", "1 or more")
         for name in self.contrasts:
@@ -259,6 +263,16 @@ def known_net(name: str) -> None:
     """
     if name not in NETS:
         raise PlanError("net", repr(name), "a known network", nearest(name, NETS))
+
+
+def known_dropout(share: float | None) -> None:
+    """Refuse a share of dropped activations that makes no sense.
+
+    Raises:
+        PlanError: with the value.
+    """
+    if share is not None and not 0 <= share < 1:
+        raise PlanError("dropout", f"{share:g}", "0 or more, and below 1")
 
 
 def trainable_crop(views: ViewPlan) -> None:

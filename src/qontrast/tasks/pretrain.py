@@ -11,15 +11,12 @@ from torch import Tensor
 from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
-from qontrast.basics.errors import PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.device import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_two_passes
 from qontrast.engine.ranks import gather_rows, processes
-from qontrast.nets.catalogue import build_encoder, rebuild
-from qontrast.nets.contract import Encoder
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
@@ -28,6 +25,7 @@ from qontrast.tasks.plan_file import digest, plan_values
 from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
+from qontrast.tasks.starting import fresh_encoder
 from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
 from qontrast.tasks.watching import watch_over
 from qontrast.views.contrast import check_contrasts
@@ -122,17 +120,6 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     fabric.barrier()
     say(f"encoder: {file}", quiet=quiet)
     return file
-
-
-def fresh_encoder(plan: PretrainPlan) -> Encoder:
-    """The plan's network with new weights."""
-    encoder = build_encoder(plan.net)
-    if plan.dropout is None or "dropout" not in encoder.settings:
-        if plan.dropout:
-            raise PlanError("dropout", f"{plan.dropout:g}", f"null or 0: {plan.net} drops nothing")
-        return encoder
-    torch.manual_seed(derive_seed(plan.seed, "weights"))  # with and without dropout the weights begin alike
-    return rebuild(encoder.features_per_level, {**encoder.settings, "dropout": plan.dropout})
 
 
 def wanted_of(objectives: Objectives) -> Wanted:

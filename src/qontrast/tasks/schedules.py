@@ -90,7 +90,7 @@ class Schedule:
     def groups(
         self, pretrained: tuple[nn.Module, ...], new: tuple[nn.Module, ...], optimisation: Optimisation
     ) -> tuple[Group, ...]:
-        """The weights and their learning rates for the engine: ``head`` (all that is new) and ``encoder``.
+        """The weights and their learning rates for the engine: ``head`` (all that is new), ``encoder`` (what is not).
 
         Args:
             pretrained: the encoder, and the decoder that was pretrained with it.

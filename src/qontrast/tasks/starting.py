@@ -1,17 +1,17 @@
-"""Where fine-tuning starts: from a file's encoder, from one that is at hand, or from scratch."""
+"""Where training starts: from a file's encoder, from one that is at hand, or from scratch."""
 
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 
-from qontrast.basics.errors import InputError
+from qontrast.basics.errors import InputError, PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.ranks import processes
-from qontrast.nets.catalogue import build_encoder
+from qontrast.nets.catalogue import build_encoder, rebuild
 from qontrast.nets.contract import Encoder
 from qontrast.tasks.people_plan import PeoplePlan
-from qontrast.tasks.plans import FinetunePlan
+from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 from qontrast.weights.encoder import encoder_arm, load_encoder
 
 
@@ -50,7 +50,22 @@ def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Star
     elif source:
         encoder, arm = load_encoder(source), encoder_arm(source)
     else:
-        encoder, arm = build_encoder(plan.net), "scratch"
+        encoder, arm = fresh_encoder(plan), "scratch"
     # An encoder from elsewhere must not shift the draw of the rest: both arms of a comparison start alike.
     torch.manual_seed(derive_seed(plan.seed, "decoder"))
     return Start(encoder.train(), source, arm)
+
+
+def fresh_encoder(plan: PretrainPlan | FinetunePlan | PeoplePlan) -> Encoder:
+    """The plan's network with new weights.
+
+    Raises:
+        PlanError: if it is to drop what it cannot.
+    """
+    encoder = build_encoder(plan.net)
+    if plan.dropout is None or "dropout" not in encoder.settings:
+        if plan.dropout:
+            raise PlanError("dropout", f"{plan.dropout:g}", f"null or 0: {plan.net} drops nothing")
+        return encoder
+    torch.manual_seed(derive_seed(plan.seed, "weights"))  # with and without dropout the weights begin alike
+    return rebuild(encoder.features_per_level, {**encoder.settings, "dropout": plan.dropout})

@@ -14,8 +14,11 @@ TOLD = (
     *("batch", "optimisation.steps", "optimisation.learning_rate", "seed", "trained_on", "cohort.subjects"),
 )
 """Fields of the plan that a reader wants first; the file itself holds all."""
-NOT_TOLD = {"encoder": ("contrasts", "protocols"), "segmenter": ("views.arm", "views.sequences", "cohort.subjects")}
-NOT_TOLD["denoiser"] = NOT_TOLD["segmenter"]
+NOT_TOLD = {
+    "encoder": ("contrasts", "protocols", "views.stripped"),
+    "segmenter": ("views.arm", "views.sequences", "cohort.subjects"),
+    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped"),
+}
 """Fields that play no part in what such weights learned, or are told by another."""
 
 _TEXT = """# {name}
@@ -131,7 +134,7 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         "library_name": "qontrast",
         "tags": ["brain", "mri", "self-supervised-learning", "safetensors"],
     }
-    told = [name for name in TOLD if name in contract.plan and name not in NOT_TOLD[contract.kind]]
+    told = [name for name in TOLD if _is_told(name, contract)]
     rows = "".join(f"| `{name}` | {_words(contract.plan[name])} |\n" for name in told)
     source = contract.plan.get("cohort.data")
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + _TEXT.format(
@@ -161,6 +164,13 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         data_licence=origin.data_licence,
         data=f" of `{source}`" if source else "",
     )
+
+
+def _is_told(name: str, contract: Contract) -> bool:
+    """Whether a field of the plan was stated and did something; the network is the encoder's where there is one."""
+    if name in NOT_TOLD[contract.kind] or contract.plan.get(name) in (None, "", [], ()):
+        return False
+    return not (name == "net" and contract.plan.get("encoder"))
 
 
 def _words(value: Any) -> str:

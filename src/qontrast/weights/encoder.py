@@ -75,7 +75,7 @@ def load_encoder(path: str | Path) -> Encoder:
         return import_encoder(path)
     path = encoder_file(path)
     if not path.is_file():
-        raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
+        raise InputError(path, "no such file", "an encoder", missing_encoder(path))
     if path.suffix == ".safetensors":
         tensors, contract = read_weights(path, "encoder")
         tensors, _ = split(tensors)
@@ -141,6 +141,13 @@ def encoder_file(name: str | Path) -> Path:
     if path.is_dir():
         return path / ENCODER
     return path if path.exists() else shipped().get(str(name), path)
+
+
+def missing_encoder(path: Path) -> str:
+    """What to do about an encoder that is not there."""
+    if path.name == ENCODER or not shipped():
+        return "Has the pretraining finished? (--resume goes on with it)"
+    return f"A run's folder, a file, or {' or '.join(shipped())}."
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
