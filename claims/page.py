@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from scores import ARMS, PARTS, SCHEDULES, Claim, claims, kept_rows, mean, seen
+from scores import ARMS, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, seen
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.results.intervals import Interval
@@ -21,8 +21,8 @@ FRACTIONS = (1, 3, 10)
 INTRODUCTION = """# What the claims came to
 
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
-it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that nothing had seen, of
-all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's: there are four). All scans are
+it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that no model here saw,
+of all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's: there are four). All scans are
 simulated.
 """
 
@@ -58,8 +58,8 @@ def cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for schedule in SCHEDULES:
             for labels in FRACTIONS:
                 mine = [r for r in tissue if (r["arm"], r["schedule"], r["fraction"]) == (arm, schedule, labels)]
-                for site, contrast in (*places, ("unseen", "all")):
-                    here = [r for r in mine if (not seen(r) if site == "unseen" else r["site"] == site)]
+                for site, contrast in (*places, ("others", "all")):
+                    here = [r for r in mine if (not seen(r) if site == "others" else r["site"] == site)]
                     here = [r for r in here if contrast in ("all", r["contrast"])]
                     for metric in ("dice", "hd95_mm"):
                         if (found_mean := mean(here, metric)) is not None:
@@ -90,8 +90,8 @@ def tissue_tables(found: list[dict[str, Any]]) -> str:
                 if any(m is not None for m in means):
                     lines.append([arm, schedule, *(shown(m, METRICS[metric].decimals) for m in means)])
         text += table([METRICS[metric].name, "schedule", *(f"{n} labelled" for n in FRACTIONS)], lines) + "\n"
-    text += "## C2: three heads labelled on MPRAGE, tested on protocols never seen (Dice)\n\n"
-    places = sorted({(c["site"], c["contrast"]) for c in found if c["site"] not in ("adni", "unseen")})
+    text += "## C2: three heads labelled on MPRAGE, tested on protocols without labels (Dice)\n\n"
+    places = sorted({(c["site"], c["contrast"]) for c in found if c["site"] not in ("adni", "others")})
     lines = []
     for arm in (*ARMS, *PARTS):
         for schedule in SCHEDULES:
@@ -99,19 +99,24 @@ def tissue_tables(found: list[dict[str, Any]]) -> str:
             means = [picked(found, site=s, contrast=c, **at) for s, c in places]
             if any(m is not None for m in means):
                 own = ["–" if m is None else f"{m.mean:.2f}" for m in means]
-                lines.append([arm, schedule, *own, shown(picked(found, site="unseen", **at), 3)])
+                lines.append([arm, schedule, *own, shown(picked(found, site="others", **at), 3)])
     return text + table(["arm", "schedule", *(f"{s} {c}" for s, c in places), "all six"], lines)
 
 
 def claim_table(found: list[Claim]) -> str:
-    """Every claim with its verdict."""
+    """Every claim with its verdict, then what each was judged by."""
+    names = list(dict.fromkeys(claim.name for claim in found))
+    text = table(["claim", "verdict"], [[name, joint(found, name)] for name in names]) + "\n"
     lines = []
     for claim in found:
-        asked = f"above {claim.second}" + (f" by {claim.least:g}" if claim.least else "")
-        had = "–" if claim.compared is None else f"{claim.compared.difference.mean:+.3f}"
-        p = "–" if claim.compared is None else f"{claim.compared.permutation_p:.3f}"
-        lines.append([claim.name, METRICS[claim.metric].name, f"{claim.first} {asked}", had, p, claim.verdict])
-    return table(["claim", "score", "what", "difference", "p", "verdict"], lines)
+        asked = f"above {claim.about}" + (f" by {claim.least:g}" if claim.least else "")
+        there = claim.compared is not None
+        had = f"{claim.compared.difference.mean:+.3f}" if claim.compared is not None else "–"
+        p = f"{claim.compared.permutation_p:.3f}" if claim.compared is not None else "–"
+        seeds = ", ".join(f"{d:+.3f}" for d in claim.by_seed) or "–"
+        rival = claim.second if there else "–"
+        lines.append([claim.name, METRICS[claim.metric].name, asked, rival, had, seeds, p, claim.verdict])
+    return text + table(["claim", "score", "hybrid is", "rival", "difference", "by seed", "p", "verdict"], lines)
 
 
 def other_tasks(rows: list[dict[str, Any]]) -> str:
@@ -184,7 +189,7 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
     if found:
         text += tissue_tables(found) + "\n"
         text += write_figure(low_data_figure(found, "adni", "MPRAGE, which the labels are of"), "c1.png")
-        text += write_figure(low_data_figure(found, "unseen", "Six protocols never seen"), "c2.png")
+        text += write_figure(low_data_figure(found, "others", "Six protocols without labels"), "c2.png")
         write_atomic(FOLDER / "tissue.csv", csv_text(found))
         text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
     write_atomic(DOCS / "results.md", text + other_tasks(rows))
@@ -193,9 +198,9 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
 
 def numbers(judged: list[Claim], found: list[dict[str, Any]]) -> dict[str, str]:
     """What other pages may quote, by name, as it is written there."""
-    quoted = {f"{c.name}, above {c.second}": f"{c.compared.difference.mean:+.3f}" for c in judged if c.compared}
+    quoted = {f"{c.name}, above {c.about}": f"{c.compared.difference.mean:+.3f}" for c in judged if c.compared}
     for cell in found:
-        if cell["metric"] == "dice" and cell["site"] in ("adni", "unseen"):
+        if cell["metric"] == "dice" and cell["site"] in ("adni", "others"):
             name = f"{cell['arm']}, {cell['schedule']}, {cell['labelled_heads']} labelled, {cell['site']}"
             quoted[name] = f"{cell['mean']:.3f}"
     return quoted

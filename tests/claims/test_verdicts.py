@@ -24,8 +24,8 @@ def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="full"
     ]  # fmt: skip
 
 
-def verdict_of(name, second, rows):
-    (found,) = (c for c in scores.claims(rows) if (c.name, c.second) == (name, second))
+def verdict_of(name, about, rows):
+    (found,) = (c for c in scores.claims(rows) if (c.name, c.about) == (name, about))
     return found.verdict
 
 
@@ -63,9 +63,38 @@ def test_arms_are_compared_on_what_both_were_scored_on():
 
 def test_arms_are_compared_by_the_seeds_that_both_have():
     unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    rows = rows_of("no-dense", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
+    rows = rows_of("masked", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
     rows += rows_of("hybrid", [0.9] * 4, seed=1, **unseen)
-    assert verdict_of("parts, full", "no-dense", rows) == "fails"
+    assert verdict_of("C2, full", "masked", rows) == "fails"
+
+
+def test_a_claim_needs_its_sign_with_every_seed():
+    rows = rows_of("base", [0.5] * 4) + rows_of("hybrid", [0.9] * 4)
+    assert verdict_of("C1, full", "base", rows) == "holds"
+    rows += rows_of("base", [0.5] * 4, seed=1) + rows_of("hybrid", [0.49] * 4, seed=1)
+    assert verdict_of("C1, full", "base", rows) == "not reached"
+
+
+def test_a_part_has_to_be_worth_more_than_another_training():
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = [
+        r for seed, dice in enumerate((0.6, 0.65, 0.55)) for r in rows_of("hybrid", [dice] * 4, seed=seed, **unseen)
+    ]
+    assert (
+        verdict_of("no-dense, full", "no-dense", rows + rows_of("no-dense", [0.55] * 4, **unseen)) == "not told apart"
+    )
+    assert verdict_of("no-dense, full", "no-dense", rows + rows_of("no-dense", [0.45] * 4, **unseen)) == "holds"
+
+
+def test_the_better_way_of_a_rival_counts_and_a_claim_is_its_worst_part():
+    rows = rows_of("hybrid", [0.7] * 4) + rows_of("base", [0.5] * 4) + rows_of("base-400", [0.65] * 4)
+    found = scores.claims(rows)
+    (base,) = (c for c in found if (c.name, c.about) == ("C1, full", "base"))
+    assert (base.second, base.verdict) == ("base-400", "not reached")
+    assert scores.joint(found, "C1, full") == "not reached"
+    worse = scores.claims(rows + rows_of("seqaug", [0.8] * 4))
+    assert scores.joint(worse, "C1, full") == "fails"
+    assert scores.joint(worse, "C3") == "not run"
 
 
 def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
@@ -82,7 +111,7 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     assert "| base | full | 0.510" in text
     assert "| hybrid | full | 0.630 [" in text
     assert "masked" not in text.split("## C1")[1]
-    assert json.loads((tmp_path / "numbers.json").read_text())["hybrid, full, 3 labelled, unseen"] == "0.700"
+    assert json.loads((tmp_path / "numbers.json").read_text())["hybrid, full, 3 labelled, others"] == "0.700"
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -89,7 +89,7 @@ FINETUNED = ("finetune", "tissue-nano", "denoise-nano", "supervised")
 
 
 def kind_of(recipe):
-    if recipe.parent.name == "claims" and recipe.stem != "supervised" or recipe.stem.startswith("study"):
+    if (recipe.parent.name == "claims" and recipe.stem != "supervised") or recipe.stem.startswith("study"):
         return StudyPlan
     return FinetunePlan if recipe.stem.startswith(FINETUNED) else PretrainPlan
 
