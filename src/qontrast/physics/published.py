@@ -2,8 +2,9 @@
 
 Each number is drawn on its own there, so that many protocols could not run on a scanner: TE above TR, TI above TR,
 negative delays. Those are drawn again here, for they have no signal that could be computed; whether tissue shows is not
-asked. That moves what is left: 7 % of the MP2RAGE draws remain (median TE 1.2 ms instead of 2.9, echo spacing 3.0 ms
-instead of 5.8) and 45 % of the FLAIR draws (median TI 18 ms). Their GRE has a factor for MT, too, which ours has not.
+asked. That moves what is left: of 3,000 draws each, 6.7 % of MP2RAGE's remain (median TE 1.1 ms instead of 2.9, echo
+spacing 2.7 ms instead of 5.8) and 45 % of FLAIR's (median TI 16 ms). Their GRE has a factor
+for MT, too, which ours has not.
 """
 
 import math
