@@ -59,7 +59,7 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/training.py
 
-claims: $(STAMP)  ## docs/results.md, its figures and numbers from the ledgers in claims/ledgers
+claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers
 	$(BIN)/python claims/page.py
 
 lock: $(STAMP)  ## write requirements.lock from what is installed now

@@ -1,8 +1,7 @@
-"""Write docs/results.md, its figures and the numbers behind them from the kept ledgers: `make claims`."""
+"""Write docs/results.md, and its figures with the numbers behind them from the kept ledgers: `make claims`."""
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from qontrast.results.score_catalogue import METRICS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER = DOCS / "results"
-NUMBERS = Path(__file__).parent / "numbers.json"
 FRACTIONS = (1, 3, 10)
 INTRODUCTION = """# What the claims came to
 
@@ -109,14 +107,14 @@ def claim_table(found: list[Claim]) -> str:
     text = table(["claim", "verdict"], [[name, joint(found, name)] for name in names]) + "\n"
     lines = []
     for claim in found:
-        asked = f"above {claim.about}" + (f" by {claim.least:g}" if claim.least else "")
-        there = claim.compared is not None
-        had = f"{claim.compared.difference.mean:+.3f}" if claim.compared is not None else "–"
-        p = f"{claim.compared.permutation_p:.3f}" if claim.compared is not None else "–"
+        asked = f"{claim.first} above {claim.about}" + (f" by {claim.least:g}" if claim.least else "")
+        rival, had, p = "–", "–", "–"
+        if claim.compared is not None:
+            rival, had = claim.second, f"{claim.compared.difference.mean:+.3f}"
+            p = f"{claim.compared.permutation_p:.3f}"
         seeds = ", ".join(f"{d:+.3f}" for d in claim.by_seed) or "–"
-        rival = claim.second if there else "–"
         lines.append([claim.name, METRICS[claim.metric].name, asked, rival, had, seeds, p, claim.verdict])
-    return text + table(["claim", "score", "hybrid is", "rival", "difference", "by seed", "p", "verdict"], lines)
+    return text + table(["claim", "score", "what", "rival", "difference", "by seed", "p", "verdict"], lines)
 
 
 def other_tasks(rows: list[dict[str, Any]]) -> str:
@@ -193,7 +191,6 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
         write_atomic(FOLDER / "tissue.csv", csv_text(found))
         text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
     write_atomic(DOCS / "results.md", text + other_tasks(rows))
-    write_atomic(NUMBERS, json.dumps(numbers(judged, found), indent=1) + "\n")
 
 
 def numbers(judged: list[Claim], found: list[dict[str, Any]]) -> dict[str, str]:
