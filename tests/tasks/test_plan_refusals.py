@@ -132,6 +132,8 @@ def test_an_optimisation_with_nan_is_refused_however_it_is_made():
         ("net: cnn-nan", "Did you mean 'cnn-nano'?"),
         ("batch: 0", "1 or more"),
         ("protocols: random", "preset, drawn"),
+        ("dropout: 1.0", "dropout: found 1; wanted 0 or more, and below 1"),
+        ("views: {ranges: published}", "views.ranges: found published; wanted clinical"),
     ],
 )
 def test_a_fine_tuning_that_cannot_be_is_refused(text, hint, tmp_path):
