@@ -11,7 +11,7 @@ from qontrast.studies.scoring import weights_digest
 from qontrast.tasks.plan_file import plan_of
 from qontrast.tasks.plans import Cohort
 from qontrast.weights.contract import read_weights
-from qontrast.weights.encoder import encoder_file
+from qontrast.weights.encoder import encoder_file, missing_encoder
 
 FIELDS = ("data", "labels", "embedded", "subjects", "kind")
 
@@ -27,7 +27,7 @@ def file_of(name: str) -> Path | None:
         return path
     if ":" in name and "/" not in name:
         return None
-    raise InputError(path, "no such file", "an encoder", "Has the pretraining finished? (--resume goes on with it)")
+    raise InputError(path, "no such file", "an encoder", missing_encoder(path))
 
 
 def encoder_digest(name: str) -> str:
