@@ -16,6 +16,7 @@ from qontrast.tasks.finetune import finetune
 from qontrast.tasks.models import check_file, open_model
 from qontrast.tasks.pack import pack
 from qontrast.weights import catalogue
+from qontrast.weights.card import model_card
 from qontrast.weights.contract import read_weights, save_weights
 from qontrast.weights.find import find_weights
 
@@ -51,6 +52,18 @@ def test_a_packed_segmenter_is_checked_and_says_where_it_comes_from(packed_segme
     tensors, _ = read_weights(packed_segmenter, "segmenter")
     whole, _ = read_weights(segmenter / "model.safetensors", "segmenter")
     assert all(torch.equal(tensors[name], whole[name].half()) for name in whole)
+
+
+def test_the_card_tells_what_played_a_part(packed_segmenter):
+    _, contract = read_weights(packed_segmenter, "segmenter")
+    plan = dict(contract.plan) | {"encoder": None, "net": "cnn-nano", "contrasts": ["fse", "flair"]}
+    card = model_card(replace(contract, plan=plan), "0" * 64, "a.safetensors")
+    assert "| `net` | cnn-nano |" in card
+    assert "| `contrasts` | fse, flair |" in card
+    assert not any(f"`{name}`" in card for name in ("encoder", "views.arm", "views.sequences"))
+    card = model_card(replace(contract, plan=plan | {"encoder": "nano"}), "0" * 64, "a.safetensors")
+    assert "| `encoder` | nano |" in card
+    assert "`net`" not in card  # the encoder's own, whatever the plan's default says
 
 
 def test_a_packed_segmenter_with_other_weights_is_refused(packed_segmenter, tmp_path):

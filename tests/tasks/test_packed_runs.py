@@ -11,8 +11,9 @@ import qontrast
 from qontrast.basics.errors import InputError
 from qontrast.tasks.loading import embed_probe, load
 from qontrast.tasks.pack import pack, training_log, without_folders, write_card
+from qontrast.weights import catalogue
 from qontrast.weights.contract import read_weights
-from qontrast.weights.encoder import load_encoder
+from qontrast.weights.encoder import encoder_arm, load_encoder
 
 TERMS = {"licence": "cc-by-4.0", "data_licence": "CC0"}
 
@@ -78,6 +79,18 @@ def test_the_card_says_how_where_from_what_for_and_what_not(packed, tmp_path):
         load(packed, device="cpu").digest, "single (32 bits)", "| `views.arm` | seqinv |",
     ):  # fmt: skip
         assert said in text
+
+
+def test_an_encoder_of_the_library_goes_by_its_short_name(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "FOLDER", packed.parent)
+    monkeypatch.chdir(tmp_path)
+    for one, other in zip(load_encoder("tiny").parameters(), load_encoder(packed).parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert encoder_arm("tiny") == "tiny"
+    with pytest.raises(InputError, match="a file or tiny"):
+        load_encoder("tiyn")
+    with pytest.raises(InputError, match="pretraining finished"):
+        load_encoder(tmp_path / "encoder.safetensors")
 
 
 def broken(run, tmp_path, change):
