@@ -1,16 +1,26 @@
-"""Keep the ledger of a finished study: the columns that the results page needs, compressed, the same bytes each time.
+"""Keep what the results page needs of finished runs: ledgers' columns, compressed, the same bytes each time.
 
-python claims/keep.py runs/claims/main runs/claims/again-1 ...
+python claims/keep.py runs/claims/main runs/claims/again-1 runs/claims/sweeps runs/claims/supervised ...
 """
 
+import csv
 import gzip
 import json
 import sys
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from qontrast.basics.atomic import write_atomic
+from qontrast.metrics.leakage import sequence_leakage
 from qontrast.results.ledger import read_rows
+from qontrast.studies.plan import StudyPlan
+from qontrast.tasks.plan_file import read_plan
 
+RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
 KEPT = Path(__file__).parent / "ledgers"
 COLUMNS = (
     *("task", "arm", "schedule", "fraction", "seed", "train_site", "train_contrast", "site", "contrast", "subject"),
@@ -19,15 +29,72 @@ COLUMNS = (
 )
 
 
-def keep(study: Path) -> Path:
-    """Write ``claims/ledgers/<study>.jsonl.gz``."""
-    rows = [{key: row[key] for key in COLUMNS if key in row} for row in read_rows(study / "ledger.jsonl")]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    out = KEPT / f"{study.name}.jsonl.gz"
-    write_atomic(out, gzip.compress(text.encode(), mtime=0))
+Row = dict[str, Any]
+
+
+def keep(folder: Path) -> Path:
+    """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study, the sweeps, the real scan or the control."""
+    readers = {"sweeps": swept, "real": real, "supervised": control}
+    rows = [{k: v for k, v in row.items() if v is not None} for row in readers.get(folder.name, studied)(folder)]
+    out = KEPT / f"{folder.name}.jsonl.gz"
+    write_atomic(out, gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
     return out
 
 
+def studied(folder: Path) -> Iterable[Row]:
+    """A study's scores, and how long each of its pretrainings took."""
+    for row in read_rows(folder / "ledger.jsonl"):
+        yield {key: row[key] for key in COLUMNS if key in row}
+    for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
+        steps = [row for row in read_rows(journal) if "time" in row]
+        gaps = sorted(later["time"] - row["time"] for row, later in pairwise(steps))
+        if gaps:  # the median, since a run may have been stopped and gone on with
+            minutes = len(steps) * gaps[len(gaps) // 2] / 60
+            yield {"task": "pretraining", "study": folder.name, "arm": journal.parent.name, "steps": len(steps),
+                   "minutes": round(minutes, 1)}  # fmt: skip
+
+
+def control(folder: Path) -> Iterable[Row]:
+    """The control's scores, as those of a study with three labelled heads."""
+    sites = read_plan(RECIPE, StudyPlan).sites.items()
+    places = {what: (site, label) for site, known in sites for label, what in known.contrasts.items()}
+    for row in read_rows(folder / "ledger.jsonl"):
+        site, contrast = places[row["contrast"]]
+        own = {key: row[key] for key in COLUMNS if key in row}
+        yield own | {"task": "tissue", "arm": "supervised", "fraction": 3, "site": site, "contrast": contrast}
+
+
+def real(folder: Path) -> Iterable[Row]:
+    """Scores on the real scan, by arm."""
+    for row in read_rows(folder / "ledger.jsonl"):
+        yield {key: row[key] for key in COLUMNS if key in row} | {"task": "real", "arm": row["run"]}
+
+
+def swept(folder: Path) -> Iterable[Row]:
+    """The points of each arm's sweeps, and how well its embeddings tell the sequence."""
+    numbers = ("field_T", "dice_mean", "drift_relative", "retrieval")
+    for points in sorted(folder.glob("*/*/points.csv")):
+        arm = points.parent.parent.name
+        with points.open(encoding="utf-8", newline="") as stream:
+            for line in csv.DictReader(stream):
+                if line["state"] == "scored":
+                    values = {key: float(line[key]) for key in numbers if line.get(key)}
+                    about = {"sequence": line["sequence"], "useless": bool(line["useless"])}
+                    yield {"task": "sweep", "arm": arm, **about, **values}
+        if points.parent.name == "encoder":
+            yield {"task": "leakage", "arm": arm, "leakage": leakage(read_rows(points.parent / "sweep.jsonl"))}
+
+
+def leakage(rows: list[Row]) -> float:
+    """Of the sequence, from all embeddings of a sweep."""
+    rows = [row for row in rows if row["state"] == "scored"]
+    embeddings = torch.tensor([row["embedding"] for row in rows], dtype=torch.float64)
+    heads, sequences = (
+        torch.tensor([sorted({r[key] for r in rows}).index(row[key]) for row in rows]) for key in ("head", "sequence")
+    )
+    return round(sequence_leakage(embeddings, sequences, heads), 4)
+
+
 if __name__ == "__main__":
-    for folder in sys.argv[1:]:
-        print(keep(Path(folder)))
+    for given in sys.argv[1:]:
+        print(keep(Path(given)))

@@ -22,7 +22,11 @@ WAYS = {"masked": ("masked", "masked-400"), "base": ("base", "base-400"), "seqin
 """Arms that were pretrained in two ways, of which the better counts."""
 RIVALS = ("scratch", "masked", "masked-400", "base", "base-400", "seqaug", "seqinv", "seqinv-400")
 SCHEDULES = ("full", "frozen")
+TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
+"""Of the studies; other rows tell of minutes, sweeps and the real scan."""
 LABELLED_AT = ("adni", "T1w")
+CONTROL = "C2 against plain segmentation"
+"""The claim that decides whether anything is claimed about few labels."""
 SEEDS = 3
 """Of the main arms."""
 FOUR_AGREE = 0.125
@@ -117,6 +121,7 @@ def joint(found: list[Claim], name: str) -> str:
 def claims(rows: list[dict[str, Any]]) -> list[Claim]:
     """All claims about ledgers' scores, in the order of docs/claims.md; C5 is of sweeps."""
     found: list[Claim] = []
+    rows = [row for row in rows if row["task"] in TASKS]
 
     def judge(
         name: str,
@@ -156,6 +161,8 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         judge(f"C2, {schedule}", "base", "dice", 0.15, without_labels, WAYS["base"])
         judge(f"C2, {schedule}", "masked", "dice", 0.0, without_labels, WAYS["masked"])
         judge(f"C2, {schedule}", "best rival", "dice", 0.0, without_labels, RIVALS)
+        if schedule == "full":
+            judge(CONTROL, "supervised", "dice", 0.0, without_labels, ("supervised",))
         for part in ("no-dense", "no-cross", "no-quantitative"):
             judge(f"{part}, {schedule}", part, "dice", 0.0, without_labels, (part,))
         ranges = ("published-ranges",)

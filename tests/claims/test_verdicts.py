@@ -1,5 +1,6 @@
 """The claims' verdicts follow docs/claims.md, and README quotes what the ledgers say."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "claims"))
 
+import invariance  # noqa: E402
+import keep  # noqa: E402
 import page  # noqa: E402
 import scores  # noqa: E402
 
@@ -116,6 +119,57 @@ def test_the_better_way_of_a_rival_counts_and_a_claim_is_its_worst_part():
     worse = scores.claims(rows + rows_of("seqaug", [0.8] * 4))
     assert scores.joint(worse, "C1, full") == "fails"
     assert scores.joint(worse, "C3") == "not run"
+
+
+@pytest.mark.parametrize(("control", "verdict"), [(0.6, "fails"), (0.5, "holds")])
+def test_plain_segmentation_of_the_same_images_decides_whether_few_labels_are_claimed(control, verdict):
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = rows_of("hybrid", [0.6] * 4, **unseen) + rows_of("supervised", [control] * 4, **unseen)
+    assert verdict_of(scores.CONTROL, "supervised", rows) == verdict
+    said = page.claim_table(scores.claims(rows), {})
+    assert ("no claim about few labels" in said) == (verdict == "fails")
+
+
+def swept(arm, dice, retrieval):
+    points = [{"task": "sweep", "arm": arm, "useless": False, "dice_mean": d} for d in dice]
+    moved = {"task": "sweep", "arm": arm, "useless": False, "retrieval": retrieval, "drift_relative": 0.1}
+    return [*points, moved, {"task": "leakage", "arm": arm, "leakage": 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("dice", "retrieval", "verdict"),
+    [
+        ((0.6, 0.62), 0.8, "holds"),
+        ((0.6, 0.62), 0.45, "not reached"),  # more than base, and hardly more than chance
+        ((0.1, 0.1), 0.8, "not reached"),  # steady, and worse
+        ((0.1, 0.1), 0.2, "fails"),
+    ],
+)
+def test_steady_means_as_good_too_and_found_again_means_above_chance(dice, retrieval, verdict):
+    rows = swept("base", (0.4, 0.7), 0.4) + swept("base-400", (0.1, 0.12), 0.9) + swept("hybrid", dice, retrieval)
+    rows.append({"task": "sweep", "arm": "hybrid", "useless": True, "dice_mean": 0.0})  # an image without tissue
+    assert invariance.verdicts(invariance.steadiness(rows)) == {"base": verdict, "masked": "not run"}
+
+
+def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "KEPT", tmp_path)
+    for kind, column, value in (("segmenter", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
+        folder = tmp_path / "sweeps" / "base" / kind
+        folder.mkdir(parents=True)
+        lines = [f"sequence,field_T,state,useless,drift_relative,{column}", f"mprage,3,scored,,,{value}"]
+        lines += [f"flair,3,scored,no tissue,,{value}", "fse,3,impossible,,,"]
+        (folder / "points.csv").write_text("\n".join(lines) + "\n")
+    told = [
+        {"state": "scored", "head": head, "sequence": sequence, "embedding": [way, float(number)]}
+        for number, head in enumerate(SUBJECTS) for sequence, way in (("mprage", 1.0), ("flair", -1.0))
+    ]  # fmt: skip
+    (folder / "sweep.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+    kept = scores.kept_rows(keep.keep(tmp_path / "sweeps").parent)
+    assert [(r["sequence"], r["useless"], r.get("dice_mean"), r.get("retrieval")) for r in kept if "useless" in r] == [
+        ("mprage", False, None, 0.75), ("flair", True, None, 0.75),
+        ("mprage", False, 0.5, None), ("flair", True, 0.5, None),
+    ]  # fmt: skip
+    assert [r["leakage"] for r in kept if r["task"] == "leakage"] == [1.0]
 
 
 def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):

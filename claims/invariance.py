@@ -1,0 +1,61 @@
+"""C5 of docs/claims.md: how much a change of protocol changes, from the points of the sweeps."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from scores import WAYS
+
+ABOVE_CHANCE = 0.5
+"""Twice the share that is found again by chance among four heads."""
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """One arm over the sweep's protocols.
+
+    Args:
+        dice: mean over the protocols that show some tissue; of the segmenter.
+        spread: its standard deviation over those protocols.
+        retrieval: how often a head is found again across a protocol and the reference; of the encoder.
+        drift: of the embedding, over the mean drift between heads.
+        leakage: how well the sequence is told by the embedding; 0 is chance.
+    """
+
+    dice: float
+    spread: float
+    retrieval: float
+    drift: float
+    leakage: float
+
+
+def steadiness(rows: Iterable[Mapping[str, Any]]) -> dict[str, Steadiness]:
+    """Every arm whose segmenter and encoder were both swept."""
+    rows = list(rows)
+    found = {}
+    for arm in dict.fromkeys(row["arm"] for row in rows if row["task"] == "sweep"):
+        own = [row for row in rows if row["arm"] == arm]
+        useful = [row for row in own if row["task"] == "sweep" and not row["useless"]]
+        dice = [row["dice_mean"] for row in useful if row.get("dice_mean") is not None]
+        moved = [row for row in useful if row.get("retrieval") is not None]
+        leakage = [row["leakage"] for row in own if row["task"] == "leakage"]
+        if len(dice) > 1 and moved and leakage:
+            mean = {key: fmean(row[key] for row in moved) for key in ("retrieval", "drift_relative")}
+            found[arm] = Steadiness(fmean(dice), stdev(dice), mean["retrieval"], mean["drift_relative"], leakage[0])
+    return found
+
+
+def verdicts(found: Mapping[str, Steadiness]) -> dict[str, str]:
+    """C5 against base and masked, each the way of the higher mean Dice."""
+    said = {}
+    for about in ("base", "masked"):
+        ways = [way for way in WAYS[about] if way in found]
+        if "hybrid" not in found or not ways:
+            said[about] = "not run"
+            continue
+        ours, rival = found["hybrid"], found[max(ways, key=lambda way: found[way].dice)]
+        steadier = ours.spread < rival.spread and ours.dice >= rival.dice
+        found_again = ours.retrieval > rival.retrieval and ours.retrieval >= ABOVE_CHANCE
+        said[about] = ("fails", "not reached", "holds")[steadier + found_again]
+    return said
