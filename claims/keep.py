@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from qontrast.basics.atomic import write_atomic
+from qontrast.basics.errors import InputError
 from qontrast.metrics.leakage import sequence_leakage
 from qontrast.results.ledger import read_rows
 from qontrast.studies.plan import StudyPlan
@@ -42,8 +43,15 @@ def keep(folder: Path) -> Path:
 
 
 def studied(folder: Path) -> Iterable[Row]:
-    """A study's scores, and how long each of its pretrainings took."""
+    """A study's scores, and how long each of its pretrainings took.
+
+    Raises:
+        InputError: for lesions that are not of real shape, which docs/claims.md says that C4 has.
+    """
     for row in read_rows(folder / "ledger.jsonl"):
+        if "drawn shapes" in (row.get("lesions") or ""):
+            asked = "masks of real lesions (--tasks.lesion.views.pathology.folder)"
+            raise InputError(folder, "lesions of drawn shapes", asked)
         yield {key: row[key] for key in COLUMNS if key in row}
     for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
         steps = [row for row in read_rows(journal) if "time" in row]

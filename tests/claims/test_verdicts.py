@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qontrast.basics.errors import InputError
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "claims"))
 
@@ -170,6 +172,13 @@ def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
         ("mprage", False, 0.5, None), ("flair", True, 0.5, None),
     ]  # fmt: skip
     assert [r["leakage"] for r in kept if r["task"] == "leakage"] == [1.0]
+
+
+def test_strokes_of_drawn_shapes_are_not_kept(tmp_path):
+    row = {"task": "lesion", "lesions": "acute-stroke, drawn shapes, in 1 of heads"}
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match="drawn shapes"):
+        keep.keep(tmp_path)
 
 
 def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
