@@ -108,7 +108,8 @@ def training_log(journal: Path) -> tuple[str, int]:
         )
     content = journal.read_bytes()
     try:
-        steps = [int(json.loads(line)["step"]) for line in content.decode().splitlines() if line.strip()]
+        rows = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+        steps = [int(row["step"]) for row in rows if "loss" in row]  # the last row may be a probe's alone
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(journal, f"a damaged line ({error})", "a line of JSON for each step") from error
     return hashlib.sha256(content).hexdigest(), max(steps, default=-1) + 1
