@@ -145,6 +145,17 @@ def test_a_stated_factor_is_kept(tmp_path):
     assert encoder == pytest.approx([0.25 * rate for rate in head])
 
 
+@pytest.mark.parametrize(("kind", "faster"), [("full", 1.0), ("frozen", 7.0), ("warm-up", 7.0), ("sawtooth", 7.0)])
+def test_a_last_convolution_that_learns_alone_learns_faster_and_a_new_decoder_does_not(kind, faster):
+    schedule, how = Schedule(kind, readout_rate=7.0), Optimisation(steps=40)
+    rate, slower = schedule.shares(how)
+    lone, _ = schedule.groups((nn.Linear(4, 4),), (nn.Conv3d(4, 2, 1),), how)
+    decoder, encoder = schedule.groups((nn.Linear(4, 4),), (nn.Linear(4, 4), nn.Conv3d(4, 2, 1)), how)
+    for step in (0, 3, 39):
+        assert lone.share(step) == pytest.approx(faster * rate(step))
+        assert (decoder.share(step), encoder.share(step)) == (rate(step), slower(step))
+
+
 def test_a_sawtooth_rises_and_falls_twice(tmp_path):
     head, encoder = rates(train(tmp_path / "run", SCHEDULES["sawtooth"]))
     first, second = [0.5, 1.0, 1.0, 0.5**0.9], [0.5, 1.0, *((1 - step / 4) ** 0.9 for step in range(4))]

@@ -40,14 +40,14 @@ def test_it_replaces_an_earlier_one_and_leaves_report_and_ledger(smallest, tmp_p
     assert (out / module.MARK).is_file()
     rows = read_rows(out / "results.jsonl")
     assert {(r["arm"], r["subject"], r["contrast"]) for r in rows} == {
-        (arm, "sub-mni003", contrast) for arm in ("seqinv", "scratch") for contrast in ("mprage", "fse")
+        (arm, "sub-mni003", contrast) for arm in ("nano", "seqinv", "scratch") for contrast in ("mprage", "fse")
     }
-    assert len(rows) == 12
+    assert len(rows) == 18
     assert {row["train_subjects"] for row in rows} == {1}
     assert [line.split()[0] for line in figures] == ["MPRAGE", "FSE"]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert all(run in page for run in ("pretrain-seqinv", "finetune-seqinv", "finetune-scratch"))
-    for run in ("finetune-seqinv", "finetune-scratch"):
+    assert all(run in page for run in ("pretrain-seqinv", "finetune-nano", "finetune-seqinv", "finetune-scratch"))
+    for run in ("finetune-nano", "finetune-seqinv", "finetune-scratch"):
         assert (out / run / "model.safetensors").is_file()
         assert (out / run / "segmentations.npz").is_file()
     said = capsys.readouterr().out
@@ -82,10 +82,10 @@ def row(arm, subject, contrast, dice):
 )
 def test_the_figures_say_which_way_they_fall(gain, heads, verdict):
     rows = [
-        row(arm, f"sub-{n}", contrast, 0.5 + 0.01 * n + (gain if arm == "seqinv" else 0))
-        for n in range(heads) for arm in ("seqinv", "scratch") for contrast in ("mprage", "fse")
+        row(arm, f"sub-{n}", contrast, 0.5 + 0.01 * n + (gain if arm == "nano" else 0))
+        for n in range(heads) for arm in ("nano", "seqinv", "scratch") for contrast in ("mprage", "fse")
     ]  # fmt: skip
     lines = module._figures(rows)
     assert len(lines) == 2
-    assert all(f"difference {gain:+.3f}" in line and verdict in line for line in lines)
+    assert all(f"the second {gain:+.3f}" in line and verdict in line for line in lines)
     assert "never seen" in lines[1]

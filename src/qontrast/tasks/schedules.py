@@ -1,5 +1,6 @@
 """Fine-tuning schedules: which part of a network learns when, and how fast."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from qontrast.engine.schedule import polynomial, rising
 Kind = Literal["full", "frozen", "linear-probe", "knn", "warm-up", "sawtooth"]
 KEEP = ("frozen", "linear-probe", "knn")
 """Schedules that keep the encoder as it is; without a pretrained one they make little sense."""
+ALONE = ("frozen", "warm-up", "sawtooth")
+"""Schedules in which what is new learns alone at some time."""
 SLOWER = 0.1
 """Learning rate of the encoder relative to the head's, once a warm-up lets it move."""
 
@@ -29,6 +32,9 @@ class Schedule:
         head: share of the steps in which only what is new learns, in ``warm-up`` and ``sawtooth``.
         rise: share of the steps in which the learning rate then rises again, in ``sawtooth``.
         encoder_rate: learning rate of the encoder relative to the others'; null for 0.1 in ``warm-up``, 1 elsewhere.
+        readout_rate: learning rate of the last convolution relative to the others', where it learns alone at some time
+            since the decoder was pretrained, too (``frozen``, ``warm-up``, ``sawtooth``): a few dozen numbers that
+            begin at zero stand larger steps than a network does, and need them.
         neighbours: that are asked, in ``knn``.
         voxels: labelled voxels that are kept to be asked, in ``knn``.
     """
@@ -37,6 +43,7 @@ class Schedule:
     head: float = 0.1
     rise: float = 0.1
     encoder_rate: float | None = None
+    readout_rate: float = 20.0
     neighbours: int = 20
     voxels: int = 8192
 
@@ -50,6 +57,8 @@ class Schedule:
         if self.encoder_rate is not None and not 0 < self.encoder_rate <= 1:
             remedy = "For an encoder that stays as it is, set schedule.kind: frozen."
             raise PlanError("schedule.encoder_rate", f"{self.encoder_rate:g}", "above 0, at most 1", remedy)
+        if not (math.isfinite(self.readout_rate) and self.readout_rate > 0):
+            raise PlanError("schedule.readout_rate", f"{self.readout_rate:g}", "a finite number above 0")
         if self.neighbours < 1:
             raise PlanError("schedule.neighbours", f"{self.neighbours}", "1 or more")
         if self.voxels < self.neighbours:
@@ -98,7 +107,9 @@ class Schedule:
             optimisation: how many steps there are.
         """
         rate, slower = self.shares(optimisation)
-        return Group("head", new, rate), Group("encoder", pretrained, slower)
+        readout = self.kind in ALONE and len(new) == 1 and isinstance(new[0], nn.Conv3d)
+        faster = self.readout_rate if readout else 1.0
+        return Group("head", new, lambda step: faster * rate(step)), Group("encoder", pretrained, slower)
 
     def shares(self, how: Optimisation) -> tuple[Callable[[int], float], Callable[[int], float]]:
         """Share of the learning rate at a step: of what is new, and of the encoder.
