@@ -70,8 +70,8 @@ def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str
 
     say(
         f"2. Fine-tuning. A U-Net learns grey matter, white matter and fluid from {LABELLED} labelled heads, seen in\n"
-        f"   {SEEN.upper()} only: from the library's own weights (pretrained for longer, on other heads; the last layer\n"
-        "   learns first), from a short pretraining, and from scratch. Network, data and steps are equal.",
+        f"   {SEEN.upper()} only: from the library's own weights (pretrained for longer, on other heads; the last\n"
+        "   layer learns first), from a short pretraining, and from scratch. Network, data and steps are equal.",
         quiet=quiet,
     )
     encoders = {SHIPPED: SHIPPED, "seqinv": str(out / "pretrain-seqinv"), "scratch": None}
