@@ -15,7 +15,11 @@ from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import Cohort
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
-SWEPT = ("masked", "masked-400", "base", "base-400", "hybrid", "nano")
+SWEPT = {
+    **dict.fromkeys(("masked", "base"), ("full", "warm-up")),
+    **dict.fromkeys(("hybrid", "nano"), ("warm-up",)),
+}
+"""Arms, and the schedules of their segmenters: of rivals the better counts."""
 SWEEPS, REAL, CONTROL, LEDGER = "sweeps", "real", "supervised", "ledger.jsonl"
 
 
@@ -26,19 +30,24 @@ def after(runs: Path, data: Path) -> None:
         runs: folder with ``main`` and ``supervised``.
         data: folder with ``anatomies`` and ``scans``.
     """
-    plan: StudyPlan = read_plan(RECIPE, StudyPlan)
+    plan: StudyPlan = read_plan(StudyPlan, RECIPE)
     heads, main, control = plan.split.test_subjects, runs / "main", runs / CONTROL
-    models = {arm: main / "cells" / f"tissue_adni-T1w_{arm}_full_3_s0" / "run" for arm in plan.arms}
     anatomies = Cohort(data=str(data / "anatomies"), subjects=heads)
     protocols = tuple(what for site in plan.sites.values() for what in site.contrasts.values())
     evaluate(control, anatomies, control / LEDGER, contrasts=protocols, snr=plan.snr, seed=plan.seed)
     scan = Cohort(data=str(data / "scans"), subjects=("sub-tissue",), kind="scans")
-    for arm, model in {**models, CONTROL: control}.items():
-        evaluate(model, scan, runs / REAL / LEDGER, name=arm)
-    for arm in SWEPT:
+    evaluate(control, scan, runs / REAL / LEDGER, name=CONTROL)
+
+    def model(arm: str, schedule: str) -> Path:
+        return main / "cells" / f"tissue_adni-T1w_{arm}_{schedule}_3_s0" / "run"
+
+    for arm in plan.arms:
+        for schedule in plan.schedules:
+            evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
+    for arm, schedules in SWEPT.items():
         encoder = arm if plan.arms[arm].encoder else str(main / "pretrain" / arm)
-        for kind, model in (("segmenter", str(models[arm])), ("encoder", encoder)):
-            asked = SweepPlan(model=model, maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
+        for kind, swept in (("encoder", encoder), *((how, str(model(arm, how))) for how in schedules)):
+            asked = SweepPlan(model=swept, maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
             sweep(asked, runs / SWEEPS / arm / kind)
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from scores import WAYS
-
 ABOVE_CHANCE = 0.5
 """Twice the share that is found again by chance among four heads."""
 
@@ -31,30 +29,33 @@ class Steadiness:
 
 
 def steadiness(rows: Iterable[Mapping[str, Any]]) -> dict[str, Steadiness]:
-    """Every arm whose segmenter and encoder were both swept."""
+    """Every arm of which segmenters and the encoder were swept, with the segmenter of the higher mean Dice."""
     rows = list(rows)
     found = {}
     for arm in dict.fromkeys(row["arm"] for row in rows if row["task"] == "sweep"):
         own = [row for row in rows if row["arm"] == arm]
         useful = [row for row in own if row["task"] == "sweep" and not row["useless"]]
-        dice = [row["dice_mean"] for row in useful if row.get("dice_mean") is not None]
+        dice: dict[str, list[float]] = {}
+        for row in useful:
+            if row.get("dice_mean") is not None:
+                dice.setdefault(row["model"], []).append(row["dice_mean"])
         moved = [row for row in useful if row.get("retrieval") is not None]
         leakage = [row["leakage"] for row in own if row["task"] == "leakage"]
-        if len(dice) > 1 and moved and leakage:
+        if dice and moved and leakage:
+            best = max(dice.values(), key=fmean)
             mean = {key: fmean(row[key] for row in moved) for key in ("retrieval", "drift_relative")}
-            found[arm] = Steadiness(fmean(dice), stdev(dice), mean["retrieval"], mean["drift_relative"], leakage[0])
+            found[arm] = Steadiness(fmean(best), stdev(best), mean["retrieval"], mean["drift_relative"], leakage[0])
     return found
 
 
 def verdicts(found: Mapping[str, Steadiness]) -> dict[str, str]:
-    """C5 against base and masked, each the way of the higher mean Dice."""
+    """C5 against base and masked."""
     said = {}
     for about in ("base", "masked"):
-        ways = [way for way in WAYS[about] if way in found]
-        if "hybrid" not in found or not ways:
+        if not {"hybrid", about} <= found.keys():
             said[about] = "not run"
             continue
-        ours, rival = found["hybrid"], found[max(ways, key=lambda way: found[way].dice)]
+        ours, rival = found["hybrid"], found[about]
         steadier = ours.spread < rival.spread and ours.dice >= rival.dice
         found_again = ours.retrieval > rival.retrieval and ours.retrieval >= ABOVE_CHANCE
         said[about] = ("fails", "not reached", "holds")[steadier + found_again]

@@ -64,7 +64,7 @@ def studied(folder: Path) -> Iterable[Row]:
 
 def control(folder: Path) -> Iterable[Row]:
     """The control's scores, as those of a study with three labelled heads."""
-    sites = read_plan(RECIPE, StudyPlan).sites.items()
+    sites = read_plan(StudyPlan, RECIPE).sites.items()
     places = {what: (site, label) for site, known in sites for label, what in known.contrasts.items()}
     for row in read_rows(folder / "ledger.jsonl"):
         site, contrast = places[row["contrast"]]
@@ -88,7 +88,7 @@ def swept(folder: Path) -> Iterable[Row]:
                 if line["state"] == "scored":
                     values = {key: float(line[key]) for key in numbers if line.get(key)}
                     about = {"sequence": line["sequence"], "useless": bool(line["useless"])}
-                    yield {"task": "sweep", "arm": arm, **about, **values}
+                    yield {"task": "sweep", "arm": arm, "model": points.parent.name, **about, **values}
         if points.parent.name == "encoder":
             yield {"task": "leakage", "arm": arm, "leakage": leakage(read_rows(points.parent / "sweep.jsonl"))}
 

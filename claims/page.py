@@ -141,13 +141,13 @@ def other_tasks(rows: list[dict[str, Any]]) -> str:
         heads = [c if snr is None else f"{c}, SNR {snr:g}" for c, snr in columns]
         lines = []
         for arm in ARMS:
-            own = [
-                [r for r in mine if r["arm"] == arm and r["contrast"] == c and snr in (None, r.get("snr"))]
-                for c, snr in columns
-            ]
-            if any(own):
-                lines.append([arm, *(shown(mean(part, metric), METRICS[metric].decimals) for part in own)])
-        text += f"## {title}\n\n" + table(["arm", *heads], lines) + "\n"
+            for schedule in SCHEDULES:
+                here = [r for r in mine if (r["arm"], r["schedule"]) == (arm, schedule)]
+                own = [[r for r in here if r["contrast"] == c and snr in (None, r.get("snr"))] for c, snr in columns]
+                if here:
+                    scores = (shown(mean(part, metric), METRICS[metric].decimals) for part in own)
+                    lines.append([arm, schedule, *scores])
+        text += f"## {title}\n\n" + table(["arm", "schedule", *heads], lines) + "\n"
     return text
 
 
@@ -186,10 +186,11 @@ def real_table(rows: list[dict[str, Any]]) -> str:
     if not mine:
         return ""
     classes = sorted({row["class"] for row in mine})
-    dice = {(row["arm"], row["class"]): row["dice"] for row in mine}
-    lines = [[arm, *(f"{dice[arm, c]:.3f}" for c in classes)] for arm in dict.fromkeys(r["arm"] for r in mine)]
+    dice = {(row["arm"], row["schedule"], row["class"]): row["dice"] for row in mine}
+    ways = dict.fromkeys((row["arm"], row["schedule"]) for row in mine)
+    lines = [[*way, *(f"{dice[*way, name]:.3f}" for name in classes)] for way in ways]
     said = "## A real scan\n\nOne T1w without its skull, against FAST, in 2 mm: no claim. Dice:\n\n"
-    return said + table(["arm, 3 labelled heads", *classes], lines) + "\n"
+    return said + table(["arm, 3 labelled heads", "schedule", *classes], lines) + "\n"
 
 
 def _in_order(column: tuple[str, float | None]) -> tuple[str, float]:
@@ -198,8 +199,8 @@ def _in_order(column: tuple[str, float | None]) -> tuple[str, float]:
 
 def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figure:
     """Dice over the number of labelled heads, a panel for each schedule."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(SCHEDULES), sharey=True)
     for axes, schedule in zip(panels, SCHEDULES, strict=True):
         for number, arm in enumerate(ARMS):
             at = {"arm": arm, "schedule": schedule, "site": site, "metric": "dice"}

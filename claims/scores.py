@@ -13,15 +13,15 @@ from qontrast.results.intervals import Interval, bootstrap_mean
 from qontrast.results.score_catalogue import METRICS
 
 LEDGERS = Path(__file__).parent / "ledgers"
-ARMS = (
-    *("scratch", "masked", "masked-400", "base", "base-400", "seqaug", "seqinv", "seqinv-400"),
-    *("hybrid", "nano", "supervised"),
-)
-PARTS = ("no-dense", "no-cross", "no-quantitative", "six-sequences", "published-ranges", "held-out")
-WAYS = {"masked": ("masked", "masked-400"), "base": ("base", "base-400"), "seqinv": ("seqinv", "seqinv-400")}
-"""Arms that were pretrained in two ways, of which the better counts."""
-RIVALS = ("scratch", "masked", "masked-400", "base", "base-400", "seqaug", "seqinv", "seqinv-400")
-SCHEDULES = ("full", "frozen")
+ARMS = ("scratch", "masked", "base", "seqaug", "seqinv", "hybrid", "nano", "supervised")
+HELD_OUT = "held-out"
+PARTS = ("no-dense", "no-cross", "no-quantitative", "six-sequences", "published-ranges", HELD_OUT)
+RIVALS = ("scratch", "masked", "base", "seqaug", "seqinv")
+SCHEDULES = ("full", "warm-up", "frozen")
+OURS = {"tuned": "warm-up", "frozen": "frozen"}
+"""The schedule of an arm that should be ahead, fixed beforehand, for each way that a claim is judged."""
+THEIRS = {"tuned": ("full", "warm-up"), "frozen": ("frozen",)}
+"""The schedules of a rival, of which the better in a cell counts."""
 TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
 """Of the studies; other rows tell of minutes, sweeps and the real scan."""
 LABELLED_AT = ("adni", "T1w")
@@ -34,6 +34,8 @@ FOUR_AGREE = 0.125
 
 Row = Mapping[str, Any]
 Chosen = Callable[[Row], bool]
+Way = tuple[str, str]
+"""An arm and a schedule."""
 
 
 def kept_rows(folder: Path = LEDGERS) -> list[dict[str, Any]]:
@@ -73,11 +75,11 @@ class Claim:
     """One difference that was claimed.
 
     Args:
-        name: of the claim, and the schedule where it has two.
+        name: of the claim, and ``tuned`` or ``frozen`` where it is judged in both ways.
         about: the rival, in words.
         metric: key of the score.
         first: arm that should be ahead.
-        second: arm that it is compared with.
+        second: arm that it is compared with, and its schedule.
         least: difference that was claimed, in the metric's unit; 0 for any.
         compared: the two on the subjects they share; None where one was not run.
         by_seed: the difference of each seed that both have.
@@ -131,57 +133,56 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         chosen: Chosen,
         seconds: tuple[str, ...],
         first: str = "hybrid",
+        how: str = "tuned",
     ) -> None:
-        """Judge an arm against the best of some others, told on seed 0, on what both were scored on."""
+        """Judge an arm against the best of some others and of their schedules, on what both were scored on."""
         here = [row for row in rows if chosen(row)]
-        second = _best(here, metric, seconds)
-        ours, others = ([row for row in here if row["arm"] == arm] for arm in (first, second))
+        part = bool({first, *seconds} & set(PARTS))
+        ours = [row for row in here if (row["arm"], row["schedule"]) == (first, OURS[how])]
+        parts = part and first != HELD_OUT  # which differ from the first in the pretraining alone
+        candidates = [(arm, way) for arm in seconds for way in ((OURS[how],) if parts else THEIRS[how])]
+        second = _best(here, metric, candidates)
+        others = [row for row in here if (row["arm"], row["schedule"]) == second]
         compared, chance = matched(ours, others, metric), None
-        if {first, second} & set(PARTS):  # trained once: no more than another training of the hybrid is no difference
-            means = _by_seed_mean([row for row in here if row["arm"] == "hybrid"], metric)
+        if part:  # trained once: no more than another training of the hybrid is no difference
+            means = _by_seed_mean([r for r in here if (r["arm"], r["schedule"]) == ("hybrid", OURS[how])], metric)
             chance = max(means, default=0.0) - min(means, default=0.0)
             compared = compared if len(means) >= SEEDS else None
         own = [matched([r for r in ours if r["seed"] == seed], others, metric) for seed in _seeds(ours)]
         by_seed = tuple(one.difference.mean for one in own if one is not None)
-        found.append(Claim(name, about, metric, first, second, least, compared, by_seed, chance))
+        found.append(Claim(name, about, metric, first, ", ".join(second), least, compared, by_seed, chance))
 
-    for schedule in SCHEDULES:
+    def one_label(row: Row) -> bool:
+        return (row["task"], row["fraction"], seen(row)) == ("tissue", 1, True)
 
-        def tissue(row: Row, labels: int, *, same: bool, how: str = schedule) -> bool:
-            return (row["task"], row["schedule"], row["fraction"], seen(row)) == ("tissue", how, labels, same)
+    def without_labels(row: Row) -> bool:
+        return (row["task"], row["fraction"], seen(row)) == ("tissue", 3, False)
 
-        def one_label(row: Row, tissue: Callable[..., bool] = tissue) -> bool:
-            return tissue(row, 1, same=True)
+    def never_simulated(row: Row) -> bool:
+        return without_labels(row) and (row["site"] == "portable" or row["contrast"] == "FLAIR")
 
-        def without_labels(row: Row, tissue: Callable[..., bool] = tissue) -> bool:
-            return tissue(row, 3, same=False)
+    def new_decoder(row: Row) -> bool:
+        return row["task"] == "tissue-encoder" and not seen(row)
 
-        judge(f"C1, {schedule}", "base", "dice", 0.08, one_label, WAYS["base"])
-        judge(f"C1, {schedule}", "best rival", "dice", 0.0, one_label, RIVALS)
-        judge(f"C2, {schedule}", "base", "dice", 0.15, without_labels, WAYS["base"])
-        judge(f"C2, {schedule}", "masked", "dice", 0.0, without_labels, WAYS["masked"])
-        judge(f"C2, {schedule}", "best rival", "dice", 0.0, without_labels, RIVALS)
-        if schedule == "full":
+    for how in OURS:
+        judge(f"C1, {how}", "base", "dice", 0.08, one_label, ("base",), how=how)
+        judge(f"C1, {how}", "best rival", "dice", 0.0, one_label, RIVALS, how=how)
+        judge(f"C2, {how}", "base", "dice", 0.15, without_labels, ("base",), how=how)
+        judge(f"C2, {how}", "masked", "dice", 0.0, without_labels, ("masked",), how=how)
+        judge(f"C2, {how}", "best rival", "dice", 0.0, without_labels, RIVALS, how=how)
+        if how == "tuned":
             judge(CONTROL, "supervised", "dice", 0.0, without_labels, ("supervised",))
         for part in ("no-dense", "no-cross", "no-quantitative"):
-            judge(f"{part}, {schedule}", part, "dice", 0.0, without_labels, (part,))
+            judge(f"{part}, {how}", part, "dice", 0.0, without_labels, (part,), how=how)
         ranges = ("published-ranges",)
-        judge(f"ranges, {schedule}", ranges[0], "dice", 0.0, without_labels, ranges, "six-sequences")
-
-        def never_simulated(row: Row, tissue: Callable[..., bool] = tissue) -> bool:
-            return tissue(row, 3, same=False) and (row["site"] == "portable" or row["contrast"] == "FLAIR")
-
-        for about, arms in (("base", WAYS["base"]), ("scratch", ("scratch",))):
-            judge(f"held-out, {schedule}", about, "dice", 0.0, never_simulated, arms, "held-out")
-
-        def new_decoder(row: Row, how: str = schedule) -> bool:
-            return (row["task"], row["schedule"], seen(row)) == ("tissue-encoder", how, False)
-
-        judge(f"encoder alone, {schedule}", "masked", "dice", 0.0, new_decoder, WAYS["masked"])
-    judge("C3", "base", "psnr_db", 4.0, lambda r: r["task"] == "denoise", WAYS["base"])
+        judge(f"ranges, {how}", ranges[0], "dice", 0.0, without_labels, ranges, "six-sequences", how)
+        for about in ("base", "scratch"):
+            judge(f"held-out, {how}", about, "dice", 0.0, never_simulated, (about,), HELD_OUT, how)
+        judge(f"encoder alone, {how}", "masked", "dice", 0.0, new_decoder, ("masked",), how=how)
+    judge("C3", "base", "psnr_db", 4.0, lambda r: r["task"] == "denoise", ("base",))
     judge("C3", "best rival", "psnr_db", 0.0, lambda r: r["task"] == "denoise", RIVALS)
-    for second in ("base", "scratch"):
-        judge("C4", second, "dice", 0.0, lambda r: r["task"] == "lesion" and r["contrast"] == "FLAIR", (second,))
+    for about in ("base", "scratch"):
+        judge("C4", about, "dice", 0.0, lambda r: r["task"] == "lesion" and r["contrast"] == "FLAIR", (about,))
     return found
 
 
@@ -194,8 +195,10 @@ def _by_seed_mean(rows: list[dict[str, Any]], metric: str) -> list[float]:
     return [one.mean for one in found if one is not None]
 
 
-def _best(rows: list[dict[str, Any]], metric: str, arms: tuple[str, ...]) -> str:
-    """The arm of the best mean on seed 0; the first where none was run."""
-    means = {arm: mean([r for r in rows if r["arm"] == arm and r["seed"] == 0], metric) for arm in arms}
-    there = {arm: one.mean for arm, one in means.items() if one is not None}
-    return max(there, key=lambda arm: there[arm]) if there else arms[0]
+def _best(rows: list[dict[str, Any]], metric: str, among: list[Way]) -> Way:
+    """The arm and schedule of the best mean on seed 0; the first where none was run."""
+    means = {
+        way: mean([r for r in rows if (r["arm"], r["schedule"]) == way and r["seed"] == 0], metric) for way in among
+    }
+    there = {way: one.mean for way, one in means.items() if one is not None}
+    return max(there, key=lambda way: there[way]) if there else among[0]

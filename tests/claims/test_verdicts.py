@@ -20,7 +20,7 @@ import scores  # noqa: E402
 SUBJECTS = ("a", "b", "c", "d")
 
 
-def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="full", seed=0):
+def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="warm-up", seed=0):
     return [
         {"task": "tissue", "arm": arm, "schedule": schedule, "fraction": labels, "seed": seed, "site": site,
          "contrast": contrast, "subject": s, "image": "x", "class": "grey matter", "dice": d, "hd95_mm": 1.0}
@@ -45,7 +45,7 @@ def verdict_of(name, about, rows):
 def test_a_claim_holds_if_its_size_is_reached_and_all_heads_agree(gain, verdict):
     base = (0.5, 0.4, 0.45, 0.5)
     rows = rows_of("base", base) + rows_of("hybrid", [b + g for b, g in zip(base, gain, strict=True)])
-    assert verdict_of("C1, full", "base", rows) == verdict
+    assert verdict_of("C1, tuned", "base", rows) == verdict
     assert verdict_of("C1, frozen", "base", rows) == "not run"
 
 
@@ -54,7 +54,7 @@ def test_seen_and_unseen_protocols_are_never_mixed():
     unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
     rows = rows_of("base", low, labels=3) + rows_of("hybrid", high, labels=3)
     rows += rows_of("base", high, **unseen) + rows_of("hybrid", low, **unseen)
-    assert verdict_of("C2, full", "base", rows) == "fails"
+    assert verdict_of("C2, tuned", "base", rows) == "fails"
 
 
 def test_arms_are_compared_on_what_both_were_scored_on():
@@ -62,26 +62,26 @@ def test_arms_are_compared_on_what_both_were_scored_on():
     elsewhere = {"site": "hammersmith", "contrast": "T2w", "labels": 3}
     rows = rows_of("masked", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
     rows += rows_of("hybrid", [0.9] * 4, **elsewhere)
-    assert verdict_of("C2, full", "masked", rows) == "fails"
+    assert verdict_of("C2, tuned", "masked", rows) == "fails"
 
 
 def test_arms_are_compared_by_the_seeds_that_both_have():
     unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
     rows = rows_of("masked", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
     rows += rows_of("hybrid", [0.9] * 4, seed=1, **unseen)
-    assert verdict_of("C2, full", "masked", rows) == "fails"
+    assert verdict_of("C2, tuned", "masked", rows) == "fails"
 
 
 def test_a_claim_needs_its_sign_with_every_seed():
     rows = rows_of("base", [0.5] * 4) + rows_of("hybrid", [0.9] * 4)
-    assert verdict_of("C1, full", "base", rows) == "holds"
+    assert verdict_of("C1, tuned", "base", rows) == "holds"
     rows += rows_of("base", [0.5] * 4, seed=1) + rows_of("hybrid", [0.49] * 4, seed=1)
-    assert verdict_of("C1, full", "base", rows) == "not reached"
+    assert verdict_of("C1, tuned", "base", rows) == "not reached"
 
 
 def test_a_part_has_to_be_worth_more_than_another_training():
     unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    name, rows = ("no-dense, full", "no-dense"), []
+    name, rows = ("no-dense, tuned", "no-dense"), []
     near, far = (rows_of("no-dense", [dice] * 4, **unseen) for dice in (0.55, 0.45))
     for seed, dice in enumerate((0.6, 0.65, 0.55)):
         assert verdict_of(*name, rows + far) == "not run"
@@ -99,28 +99,36 @@ def test_ranges_are_compared_at_equal_sequences_and_what_was_held_out_where_it_w
     )
     for place, ours in ((low, 0.5), (flair, 0.5), (seven, 0.0)):  # the last was simulated, and does not count
         rows += rows_of("held-out", [ours] * 4, labels=3, **place) + rows_of("base", [0.3] * 4, labels=3, **place)
-    assert verdict_of("ranges, full", "published-ranges", rows) == "holds"
-    assert verdict_of("held-out, full", "base", rows) == "holds"
+    assert verdict_of("ranges, tuned", "published-ranges", rows) == "holds"
+    assert verdict_of("held-out, tuned", "base", rows) == "holds"
 
 
 def test_encoders_with_a_new_decoder_are_a_task_of_their_own():
     unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
     both = rows_of("hybrid", [0.7] * 4, **unseen) + rows_of("masked", [0.5] * 4, **unseen)
-    assert verdict_of("encoder alone, full", "masked", both) == "not run"
+    assert verdict_of("encoder alone, tuned", "masked", both) == "not run"
     alone = [row | {"task": "tissue-encoder"} for row in both]
-    assert verdict_of("encoder alone, full", "masked", alone) == "holds"
-    assert verdict_of("C2, full", "masked", alone) == "not run"
+    assert verdict_of("encoder alone, tuned", "masked", alone) == "holds"
+    assert verdict_of("C2, tuned", "masked", alone) == "not run"
 
 
-def test_the_better_way_of_a_rival_counts_and_a_claim_is_its_worst_part():
-    rows = rows_of("hybrid", [0.7] * 4) + rows_of("base", [0.5] * 4) + rows_of("base-400", [0.65] * 4)
+def test_the_better_schedule_of_a_rival_counts_and_a_claim_is_its_worst_part():
+    rows = rows_of("hybrid", [0.7] * 4) + rows_of("base", [0.5] * 4) + rows_of("base", [0.65] * 4, schedule="full")
+    rows += rows_of("hybrid", [0.9] * 4, schedule="full")  # ours was fixed beforehand
     found = scores.claims(rows)
-    (base,) = (c for c in found if (c.name, c.about) == ("C1, full", "base"))
-    assert (base.second, base.verdict) == ("base-400", "not reached")
-    assert scores.joint(found, "C1, full") == "not reached"
+    (base,) = (c for c in found if (c.name, c.about) == ("C1, tuned", "base"))
+    assert (base.second, base.verdict) == ("base, full", "not reached")
+    assert scores.joint(found, "C1, tuned") == "not reached"
     worse = scores.claims(rows + rows_of("seqaug", [0.8] * 4))
-    assert scores.joint(worse, "C1, full") == "fails"
+    assert scores.joint(worse, "C1, tuned") == "fails"
     assert scores.joint(worse, "C3") == "not run"
+
+
+def test_parts_are_judged_at_the_same_schedule():
+    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
+    rows = [r for seed in range(3) for r in rows_of("hybrid", [0.6] * 4, seed=seed, **unseen)]
+    rows += rows_of("no-dense", [0.5] * 4, **unseen) + rows_of("no-dense", [0.9] * 4, schedule="full", **unseen)
+    assert verdict_of("no-dense, tuned", "no-dense", rows) == "holds"
 
 
 @pytest.mark.parametrize(("control", "verdict"), [(0.6, "fails"), (0.5, "holds")])
@@ -133,7 +141,7 @@ def test_plain_segmentation_of_the_same_images_decides_whether_few_labels_are_cl
 
 
 def swept(arm, dice, retrieval):
-    points = [{"task": "sweep", "arm": arm, "useless": False, "dice_mean": d} for d in dice]
+    points = [{"task": "sweep", "arm": arm, "model": "warm-up", "useless": False, "dice_mean": d} for d in dice]
     moved = {"task": "sweep", "arm": arm, "useless": False, "retrieval": retrieval, "drift_relative": 0.1}
     return [*points, moved, {"task": "leakage", "arm": arm, "leakage": 0.2}]
 
@@ -148,14 +156,15 @@ def swept(arm, dice, retrieval):
     ],
 )
 def test_steady_means_as_good_too_and_found_again_means_above_chance(dice, retrieval, verdict):
-    rows = swept("base", (0.4, 0.7), 0.4) + swept("base-400", (0.1, 0.12), 0.9) + swept("hybrid", dice, retrieval)
-    rows.append({"task": "sweep", "arm": "hybrid", "useless": True, "dice_mean": 0.0})  # an image without tissue
+    rows = swept("base", (0.4, 0.7), 0.4) + swept("hybrid", dice, retrieval)
+    rows += [{**row, "model": "full"} for row in swept("base", (0.1, 0.12), 0.4)[:2]]  # the worse one does not count
+    rows.append({**rows[0], "arm": "hybrid", "useless": True, "dice_mean": 0.0})  # an image without tissue
     assert invariance.verdicts(invariance.steadiness(rows)) == {"base": verdict, "masked": "not run"}
 
 
 def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(keep, "KEPT", tmp_path)
-    for kind, column, value in (("segmenter", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
+    for kind, column, value in (("warm-up", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
         folder = tmp_path / "sweeps" / "base" / kind
         folder.mkdir(parents=True)
         lines = [f"sequence,field_T,state,useless,drift_relative,{column}", f"mprage,3,scored,,,{value}"]
@@ -172,6 +181,23 @@ def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
         ("mprage", False, 0.5, None), ("flair", True, 0.5, None),
     ]  # fmt: skip
     assert [r["leakage"] for r in kept if r["task"] == "leakage"] == [1.0]
+
+
+def test_the_controls_protocols_become_the_studies_places(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "KEPT", tmp_path)
+    folder = tmp_path / "supervised"
+    folder.mkdir()
+    row = {
+        "contrast": "lowfield-t2",
+        "subject": "a",
+        "class": "white matter",
+        "dice": 0.5,
+        "schedule": "full",
+        "seed": 0,
+    }
+    (folder / "ledger.jsonl").write_text(json.dumps(row) + "\n")
+    (kept,) = scores.kept_rows(keep.keep(folder).parent)
+    assert (kept["site"], kept["contrast"], kept["fraction"], kept["arm"]) == ("portable", "T2w", 3, "supervised")
 
 
 def test_strokes_of_drawn_shapes_are_not_kept(tmp_path):
@@ -192,10 +218,10 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     )
     page.main(rows)
     text = (tmp_path / "results.md").read_text()
-    assert "| base | full | 0.510" in text
-    assert "| hybrid | full | 0.630 [" in text
+    assert "| base | warm-up | 0.510" in text
+    assert "| hybrid | warm-up | 0.630 [" in text
     assert "masked" not in text.split("## C1")[1]
-    assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, full, 3 labelled, others"] == "0.700"
+    assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, warm-up, 3 labelled, others"] == "0.700"
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -207,9 +233,9 @@ def wrong_quotes(text, numbers):
 
 
 def test_a_number_that_is_not_the_ledgers_is_found():
-    text = "gains <!-- claims: C1, full, above base -->+0.090<!-- --> of Dice"
-    assert wrong_quotes(text, {"C1, full, above base": "+0.090"}) == []
-    assert wrong_quotes(text, {"C1, full, above base": "+0.080"})
+    text = "gains <!-- claims: C1, tuned, above base -->+0.090<!-- --> of Dice"
+    assert wrong_quotes(text, {"C1, tuned, above base": "+0.090"}) == []
+    assert wrong_quotes(text, {"C1, tuned, above base": "+0.080"})
     assert wrong_quotes(text, {})
 
 
