@@ -16,7 +16,7 @@ from qontrast.tasks.plans import Cohort
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
 SWEPT = {
-    **dict.fromkeys(("masked", "base"), ("full", "warm-up")),
+    **dict.fromkeys(("masked", "base", "seqinv"), ("full", "warm-up")),
     **dict.fromkeys(("hybrid", "nano"), ("warm-up",)),
 }
 """Arms, and the schedules of their segmenters: of rivals the better counts."""

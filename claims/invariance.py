@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+RIVALS = ("base", "masked", "seqinv")
 ABOVE_CHANCE = 0.5
 """Twice the share that is found again by chance among four heads."""
 
@@ -49,9 +50,9 @@ def steadiness(rows: Iterable[Mapping[str, Any]]) -> dict[str, Steadiness]:
 
 
 def verdicts(found: Mapping[str, Steadiness]) -> dict[str, str]:
-    """C5 against base and masked."""
+    """C5 against each rival."""
     said = {}
-    for about in ("base", "masked"):
+    for about in RIVALS:
         if not {"hybrid", about} <= found.keys():
             said[about] = "not run"
             continue

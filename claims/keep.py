@@ -19,6 +19,7 @@ from qontrast.basics.errors import InputError
 from qontrast.metrics.leakage import sequence_leakage
 from qontrast.results.ledger import read_rows
 from qontrast.studies.plan import StudyPlan
+from qontrast.sweeps.plan import SweepPlan
 from qontrast.tasks.plan_file import read_plan
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
@@ -30,6 +31,7 @@ COLUMNS = (
 )
 
 
+REFERENCE = SweepPlan().reference
 Row = dict[str, Any]
 
 
@@ -54,22 +56,33 @@ def studied(folder: Path) -> Iterable[Row]:
             raise InputError(folder, "lesions of drawn shapes", asked)
         yield {key: row[key] for key in COLUMNS if key in row}
     for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
-        steps = [row for row in read_rows(journal) if "time" in row]
-        gaps = sorted(later["time"] - row["time"] for row, later in pairwise(steps))
-        if gaps:  # the median, since a run may have been stopped and gone on with
-            minutes = len(steps) * gaps[len(gaps) // 2] / 60
-            yield {"task": "pretraining", "study": folder.name, "arm": journal.parent.name, "steps": len(steps),
-                   "minutes": round(minutes, 1)}  # fmt: skip
+        yield from cost(journal, folder.name)
+
+
+def cost(journal: Path, study: str) -> Iterable[Row]:
+    """How long a training took: its steps times their median, since it may have been stopped and gone on with."""
+    steps = [row for row in read_rows(journal) if "loss" in row]
+    gaps = sorted(later["time"] - row["time"] for row, later in pairwise(steps))
+    if gaps:
+        minutes = round(len(steps) * gaps[len(gaps) // 2] / 60, 1)
+        yield {
+            "task": "pretraining",
+            "study": study,
+            "arm": journal.parent.name,
+            "steps": len(steps),
+            "minutes": minutes,
+        }
 
 
 def control(folder: Path) -> Iterable[Row]:
-    """The control's scores, as those of a study with three labelled heads."""
+    """The control's scores, as a study's, and how long it took."""
     sites = read_plan(StudyPlan, RECIPE).sites.items()
     places = {what: (site, label) for site, known in sites for label, what in known.contrasts.items()}
     for row in read_rows(folder / "ledger.jsonl"):
         site, contrast = places[row["contrast"]]
         own = {key: row[key] for key in COLUMNS if key in row}
-        yield own | {"task": "tissue", "arm": "supervised", "fraction": 3, "site": site, "contrast": contrast}
+        yield own | {"task": "tissue", "arm": "supervised", "fraction": 16, "site": site, "contrast": contrast}
+    yield from cost(folder / "journal.jsonl", folder.name)
 
 
 def real(folder: Path) -> Iterable[Row]:
@@ -79,13 +92,13 @@ def real(folder: Path) -> Iterable[Row]:
 
 
 def swept(folder: Path) -> Iterable[Row]:
-    """The points of each arm's sweeps, and how well its embeddings tell the sequence."""
+    """The points of each arm's sweeps but the reference, and how well its embeddings tell the sequence."""
     numbers = ("field_T", "dice_mean", "drift_relative", "retrieval")
     for points in sorted(folder.glob("*/*/points.csv")):
         arm = points.parent.parent.name
         with points.open(encoding="utf-8", newline="") as stream:
-            for line in csv.DictReader(stream):
-                if line["state"] == "scored":
+            for number, line in enumerate(csv.DictReader(stream)):
+                if line["state"] == "scored" and number > 0 and line["name"] != REFERENCE:
                     values = {key: float(line[key]) for key in numbers if line.get(key)}
                     about = {"sequence": line["sequence"], "useless": bool(line["useless"])}
                     yield {"task": "sweep", "arm": arm, "model": points.parent.name, **about, **values}

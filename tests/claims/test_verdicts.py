@@ -28,6 +28,19 @@ def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="warm-
     ]  # fmt: skip
 
 
+UNSEEN = {"site": "portable", "contrast": "T2w", "labels": 3}
+
+
+def trained(arm, dice, *, seeds=(0, 1, 2), schedules=("full", "warm-up"), **place):
+    return [r for seed in seeds for how in schedules for r in rows_of(arm, dice, schedule=how, seed=seed, **place)]
+
+
+def rivals(dice, **place):
+    """All of them in all ways, the main arms three times."""
+    rows = [r for arm in scores.RIVALS for r in trained(arm, dice, seeds=(0,), **place)]
+    return rows + [r for arm in ("scratch", "base") for r in trained(arm, dice, seeds=(1, 2), **place)]
+
+
 def verdict_of(name, about, rows):
     (found,) = (c for c in scores.claims(rows) if (c.name, c.about) == (name, about))
     return found.verdict
@@ -44,100 +57,89 @@ def verdict_of(name, about, rows):
 )
 def test_a_claim_holds_if_its_size_is_reached_and_all_heads_agree(gain, verdict):
     base = (0.5, 0.4, 0.45, 0.5)
-    rows = rows_of("base", base) + rows_of("hybrid", [b + g for b, g in zip(base, gain, strict=True)])
+    rows = rivals(base) + trained("hybrid", [b + g for b, g in zip(base, gain, strict=True)])
     assert verdict_of("C1, tuned", "base", rows) == verdict
     assert verdict_of("C1, frozen", "base", rows) == "not run"
 
 
 def test_seen_and_unseen_protocols_are_never_mixed():
     low, high = [0.1] * 4, [0.9] * 4
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    rows = rows_of("base", low, labels=3) + rows_of("hybrid", high, labels=3)
-    rows += rows_of("base", high, **unseen) + rows_of("hybrid", low, **unseen)
-    assert verdict_of("C2, tuned", "base", rows) == "fails"
+    rows = rivals(low, labels=3) + trained("hybrid", high, labels=3) + rivals(high, **UNSEEN)
+    assert verdict_of("C2, tuned", "base", rows + trained("hybrid", low, **UNSEEN)) == "fails"
 
 
-def test_arms_are_compared_on_what_both_were_scored_on():
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    elsewhere = {"site": "hammersmith", "contrast": "T2w", "labels": 3}
-    rows = rows_of("masked", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
-    rows += rows_of("hybrid", [0.9] * 4, **elsewhere)
-    assert verdict_of("C2, tuned", "masked", rows) == "fails"
-
-
-def test_arms_are_compared_by_the_seeds_that_both_have():
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    rows = rows_of("masked", [0.5] * 4, **unseen) + rows_of("hybrid", [0.4] * 4, **unseen)
-    rows += rows_of("hybrid", [0.9] * 4, seed=1, **unseen)
-    assert verdict_of("C2, tuned", "masked", rows) == "fails"
+@pytest.mark.parametrize("lacking", ["protocol", "seed of ours", "seed of base", "a rival", "a schedule"])
+def test_nothing_is_judged_before_all_that_it_needs_is_there(lacking):
+    rows = rivals([0.5] * 4, **UNSEEN) + trained("hybrid", [0.9] * 4, **UNSEEN)
+    assert verdict_of("C2, tuned", "base", rows) == verdict_of("C2, tuned", "best rival", rows) == "holds"
+    about = "best rival" if lacking == "a rival" else "base"
+    if lacking == "protocol":
+        rows += trained("hybrid", [0.9] * 4, **{**UNSEEN, "site": "hammersmith"})
+    else:
+        gone = {
+            "seed of ours": lambda r: r["arm"] == "hybrid" and r["seed"] == 2,
+            "seed of base": lambda r: r["arm"] == "base" and r["seed"] == 2,
+            "a rival": lambda r: r["arm"] == "seqinv-400",
+            "a schedule": lambda r: r["arm"] == "base" and r["schedule"] == "full",
+        }[lacking]
+        rows = [row for row in rows if not gone(row)]
+    assert verdict_of("C2, tuned", about, rows) == "not run"
 
 
 def test_a_claim_needs_its_sign_with_every_seed():
-    rows = rows_of("base", [0.5] * 4) + rows_of("hybrid", [0.9] * 4)
-    assert verdict_of("C1, tuned", "base", rows) == "holds"
-    rows += rows_of("base", [0.5] * 4, seed=1) + rows_of("hybrid", [0.49] * 4, seed=1)
-    assert verdict_of("C1, tuned", "base", rows) == "not reached"
+    rows = rivals([0.5] * 4) + trained("hybrid", [0.9] * 4, seeds=(0, 1))
+    assert verdict_of("C1, tuned", "base", rows + trained("hybrid", [0.9] * 4, seeds=(2,))) == "holds"
+    assert verdict_of("C1, tuned", "base", rows + trained("hybrid", [0.49] * 4, seeds=(2,))) == "not reached"
 
 
-def test_a_part_has_to_be_worth_more_than_another_training():
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    name, rows = ("no-dense, tuned", "no-dense"), []
-    near, far = (rows_of("no-dense", [dice] * 4, **unseen) for dice in (0.55, 0.45))
-    for seed, dice in enumerate((0.6, 0.65, 0.55)):
-        assert verdict_of(*name, rows + far) == "not run"
-        rows += rows_of("hybrid", [dice] * 4, seed=seed, **unseen)
-    assert verdict_of(*name, rows + near) == "not told apart"
-    assert verdict_of(*name, rows + far) == "holds"
+@pytest.mark.parametrize("second", ["no-dense", "masked"])
+def test_what_was_trained_once_has_to_differ_by_more_than_another_training(second):
+    name = "no-dense, tuned" if second == "no-dense" else "C2, tuned"
+    rows = [r for n, d in enumerate((0.6, 0.65, 0.55)) for r in trained("hybrid", [d] * 4, seeds=(n,), **UNSEEN)]
+    assert verdict_of(name, second, rows + trained(second, [0.55] * 4, seeds=(0,), **UNSEEN)) == "not told apart"
+    assert verdict_of(name, second, rows + trained(second, [0.45] * 4, seeds=(0,), **UNSEEN)) == "holds"
 
 
 def test_ranges_are_compared_at_equal_sequences_and_what_was_held_out_where_it_was():
-    low, flair = {"site": "portable", "contrast": "T2w"}, {"site": "biobank", "contrast": "FLAIR"}
-    seven = {"site": "seven", "contrast": "UNI"}
-    rows = [r for seed in range(3) for r in rows_of("hybrid", [0.6] * 4, labels=3, seed=seed, **low)]
-    rows += rows_of("six-sequences", [0.6] * 4, labels=3, **low) + rows_of(
-        "published-ranges", [0.5] * 4, labels=3, **low
-    )
+    low, flair = UNSEEN, {"site": "biobank", "contrast": "FLAIR", "labels": 3}
+    seven = {"site": "seven", "contrast": "UNI", "labels": 3}
+    rows = [r for place in (low, flair, seven) for r in trained("hybrid", [0.6] * 4, **place)]
+    rows += trained("six-sequences", [0.6] * 4, **low) + trained("published-ranges", [0.5] * 4, **low)
     for place, ours in ((low, 0.5), (flair, 0.5), (seven, 0.0)):  # the last was simulated, and does not count
-        rows += rows_of("held-out", [ours] * 4, labels=3, **place) + rows_of("base", [0.3] * 4, labels=3, **place)
+        rows += trained("held-out", [ours] * 4, seeds=(0,), **place) + rivals([0.3] * 4, **place)
     assert verdict_of("ranges, tuned", "published-ranges", rows) == "holds"
     assert verdict_of("held-out, tuned", "base", rows) == "holds"
 
 
-def test_encoders_with_a_new_decoder_are_a_task_of_their_own():
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    both = rows_of("hybrid", [0.7] * 4, **unseen) + rows_of("masked", [0.5] * 4, **unseen)
+def test_encoders_with_a_new_decoder_are_a_task_of_their_own_and_take_their_better_schedule():
+    both = trained("hybrid", [0.4] * 4, seeds=(0,), schedules=("warm-up",), **UNSEEN)
+    both += trained("hybrid", [0.7] * 4, seeds=(0,), schedules=("full",), **UNSEEN)
+    both += trained("masked", [0.5] * 4, seeds=(0,), **UNSEEN)
     assert verdict_of("encoder alone, tuned", "masked", both) == "not run"
     alone = [row | {"task": "tissue-encoder"} for row in both]
     assert verdict_of("encoder alone, tuned", "masked", alone) == "holds"
     assert verdict_of("C2, tuned", "masked", alone) == "not run"
 
 
-def test_the_better_schedule_of_a_rival_counts_and_a_claim_is_its_worst_part():
-    rows = rows_of("hybrid", [0.7] * 4) + rows_of("base", [0.5] * 4) + rows_of("base", [0.65] * 4, schedule="full")
-    rows += rows_of("hybrid", [0.9] * 4, schedule="full")  # ours was fixed beforehand
-    found = scores.claims(rows)
-    (base,) = (c for c in found if (c.name, c.about) == ("C1, tuned", "base"))
-    assert (base.second, base.verdict) == ("base, full", "not reached")
-    assert scores.joint(found, "C1, tuned") == "not reached"
-    worse = scores.claims(rows + rows_of("seqaug", [0.8] * 4))
-    assert scores.joint(worse, "C1, tuned") == "fails"
-    assert scores.joint(worse, "C3") == "not run"
+def test_the_better_way_of_a_rival_counts_and_a_claim_is_its_worst_part():
+    rows = rivals([0.5] * 4) + trained("hybrid", [0.7] * 4, schedules=("warm-up",))
+    rows += trained("hybrid", [0.9] * 4, schedules=("full",))  # ours was fixed beforehand
+    better = [row | {"dice": 0.65} if (row["arm"], row["schedule"]) == ("base-400", "full") else row for row in rows]
+    (base,) = (c for c in scores.claims(better) if (c.name, c.about) == ("C1, tuned", "base"))
+    assert (base.second, base.verdict) == ("base-400, full", "not reached")
+    assert scores.joint(scores.claims(better), "C1, tuned") == "not reached"
+    worse = [row | {"dice": 0.8} if row["arm"] == "seqaug" else row for row in rows]
+    assert scores.joint(scores.claims(worse), "C1, tuned") == "fails"
+    assert scores.joint(scores.claims(worse), "C3") == "not run"
 
 
-def test_parts_are_judged_at_the_same_schedule():
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    rows = [r for seed in range(3) for r in rows_of("hybrid", [0.6] * 4, seed=seed, **unseen)]
-    rows += rows_of("no-dense", [0.5] * 4, **unseen) + rows_of("no-dense", [0.9] * 4, schedule="full", **unseen)
-    assert verdict_of("no-dense, tuned", "no-dense", rows) == "holds"
-
-
-@pytest.mark.parametrize(("control", "verdict"), [(0.6, "fails"), (0.5, "holds")])
+@pytest.mark.parametrize(("control", "verdict"), [(0.6, "fails"), (0.59, "not told apart"), (0.5, "holds")])
 def test_plain_segmentation_of_the_same_images_decides_whether_few_labels_are_claimed(control, verdict):
-    unseen = {"site": "portable", "contrast": "T2w", "labels": 3}
-    rows = rows_of("hybrid", [0.6] * 4, **unseen) + rows_of("supervised", [control] * 4, **unseen)
-    assert verdict_of(scores.CONTROL, "supervised", rows) == verdict
-    said = page.claim_table(scores.claims(rows), {})
-    assert ("no claim about few labels" in said) == (verdict == "fails")
+    rows = [r for n, d in enumerate((0.6, 0.62, 0.58)) for r in trained("hybrid", [d] * 4, seeds=(n,), **UNSEEN)]
+    rows += rows_of("supervised", [control] * 4, schedule="full", **{**UNSEEN, "labels": 16})
+    assert verdict_of(scores.CONTROL, "on C2", rows) == verdict
+    said = page.claim_table([c for c in scores.claims(rows) if c.about != "on C1"], {})
+    assert ("| C2, tuned | not run, **void** |" in said) == (verdict != "holds")
 
 
 def swept(arm, dice, retrieval):
@@ -159,7 +161,9 @@ def test_steady_means_as_good_too_and_found_again_means_above_chance(dice, retri
     rows = swept("base", (0.4, 0.7), 0.4) + swept("hybrid", dice, retrieval)
     rows += [{**row, "model": "full"} for row in swept("base", (0.1, 0.12), 0.4)[:2]]  # the worse one does not count
     rows.append({**rows[0], "arm": "hybrid", "useless": True, "dice_mean": 0.0})  # an image without tissue
-    assert invariance.verdicts(invariance.steadiness(rows)) == {"base": verdict, "masked": "not run"}
+    assert invariance.verdicts(invariance.steadiness(rows)) == {
+        "base": verdict, "masked": "not run", "seqinv": "not run"
+    }  # fmt: skip
 
 
 def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
@@ -167,8 +171,9 @@ def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
     for kind, column, value in (("warm-up", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
         folder = tmp_path / "sweeps" / "base" / kind
         folder.mkdir(parents=True)
-        lines = [f"sequence,field_T,state,useless,drift_relative,{column}", f"mprage,3,scored,,,{value}"]
-        lines += [f"flair,3,scored,no tissue,,{value}", "fse,3,impossible,,,"]
+        lines = [f"sequence,field_T,name,state,useless,drift_relative,{column}", "mprage,3,,scored,,,1"]
+        lines += [f"mprage,3,,scored,,,{value}", f"flair,3,,scored,no tissue,,{value}", "fse,3,,impossible,,,"]
+        lines += [f"mprage,3,{keep.REFERENCE},scored,,,1"]  # the reference itself, as the first one
         (folder / "points.csv").write_text("\n".join(lines) + "\n")
     told = [
         {"state": "scored", "head": head, "sequence": sequence, "embedding": [way, float(number)]}
@@ -196,8 +201,11 @@ def test_the_controls_protocols_become_the_studies_places(tmp_path, monkeypatch)
         "seed": 0,
     }
     (folder / "ledger.jsonl").write_text(json.dumps(row) + "\n")
-    (kept,) = scores.kept_rows(keep.keep(folder).parent)
-    assert (kept["site"], kept["contrast"], kept["fraction"], kept["arm"]) == ("portable", "T2w", 3, "supervised")
+    steps = "".join(json.dumps({"step": n, "loss": 1.0, "time": 30.0 * n}) + "\n" for n in range(4))
+    (folder / "journal.jsonl").write_text(steps + json.dumps({"step": 4, "time": 999.0}) + "\n")
+    kept, cost = scores.kept_rows(keep.keep(folder).parent)
+    assert (kept["site"], kept["contrast"], kept["fraction"], kept["arm"]) == ("portable", "T2w", 16, "supervised")
+    assert (cost["arm"], cost["steps"], cost["minutes"]) == ("supervised", 4, 2.0)
 
 
 def test_strokes_of_drawn_shapes_are_not_kept(tmp_path):
