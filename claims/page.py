@@ -22,8 +22,8 @@ INTRODUCTION = """# What the claims came to
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
 it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that no model here saw,
 of all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's: there are four). All scans
-are simulated. hybrid, its parts (but no-quantitative) and nano were pretrained on tissue maps drawn from the label maps of all
-sixteen training heads; "labelled" counts the heads of the fine-tuning. supervised learned from all sixteen.
+are simulated. hybrid, its parts (but no-quantitative) and nano were pretrained on tissue maps drawn from the label
+maps of all sixteen training heads; "labelled" counts the heads of the fine-tuning. supervised learned from all sixteen.
 """
 
 
