@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.grid import Grid
 from qontrast.nets.unet import UNet
+from qontrast.tasks import models
 from qontrast.tasks import predict as module
 from qontrast.tasks.models import Segmenter
 from qontrast.tasks.predict import predict
+from qontrast.tasks.resampling import at_spacing
 from qontrast.weights.contract import Contract
 
 
@@ -105,6 +108,34 @@ def test_a_turned_copy_has_the_same_classes_voxel_for_voxel(order, segmenter, la
         found.append(np.asarray(nib.as_closest_canonical(nib.load(out)).dataobj))
     assert found[0].any()
     assert np.array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("refine", [True, False])
+@pytest.mark.parametrize("tissues", [True, False])
+def test_the_scans_intensities_decide_borders_of_tissues_alone_and_where_they_are_asked(
+    refine, tissues, segmenter, image_on, tmp_path, monkeypatch
+):
+    asked = []
+
+    def all_white(image, probabilities, spacing):
+        asked.append(spacing)
+        return torch.tensor([0.0, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1).expand_as(probabilities)
+
+    monkeypatch.setattr(models, "by_intensity", all_white)
+    if not tissues:
+        monkeypatch.setattr(module, "BRAINS", ())
+    image = image_on(*GRIDS["left, posterior at 3 mm"])
+    out = predict(segmenter, image, tmp_path / "seg.nii.gz", device="cpu", refine=refine, quiet=True)
+    assert bool(asked) == (refine and tissues)
+    assert bool((np.asarray(nib.load(out).dataobj)[8:12, 8:12, 8:12] == 2).all()) or not asked
+
+
+@pytest.mark.parametrize("size", [1.0, 1.0 + 3e-8])
+def test_an_image_at_the_networks_spacing_is_not_resampled_for_its_headers_rounding(size):
+    image = torch.randn(1, 1, 142, 178, 140)
+    moved, grid = at_spacing(image, Grid(image.shape[2:], np.diag([size, 1.0, size, 1.0])), 1.0)
+    assert moved is image
+    assert grid.shape == image.shape[2:]
 
 
 def test_the_names_of_the_classes_lie_beside(segmenter, image_on, tmp_path):

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SPARE = 0.01
+"""Share of a voxel that a resampled grid may leave uncovered: headers round their affines."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -28,9 +31,9 @@ class Grid:
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=tolerance)
 
     def resampled(self, spacing: float) -> "Grid":
-        """The grid about the same centre with isotropic voxels of ``spacing`` millimetres, covering the same box."""
+        """The grid about the same centre with isotropic voxels of ``spacing`` mm, covering the box to :data:`SPARE`."""
         ratio = np.array([spacing / s for s in self.spacing])
-        shape = np.maximum(2, np.ceil(np.array(self.shape) / ratio - 1e-6)).astype(int)
+        shape = np.maximum(2, np.ceil(np.array(self.shape) / ratio - SPARE)).astype(int)
         affine = self.affine.copy()
         affine[:3, :3] = self.affine[:3, :3] * ratio
         centre = self.affine[:3, :3] @ ((np.array(self.shape) - 1) / 2) + self.affine[:3, 3]

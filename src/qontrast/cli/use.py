@@ -33,7 +33,13 @@ AS_USUAL = Running()
 
 
 def segment(
-    scan: Path, /, *, out: Path | None = None, weights: str = "tissue-nano", running: Running = AS_USUAL
+    scan: Path,
+    /,
+    *,
+    out: Path | None = None,
+    weights: str = "tissue-nano",
+    refine: bool = True,
+    running: Running = AS_USUAL,
 ) -> None:
     """Segment a scan of any sequence, with or without its skull; the result lies on the scan's own grid.
 
@@ -47,8 +53,10 @@ def segment(
         Segmentation to write (.nii or .nii.gz); SCAN_dseg.nii.gz in the working folder where not given.
     weights
         Name, packed file, or folder of a fine-tuning run.
+    refine
+        Let the scan's own intensities decide the borders of tissues; of lesions they never do.
     """
-    _use("segmenter", weights, scan, out or _named_after(scan, "dseg"), running)
+    _use("segmenter", weights, scan, out or _named_after(scan, "dseg"), running, refine=refine)
 
 
 def denoise(
@@ -70,10 +78,13 @@ def denoise(
     _use("denoiser", weights, scan, out or _named_after(scan, "denoised"), running)
 
 
-def _use(kind: str, weights: str, scan: Path, out: Path, how: Running) -> None:
+def _use(kind: str, weights: str, scan: Path, out: Path, how: Running, *, refine: bool = False) -> None:
     from qontrast.tasks.predict import predict
 
-    predict(weights, scan, out, kind, device=how.device, encoder=how.encoder, picture=how.picture, quiet=how.quiet)
+    predict(
+        weights, scan, out, kind, device=how.device, encoder=how.encoder, picture=how.picture, refine=refine,
+        quiet=how.quiet,
+    )  # fmt: skip
 
 
 def _named_after(scan: Path, what: str) -> Path:

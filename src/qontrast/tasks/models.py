@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
+from qontrast.fits.mixture import by_intensity
 from qontrast.geometry.sample import box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
@@ -64,12 +65,18 @@ class Segmenter:
         out[(..., *box_slices(box))] = found
         return out
 
-    def segment(self, image: Volume, grid: Grid) -> Labels:
-        """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size."""
+    def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
+        """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
+
+        With ``refine`` the scan's intensities have a say in it: :func:`qontrast.fits.mixture.by_intensity`.
+        """
         moved, target = at_spacing(image, grid, self.contract.spacing)
+        found = self.probabilities(moved)
+        if refine:
+            found = by_intensity(moved[0, 0], found[0], self.contract.spacing)[None]
         if moved is image:
-            return self.probabilities(image).argmax(dim=1)[0]
-        return bring_back(self.probabilities(moved), grid, target, lambda v: v.argmax(dim=1)[0])
+            return found.argmax(dim=1)[0]
+        return bring_back(found, grid, target, lambda v: v.argmax(dim=1)[0])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from qontrast.anatomy.classes import class_names
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.nets.contract import Encoder
@@ -24,6 +25,7 @@ def predict(
     device: str = "auto",
     encoder: Encoder | str | None = None,
     picture: bool = False,
+    refine: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Segment or denoise one image, as the model learned, and write the result on its own grid and affine.
@@ -37,6 +39,8 @@ def predict(
         device: ``auto``, ``cpu`` or ``cuda``.
         encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
         picture: write a ``.png`` beside it, to check it by eye.
+        refine: let the scan's own intensities decide the borders of a segmentation whose classes are all tissues or
+            structures of the brain; a lesion may be as bright as any of them, so other models' are left as they are.
         quiet: print nothing.
 
     Raises:
@@ -48,7 +52,10 @@ def predict(
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")
-    said, sheet = _denoise(opened, scan, out) if isinstance(opened, Denoiser) else _segment(opened, scan, out)
+    if isinstance(opened, Denoiser):
+        said, sheet = _denoise(opened, scan, out)
+    else:
+        said, sheet = _segment(opened, scan, out, refine=refine and opened.contract.classes in BRAINS)
     if picture:
         write_atomic(_beside(out, "png"), sheet())
     say(f"{out}: {said}", quiet=quiet)
@@ -56,11 +63,14 @@ def predict(
 
 
 Sheet = Callable[[], bytes]
+BRAINS = (class_names("tissues"), class_names("structures"))
+"""Classes that are each as bright in a scan as one kind of tissue."""
 
 
-def _segment(segmenter: Segmenter, scan: Image, out: Path) -> tuple[str, Sheet]:
+def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> tuple[str, Sheet]:
     """Write the classes; what is said of them are volumes."""
-    classes = segmenter.segment(torch.from_numpy(scan.data)[None, None], scan.grid).numpy().astype(np.uint8)
+    image = torch.from_numpy(scan.data)[None, None]
+    classes = segmenter.segment(image, scan.grid, refine=refine).numpy().astype(np.uint8)
     native = read_grid(scan.path)
     write_image(out, from_canonical(classes, native), native, like=scan.path)
     names = segmenter.contract.classes

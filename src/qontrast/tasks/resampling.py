@@ -15,6 +15,8 @@ from qontrast.views.render import oversampling
 
 FINEST_MM, COARSEST_MM = 0.05, 20.0
 SMALLEST_HEAD_MM = 40.0
+SAME = 1e-3
+"""Voxels whose sizes differ by less are the same, mm."""
 SORTED = 1 << 20  # voxels that give the threshold between head and air
 ROUNDS = 20
 
@@ -22,11 +24,12 @@ ROUNDS = 20
 def at_spacing(image: Volume, grid: Grid, spacing: float) -> tuple[Float[Tensor, "batch channel u v w"], Grid]:
     """An image ``[1, 1, x, y, z]`` with isotropic voxels of ``spacing`` mm about the same centre, and its grid.
 
-    Smaller voxels are averaged, larger ones interpolated; an image that has the spacing is returned as it is.
+    Smaller voxels are averaged, larger ones interpolated; an image that has the spacing, but for a header's rounding,
+    is returned as it is: a grid of one voxel more about the same centre would lie half a voxel off, and blur it.
     """
+    if np.allclose(grid.spacing, spacing, atol=SAME):
+        return image, grid
     warp, target = whole_head(grid, spacing)
-    if target.shape == grid.shape and np.allclose(grid.spacing, spacing, atol=1e-3):
-        return image, target
     factor = oversampling(grid, spacing)
     return average_blocks(sample(image, whole(grid.shape), warp.coordinates(factor)), factor), target
 
