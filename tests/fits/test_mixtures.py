@@ -67,7 +67,7 @@ def test_a_network_that_is_sure_is_not_outweighed_by_a_lesion_as_bright_as_anoth
     scan, probabilities, truth = scene()
     lesion = torch.zeros_like(truth, dtype=torch.bool)
     lesion[18:22, 18:22, 18:22] = True
-    probabilities[:, lesion] = torch.tensor([0.0, 0.995, 0.005])[:, None]
+    probabilities[:, lesion] = torch.tensor([0.0, 0.999, 0.001])[:, None]
     scan[lesion] = 3.0  # as the other class
     assert (by_intensity(scan, probabilities, 2.0).argmax(dim=0)[lesion] == 1).all()
 

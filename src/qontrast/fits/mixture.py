@@ -1,7 +1,10 @@
 """Class probabilities by a scan's own intensities: a network's answer as the prior of a mixture of Gaussians."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,8 +16,8 @@ COARSE = 4
 LEAST_MM3 = 1000.0
 """A class of less is too small to say how bright it is."""
 LEAST_PRIOR = 1e-6
-FAINT = 1e-3
-"""Weight, in voxels, at which a class's local mean is half its mean in the whole scan."""
+FAINT = 0.1
+"""Weight of a block, in voxels, at which a class's local mean is half its mean in the whole scan."""
 
 
 def by_intensity(
@@ -22,7 +25,7 @@ def by_intensity(
     probabilities: Float[Tensor, "classes x y z"],
     spacing: float,
     *,
-    outlier: float = 1e-2,
+    outlier: float = 0.01,
 ) -> Float[Tensor, "classes x y z"]:
     """Probabilities that agree with how bright each class is in this very scan.
 
@@ -32,7 +35,7 @@ def by_intensity(
     doi:10.1016/j.neuroimage.2005.02.018; with means learned anew for each scan, whatever its contrast: Puonti et al.
     2016, doi:10.1016/j.neuroimage.2016.09.011). The means vary slowly over the head, which takes up receive fields
     (Pappas 1992, doi:10.1109/78.127962). A voxel that no Gaussian explains is left to the network, and where that is
-    sure, it stays: a lesion as bright as grey matter is still white matter to a network that gives it 0.99.
+    sure, it stays: a lesion as bright as grey matter is still white matter to a network that gives it 0.999.
 
     Args:
         image: the scan, in any unit.
@@ -41,61 +44,79 @@ def by_intensity(
         outlier: likelihood of an intensity that a class does not explain, relative to the class that explains it best:
             no scan outweighs odds of the network of more than its inverse.
     """
-    inside = probabilities[0] < 0.5
-    values, prior = image[inside], probabilities[1:, inside].clamp_min(LEAST_PRIOR)
+    inside = (probabilities[0] < 0.5).flatten().nonzero()[:, 0]
+    values, prior = image.flatten()[inside], probabilities.flatten(1)[1:, inside].clamp_min(LEAST_PRIOR)
     if values.numel() < LEAST_MM3 / spacing**3 or not values.std() > 0:
         return probabilities
     values = (values - values.mean()) / values.std()
     prior /= prior.sum(dim=0)
-    scan = torch.zeros_like(image)
-    scan[inside] = values
+    blocks = _Blocks.of(inside, image.shape, spacing)
     found = prior
     for _ in range(ROUNDS):
-        found = prior * _likelihoods(scan, inside, found, spacing, outlier)
+        found = prior * _likelihoods(values, blocks, found, spacing, outlier)
         found /= found.sum(dim=0)
-    out = probabilities.clone()
-    out[1:, inside] = found * (1 - probabilities[0, inside])
-    return out
+    out = probabilities.flatten(1).clone()
+    out[1:, inside] = found * (1 - out[0, inside])
+    return out.reshape(probabilities.shape)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Blocks of voxels, in which local means are kept.
+
+    Args:
+        of_voxel: the block of each voxel inside.
+        shape: blocks along each axis.
+        sigma: of what means are averaged over, in blocks.
+    """
+
+    of_voxel: Int[Tensor, " voxel"]
+    shape: tuple[int, int, int]
+    sigma: float
+
+    @classmethod
+    def of(cls, inside: Tensor, shape: Sequence[int], spacing: float) -> "_Blocks":
+        x, y, z = torch.unravel_index(inside, tuple(shape))
+        u, v, w = (-(-size // COARSE) for size in shape)
+        return cls(((x // COARSE) * v + y // COARSE) * w + z // COARSE, (u, v, w), SMOOTH_MM / (COARSE * spacing))
+
+    def local_mean(self, values: Float[Tensor, " voxel"], weight: Float[Tensor, " voxel"]) -> Float[Tensor, " voxel"]:
+        """The mean of a class about each voxel: that of its block, which is smooth enough."""
+        count = self.shape[0] * self.shape[1] * self.shape[2]
+        sums = [torch.bincount(self.of_voxel, weights=w, minlength=count) for w in (weight, weight * values)]
+        share, bright = _smooth(torch.stack(sums).reshape(2, 1, *self.shape), self.sigma)
+        everywhere = (weight * values).sum() / weight.sum()
+        mean = (bright + FAINT * everywhere) / (share + FAINT)
+        return mean.flatten()[self.of_voxel].to(values.dtype)
 
 
 def _likelihoods(
-    scan: Float[Tensor, "x y z"],
-    inside: Tensor,
+    values: Float[Tensor, " voxel"],
+    blocks: _Blocks,
     weights: Float[Tensor, "classes voxel"],
     spacing: float,
     outlier: float,
 ) -> Float[Tensor, "classes voxel"]:
-    """How likely each voxel's intensity is in each class, relative to the likeliest."""
-    values = scan[inside]
-    logarithms = torch.empty_like(weights)
-    for log, weight in zip(logarithms, weights, strict=True):
-        total = weight.sum()
-        if total * spacing**3 < LEAST_MM3:
-            mean, variance = values.mean(), values.var()
-        else:
-            mean = _local_mean(scan, inside, weight, spacing)
-            variance = (weight * (values - mean).square()).sum() / total
-        variance = variance.clamp_min(1e-6)  # of an image without noise
-        log.copy_(-0.5 * (values - mean).square() / variance - 0.5 * variance.log())
-    return (logarithms - logarithms.amax(dim=0)).exp() + outlier
+    """How likely each voxel's intensity is in each class, relative to the likeliest.
+
+    All classes are equally wide, as the one is in which half of the tissue's volume is reached: a class that partial
+    volumes widen would otherwise lose its own borders to a narrower neighbour.
+    """
+    totals = weights.sum(dim=1)
+    known = totals * spacing**3 >= LEAST_MM3
+    away = torch.empty_like(weights)
+    for squared, weight, large in zip(away, weights, known, strict=True):
+        mean = blocks.local_mean(values, weight) if large else values.mean()
+        torch.square(values - mean, out=squared)
+    variances = (weights * away).sum(dim=1) / totals
+    order = variances.argsort()
+    reached = (totals * known)[order].cumsum(dim=0)
+    variance = variances[order][int((reached < reached[-1] / 2).sum())].clamp_min(1e-6)  # of an image without noise
+    return (-0.5 * (away - away.amin(dim=0)) / variance).exp() + outlier
 
 
-def _local_mean(scan: Tensor, inside: Tensor, weight: Float[Tensor, " voxel"], spacing: float) -> Tensor:
-    """The mean intensity of a class about each voxel inside."""
-    placed = torch.zeros_like(scan)
-    placed[inside] = weight
-    coarse = torch.stack([placed, placed * scan])[:, None]
-    coarse = functional.avg_pool3d(coarse, COARSE, ceil_mode=True, count_include_pad=False)
-    share, bright = _smooth(coarse, SMOOTH_MM / (COARSE * spacing))
-    everywhere = (weight * scan[inside]).sum() / weight.sum()
-    mean = (bright + FAINT * everywhere) / (share + FAINT)
-    fine = functional.interpolate(mean[None], scale_factor=COARSE, mode="trilinear", align_corners=False)[0, 0]
-    x, y, z = scan.shape
-    return fine[:x, :y, :z][inside]
-
-
-def _smooth(volumes: Float[Tensor, "batch 1 x y z"], sigma: float) -> Float[Tensor, "batch 1 x y z"]:
-    """Volumes under a Gaussian, axis by axis; nothing lies beyond the edge."""
+def _smooth(volumes: Tensor, sigma: float) -> Tensor:
+    """Volumes ``[batch, 1, x, y, z]`` under a Gaussian, axis by axis; nothing lies beyond the edge."""
     radius = max(1, round(3 * sigma))
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
     taps = (taps / taps.sum()).to(volumes)

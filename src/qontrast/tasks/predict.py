@@ -1,6 +1,7 @@
 """Prediction: an image on any grid to a segmentation, or to itself without noise, on that very grid."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ def predict(
     return out
 
 
+OVERLAP = 0.25
+"""Of windows; half a window takes twice as long for a whole head, and gained 0.002 of Dice."""
 Sheet = Callable[[], bytes]
 BRAINS = (class_names("tissues"), class_names("structures"))
 """Classes that are each as bright in a scan as one kind of tissue."""
@@ -70,6 +73,7 @@ BRAINS = (class_names("tissues"), class_names("structures"))
 def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> tuple[str, Sheet]:
     """Write the classes; what is said of them are volumes."""
     image = torch.from_numpy(scan.data)[None, None]
+    segmenter = replace(segmenter, overlap=OVERLAP)
     classes = segmenter.segment(image, scan.grid, refine=refine).numpy().astype(np.uint8)
     native = read_grid(scan.path)
     write_image(out, from_canonical(classes, native), native, like=scan.path)
