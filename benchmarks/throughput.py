@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
 
 from qontrast.anatomy.cohort import find_subjects
-from qontrast.engine.device import make_fabric
+from qontrast.engine.fabric import make_fabric
 from qontrast.engine.journal import JOURNAL
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.quick import quicken

@@ -23,7 +23,7 @@ import torch
 import torch.multiprocessing as mp
 
 from qontrast.anatomy.cohort import find_subjects
-from qontrast.engine.device import described, make_fabric
+from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import Part, in_two_passes
 from qontrast.nets.catalogue import build_encoder

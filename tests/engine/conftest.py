@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from qontrast.basics.randomness import derive
-from qontrast.engine.device import make_fabric
+from qontrast.engine.fabric import make_fabric
 from qontrast.engine.loop import Run, Watch, fit
 from qontrast.engine.optimisation import Optimisation
 from qontrast.engine.passes import in_one_pass

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from qontrast.basics.errors import PlanError
-from qontrast.engine import device
-from qontrast.engine.device import autocast_for, has_fast_bf16, make_fabric, pick_device
+from qontrast.engine import device, fabric
+from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
+from qontrast.engine.fabric import make_fabric
 
 
 @pytest.mark.parametrize(("there", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -29,7 +30,8 @@ def test_an_unknown_device_is_refused():
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_half_precision_is_chosen_where_it_is_fast_or_asked_for(monkeypatch, fast):
-    monkeypatch.setattr(device, "has_fast_bf16", lambda _: fast)
+    for module in (device, fabric):
+        monkeypatch.setattr(module, "has_fast_bf16", lambda _: fast)
     found = {asked: make_fabric("cpu", asked)._precision.precision for asked in ("auto", "32", "bf16")}
     assert found == {"auto": "bf16-mixed" if fast else "32-true", "32": "32-true", "bf16": "bf16-mixed"}
     with autocast_for("cpu"):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.randomness import derive
-from qontrast.engine.device import make_fabric
+from qontrast.engine.fabric import make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.optimisation import Optimisation
 from qontrast.engine.passes import Part, in_two_passes

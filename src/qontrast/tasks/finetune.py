@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from qontrast.engine.device import described, make_fabric
+from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass

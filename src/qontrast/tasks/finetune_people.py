@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.basics.shapes import Volume
-from qontrast.engine.device import described, make_fabric
+from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass

@@ -12,7 +12,7 @@ from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
 from qontrast.basics.randomness import derive_seed
-from qontrast.engine.device import described, make_fabric
+from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_two_passes
