@@ -7,6 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from scores import LABELLED_AT
+
+from qontrast.studies.folder import LEDGER, RUN, cell_folder
+from qontrast.studies.grid import PRETRAIN, Cell
 from qontrast.studies.plan import StudyPlan
 from qontrast.sweeps.plan import SweepPlan
 from qontrast.sweeps.sweep import sweep
@@ -20,7 +24,7 @@ SWEPT = {
     **dict.fromkeys(("hybrid", "nano"), ("warm-up",)),
 }
 """Arms, and the schedules of their segmenters: of rivals the better counts."""
-SWEEPS, REAL, CONTROL, LEDGER = "sweeps", "real", "supervised", "ledger.jsonl"
+SWEEPS, REAL, CONTROL = "sweeps", "real", "supervised"
 
 
 def after(runs: Path, data: Path) -> None:
@@ -39,13 +43,13 @@ def after(runs: Path, data: Path) -> None:
     evaluate(control, scan, runs / REAL / LEDGER, name=CONTROL)
 
     def model(arm: str, schedule: str) -> Path:
-        return main / "cells" / f"tissue_adni-T1w_{arm}_{schedule}_3_s0" / "run"
+        return cell_folder(main, Cell("tissue", *LABELLED_AT, arm, schedule, 3, 0).key) / RUN
 
     for arm in plan.arms:
         for schedule in plan.schedules:
             evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
     for arm, schedules in SWEPT.items():
-        encoder = arm if plan.arms[arm].encoder else str(main / "pretrain" / arm)
+        encoder = arm if plan.arms[arm].encoder else str(main / PRETRAIN / arm)
         for kind, swept in (("encoder", encoder), *((how, str(model(arm, how))) for how in schedules)):
             asked = SweepPlan(model=swept, maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
             sweep(asked, runs / SWEEPS / arm / kind)

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from after import CONTROL, REAL, RECIPE, SWEEPS
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.metrics.leakage import sequence_leakage
 from qontrast.results.ledger import read_rows
+from qontrast.studies.folder import LEDGER
 from qontrast.studies.plan import StudyPlan
 from qontrast.sweeps.plan import SweepPlan
+from qontrast.sweeps.rows import LEDGER as SWEPT_HEADS
+from qontrast.sweeps.writing import POINTS
 from qontrast.tasks.plan_file import read_plan
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
 KEPT = Path(__file__).parent / "ledgers"
 COLUMNS = (
     *("task", "arm", "schedule", "fraction", "seed", "train_site", "train_contrast", "site", "contrast", "subject"),
@@ -37,7 +40,7 @@ Row = dict[str, Any]
 
 def keep(folder: Path) -> Path:
     """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study, the sweeps, the real scan or the control."""
-    readers = {"sweeps": swept, "real": real, "supervised": control}
+    readers = {SWEEPS: swept, REAL: real, CONTROL: control}
     rows = [{k: v for k, v in row.items() if v is not None} for row in readers.get(folder.name, studied)(folder)]
     out = KEPT / f"{folder.name}.jsonl.gz"
     write_atomic(out, gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
@@ -50,7 +53,7 @@ def studied(folder: Path) -> Iterable[Row]:
     Raises:
         InputError: for lesions that are not of real shape, which docs/claims.md says that C4 has.
     """
-    for row in read_rows(folder / "ledger.jsonl"):
+    for row in read_rows(folder / LEDGER):
         if "drawn shapes" in (row.get("lesions") or ""):
             asked = "masks of real lesions (--tasks.lesion.views.pathology.folder)"
             raise InputError(folder, "lesions of drawn shapes", asked)
@@ -78,23 +81,23 @@ def control(folder: Path) -> Iterable[Row]:
     """The control's scores, as a study's, and how long it took."""
     sites = read_plan(StudyPlan, RECIPE).sites.items()
     places = {what: (site, label) for site, known in sites for label, what in known.contrasts.items()}
-    for row in read_rows(folder / "ledger.jsonl"):
+    for row in read_rows(folder / LEDGER):
         site, contrast = places[row["contrast"]]
         own = {key: row[key] for key in COLUMNS if key in row}
-        yield own | {"task": "tissue", "arm": "supervised", "fraction": 16, "site": site, "contrast": contrast}
+        yield own | {"task": "tissue", "arm": CONTROL, "fraction": 16, "site": site, "contrast": contrast}
     yield from cost(folder / "journal.jsonl", folder.name)
 
 
 def real(folder: Path) -> Iterable[Row]:
     """Scores on the real scan, by arm."""
-    for row in read_rows(folder / "ledger.jsonl"):
+    for row in read_rows(folder / LEDGER):
         yield {key: row[key] for key in COLUMNS if key in row} | {"task": "real", "arm": row["run"]}
 
 
 def swept(folder: Path) -> Iterable[Row]:
     """The points of each arm's sweeps but the reference, and how well its embeddings tell the sequence."""
     numbers = ("field_T", "dice_mean", "drift_relative", "retrieval")
-    for points in sorted(folder.glob("*/*/points.csv")):
+    for points in sorted(folder.glob(f"*/*/{POINTS}")):
         arm = points.parent.parent.name
         with points.open(encoding="utf-8", newline="") as stream:
             for number, line in enumerate(csv.DictReader(stream)):
@@ -103,7 +106,7 @@ def swept(folder: Path) -> Iterable[Row]:
                     about = {"sequence": line["sequence"], "useless": bool(line["useless"])}
                     yield {"task": "sweep", "arm": arm, "model": points.parent.name, **about, **values}
         if points.parent.name == "encoder":
-            yield {"task": "leakage", "arm": arm, "leakage": leakage(read_rows(points.parent / "sweep.jsonl"))}
+            yield {"task": "leakage", "arm": arm, "leakage": leakage(read_rows(points.parent / SWEPT_HEADS))}
 
 
 def leakage(rows: list[Row]) -> float:

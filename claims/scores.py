@@ -82,7 +82,7 @@ class Claim:
         name: of the claim, and ``tuned`` or ``frozen`` where it is judged in both ways.
         about: the rival, in words.
         metric: key of the score.
-        first: arm that should be ahead.
+        first: arm that should be ahead, and its schedule.
         second: arm that it is compared with, and its schedule.
         least: difference that was claimed, in the metric's unit; 0 for any.
         compared: the two on the subjects they share; None where one was not run.

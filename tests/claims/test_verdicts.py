@@ -229,6 +229,8 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     assert "| base | warm-up | 0.510" in text
     assert "| hybrid | warm-up | 0.630 [" in text
     assert "masked" not in text.split("## C1")[1]
+    page.main(rows + rows_of("supervised", [0.52] * 4, schedule="full", **{**unseen, "labels": 16}))
+    assert re.search(r"\| supervised \| full \| .*0\.520 \[", (tmp_path / "results.md").read_text().split("## C2:")[1])
     assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, warm-up, 3 labelled, others"] == "0.700"
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
