@@ -3,6 +3,7 @@
 The numbers below, and that all classes are equally wide, were chosen on two real scans (docs/limits.md).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ LEAST_MM3 = 1000.0
 LEAST_PRIOR = 1e-6
 FAINT = 0.1
 """Weight of a block, in voxels, at which a class's local mean is half its mean in the whole scan."""
+THIN = 5
+"""One voxel in so many tells how bright classes are; prime to COARSE, so that these lie all over each block."""
 
 
 def by_intensity(
@@ -53,11 +56,14 @@ def by_intensity(
         return probabilities
     values = (values - values.mean()) / values.std()
     prior /= prior.sum(dim=0)
-    blocks = _Blocks.of(inside, image.shape, spacing)
-    found = prior
-    for _ in range(ROUNDS):
-        found = prior * _likelihoods(values, blocks, found, spacing, outlier)
-        found /= found.sum(dim=0)
+    blocks = _Blocks.of(image.shape, spacing)
+    at = blocks.of_voxels(image.shape)[inside]
+    some, some_at, some_prior = values[::THIN], at[::THIN], prior[:, ::THIN].contiguous()
+    learned = _Mixture.of(some, some_at, some_prior, blocks, spacing)
+    for _ in range(ROUNDS - 1):
+        weights = learned.weigh(some, some_at, some_prior, outlier)
+        learned = _Mixture.of(some, some_at, weights, blocks, spacing)
+    found = learned.weigh(values, at, prior, outlier)
     out = probabilities.flatten(1).clone()
     out[1:, inside] = found * (1 - out[0, inside])
     return out.reshape(probabilities.shape)
@@ -68,55 +74,85 @@ class _Blocks:
     """Blocks of voxels, in which local means are kept.
 
     Args:
-        of_voxel: the block of each voxel inside.
         shape: blocks along each axis.
         sigma: of what means are averaged over, in blocks.
     """
 
-    of_voxel: Int[Tensor, " voxel"]
     shape: tuple[int, int, int]
     sigma: float
 
     @classmethod
-    def of(cls, inside: Tensor, shape: Sequence[int], spacing: float) -> "_Blocks":
-        x, y, z = torch.unravel_index(inside, tuple(shape))
+    def of(cls, shape: Sequence[int], spacing: float) -> "_Blocks":
         u, v, w = (-(-size // COARSE) for size in shape)
-        return cls(((x // COARSE) * v + y // COARSE) * w + z // COARSE, (u, v, w), SMOOTH_MM / (COARSE * spacing))
+        return cls((u, v, w), SMOOTH_MM / (COARSE * spacing))
 
-    def local_mean(self, values: Float[Tensor, " voxel"], weight: Float[Tensor, " voxel"]) -> Float[Tensor, " voxel"]:
-        """The mean of a class about each voxel: that of its block, which is smooth enough."""
+    def of_voxels(self, shape: Sequence[int]) -> Int[Tensor, " voxel"]:
+        """The block of each voxel of an image."""
+        x, y, z = (torch.arange(size) // COARSE for size in shape)
+        return ((x[:, None, None] * self.shape[1] + y[:, None]) * self.shape[2] + z).flatten()
+
+    def local_mean(
+        self, values: Float[Tensor, " voxel"], at: Int[Tensor, " voxel"], weight: Float[Tensor, " voxel"]
+    ) -> Float[Tensor, " block"]:
+        """The mean of a class about each block."""
         count = self.shape[0] * self.shape[1] * self.shape[2]
-        sums = [torch.bincount(self.of_voxel, weights=w, minlength=count) for w in (weight, weight * values)]
+        sums = [torch.bincount(at, weights=w, minlength=count) for w in (weight, weight * values)]
         share, bright = (self._smooth(part) for part in sums)
         everywhere = (weight * values).sum() / weight.sum()
-        mean = (bright + FAINT * everywhere) / (share + FAINT)
-        return mean[self.of_voxel].to(values.dtype)
+        return ((bright + FAINT * everywhere) / (share + FAINT)).to(values.dtype)
 
     def _smooth(self, sums: Float[Tensor, " block"]) -> Float[Tensor, " block"]:
         found = ndimage.gaussian_filter(sums.reshape(self.shape).numpy(), self.sigma, mode="constant", truncate=3.0)
         return torch.from_numpy(found).flatten()
 
 
-def _likelihoods(
-    values: Float[Tensor, " voxel"],
-    blocks: _Blocks,
-    weights: Float[Tensor, "classes voxel"],
-    spacing: float,
-    outlier: float,
-) -> Float[Tensor, "classes voxel"]:
-    """How likely each voxel's intensity is in each class, relative to the likeliest.
+@dataclass(frozen=True)
+class _Mixture:
+    """How bright each class is, and how widely its voxels are spread about that.
 
     All classes are equally wide, as the one is in which half of the tissue's volume is reached: a class that partial
     volumes widen would otherwise lose its own borders to a narrower neighbour.
+
+    Args:
+        means: of each class, in each block.
+        variance: of all.
     """
-    totals = weights.sum(dim=1)
-    known = totals * spacing**3 >= LEAST_MM3
-    away = torch.empty_like(weights)
-    for squared, weight, large in zip(away, weights, known, strict=True):
-        mean = blocks.local_mean(values, weight) if large else values.mean()
-        torch.square(values - mean, out=squared)
-    variances = (weights * away).sum(dim=1) / totals
-    order = variances.argsort()
-    reached = (totals * known)[order].cumsum(dim=0)
-    variance = variances[order][int((reached < reached[-1] / 2).sum())].clamp_min(1e-6)  # of an image without noise
-    return (-0.5 * (away - away.amin(dim=0)) / variance).exp() + outlier
+
+    means: Float[Tensor, "classes block"]
+    variance: Float[Tensor, ""]
+
+    @classmethod
+    def of(
+        cls,
+        values: Float[Tensor, " voxel"],
+        at: Int[Tensor, " voxel"],
+        weights: Float[Tensor, "classes voxel"],
+        blocks: _Blocks,
+        spacing: float,
+    ) -> "_Mixture":
+        """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``."""
+        totals = weights.sum(dim=1)
+        known = totals * THIN * spacing**3 >= LEAST_MM3
+        means = torch.stack(
+            [
+                blocks.local_mean(values, at, weight) if large else values.mean().expand(math.prod(blocks.shape))
+                for weight, large in zip(weights, known, strict=True)
+            ]
+        )
+        variances = (weights * (values - means[:, at]).square()).sum(dim=1) / totals
+        order = variances.argsort()
+        reached = (totals * known)[order].cumsum(dim=0)
+        variance = variances[order][int((reached < reached[-1] / 2).sum())]
+        return cls(means, variance.clamp_min(1e-6))  # of an image without noise
+
+    def weigh(
+        self,
+        values: Float[Tensor, " voxel"],
+        at: Int[Tensor, " voxel"],
+        prior: Float[Tensor, "classes voxel"],
+        outlier: float,
+    ) -> Float[Tensor, "classes voxel"]:
+        """How much each voxel belongs to each class, given how much it did before it was seen."""
+        away = torch.stack([(values - mean[at]).square() for mean in self.means])
+        found = prior * ((-0.5 * (away - away.amin(dim=0)) / self.variance).exp() + outlier)
+        return found / found.sum(dim=0)
