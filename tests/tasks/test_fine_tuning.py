@@ -165,3 +165,34 @@ def test_a_finished_folder_is_refused_and_resume_named(segmenter, labels_folder,
     shutil.copytree(segmenter, copy)
     with pytest.raises(InputError, match="--resume"):
         finetune(finetune_plan(labels_folder), copy, quiet=True)
+
+
+def test_a_model_that_was_fine_tuned_is_gone_on_from(segmenter, labels_folder, new_scan, finetune_plan, tmp_path):
+    before = load_segmenter(segmenter)[0].state_dict()
+
+    def after(name, data=labels_folder, **changes):
+        plan = finetune_plan(data, steps=1, rate=1e-9, encoder=str(segmenter), **changes)
+        net, contract = load_segmenter(finetune(plan, tmp_path / name, quiet=True))
+        return net.state_dict(), contract
+
+    same, contract = after("same")
+    assert contract.plan["pretraining.arm"] == "fine-tuned"
+    for key, value in before.items():
+        torch.testing.assert_close(same[key], value, rtol=0, atol=1e-6)
+    others, _ = after("others", new_scan("mask"))
+    for key, value in before.items():
+        if key.startswith("final_conv"):
+            assert others[key].shape != value.shape
+        else:
+            torch.testing.assert_close(others[key], value, rtol=0, atol=1e-6)
+    alone, _ = after("alone", decoder=False)
+    for key, value in before.items():
+        kept = key.startswith("encoder.")
+        assert torch.allclose(alone[key], value, rtol=0, atol=1e-6) == kept or value.numel() < 2000, key
+
+
+def test_what_has_no_decoder_is_not_gone_on_from(pretrained, labels_folder, finetune_plan, tmp_path):
+    plan = finetune_plan(labels_folder, encoder=str(pretrained), schedule=Schedule("linear-probe"))
+    finetune(plan, tmp_path / "probe", quiet=True)
+    with pytest.raises(InputError, match="found a linear-probe; wanted an encoder or a U-Net"):
+        finetune(finetune_plan(labels_folder, encoder=str(tmp_path / "probe")), tmp_path / "run", quiet=True)

@@ -35,7 +35,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         widths = unet_widths(encoder) if widths is None else tuple(widths)
-        self.encoder = encoder
+        self.encoder, self.widths = encoder, tuple(widths)
         decoder = Decoder(encoder.features_per_level, encoder.strides, widths, dropout)
         self.skips = decoder.skips
         for name, block in decoder.named_children():  # under their own names, as BasicUNet's files have them
@@ -64,6 +64,10 @@ class UNet(nn.Module):
         logits = self.final_conv(self.decode(padded)[0])
         return logits if padded is image else logits[(..., *slices)]
 
+    def decoder_state(self) -> dict[str, Tensor]:
+        """The decoder's weights, by the names that a :class:`~qontrast.nets.decoder.Decoder` has for them."""
+        return {name: value for name, value in self.state_dict().items() if name.startswith("upcat_")}
+
     def load_decoder(self, state: Mapping[str, Tensor]) -> None:
         """Take the weights of a pretrained :class:`~qontrast.nets.decoder.Decoder` of the same widths.
 
@@ -73,7 +77,7 @@ class UNet(nn.Module):
         Raises:
             InputError: naming the first weight that is missing, unknown or of another shape.
         """
-        own = {name: value for name, value in self.state_dict().items() if name.startswith("upcat_")}
+        own = self.decoder_state()
         for name in [*own, *state]:
             found, wanted = (tuple(s[name].shape) if name in s else "none" for s in (state, own))
             if found != wanted:

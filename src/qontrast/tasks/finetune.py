@@ -24,7 +24,6 @@ from qontrast.tasks.speaking import bar, say
 from qontrast.tasks.starting import start_from
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.encoder import encoder_spacing, load_decoder
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
@@ -52,21 +51,22 @@ def finetune(
     """
     with torch.random.fork_rng(devices=[]):
         start = start_from(plan, encoder)
-        pretrained = load_decoder(start.source) if start.source and plan.decoder else None
+        pretrained = start.decoder if plan.decoder else None
         open_run(out, plan, resume=resume)
         assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
         net = head_on(start.encoder, len(assignment.outputs), plan.schedule, pretrained)
-        if assignment.still:
+        if isinstance(net, UNet) and pretrained and start.readout and start.outputs == assignment.outputs:
+            net.final_conv.load_state_dict(start.readout)
+        elif assignment.still:
             begin_at_zero(net)
     quicken(net)
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     keep_plan(out, plan)
     heads = sorted(set(assignment.subjects))
-    if start.source and (spacing := encoder_spacing(start.source)) not in (None, plan.views.spacing):
-        say(
-            f"note: the encoder was pretrained at {spacing:g} mm, this run is at {plan.views.spacing:g} mm", quiet=quiet
-        )
+    if start.spacing not in (None, plan.views.spacing):
+        found = f"{start.spacing:g} mm, this run is at {plan.views.spacing:g} mm"
+        say(f"note: the encoder was pretrained at {found}", quiet=quiet)
     if isinstance(net, UNet) and pretrained is not None and pretrained[0] != unet_widths(start.encoder):
         say(
             f"note: the decoder is that of the pretraining, of {pretrained[0]} channels; from scratch it has "

@@ -189,7 +189,9 @@ class FinetunePlan:
         cohort: whose heads and labels: label maps (scans are simulated from them) or scans with labels beside them; to
             learn denoising any scans or maps.
         encoder: a pretraining run's folder, an encoder file, ``nano``, ``package.module:function`` of your own code
-            that returns an encoder (it is run), or null to train from scratch.
+            that returns an encoder (it is run), or null to train from scratch. Or a model that was fine-tuned before
+            (its run's folder, its file, ``tissue-nano``): its decoder is taken over as well, and where the outputs
+            have the same names, what gives them.
         schedule: which part of the network learns when.
         decoder: whether the light decoder that an encoder was pretrained with is taken over, where there is one; the
             schedule then treats it as it does the encoder.

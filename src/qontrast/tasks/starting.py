@@ -1,18 +1,24 @@
-"""Where training starts: from a file's encoder, from one that is at hand, or from scratch."""
+"""Where training starts: from a file's encoder or a whole model, from one that is at hand, or from scratch."""
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.ranks import processes
 from qontrast.nets.catalogue import build_encoder, rebuild
 from qontrast.nets.contract import Encoder
+from qontrast.nets.unet import UNet
 from qontrast.tasks.people_plan import PeoplePlan
 from qontrast.tasks.plans import FinetunePlan, PretrainPlan
-from qontrast.weights.encoder import encoder_arm, load_encoder
+from qontrast.weights.contract import read_weights
+from qontrast.weights.encoder import ENCODER, encoder_arm, encoder_file, encoder_spacing, load_decoder, load_encoder
+from qontrast.weights.segmenter import KINDS, MODEL, UNETS, load_segmenter
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,19 @@ class Start:
         encoder: a network of its own, in training mode.
         source: what it was loaded from; None where it was at hand or is new.
         arm: that it was pretrained with; ``scratch`` of a new one, ``external`` of one that is at hand.
+        spacing: of its images so far, mm; None where that is not known.
+        decoder: widths and weights of the decoder that it was trained with.
+        outputs: names of what the model gave that was fine-tuned before.
+        readout: weights of the last convolution, which gave it.
     """
 
     encoder: Encoder
     source: str | None
     arm: str
+    spacing: float | None = None
+    decoder: tuple[Sequence[int], Mapping[str, Tensor]] | None = None
+    outputs: tuple[str, ...] = ()
+    readout: Mapping[str, Tensor] | None = None
 
 
 def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Start:
@@ -46,14 +60,37 @@ def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Star
     source = plan.encoder if at_hand is None else None
     torch.manual_seed(derive_seed(plan.seed, "weights"))
     if at_hand is not None:
-        encoder, arm = deepcopy(at_hand), "external"
+        start = Start(deepcopy(at_hand), source, "external")
+    elif source and (model := _model_file(source)):
+        start = _from_model(model, source)
     elif source:
-        encoder, arm = load_encoder(source), encoder_arm(source)
+        encoder = load_encoder(source)
+        start = Start(encoder, source, encoder_arm(source), encoder_spacing(source), load_decoder(source))
     else:
-        encoder, arm = fresh_encoder(plan), "scratch"
+        start = Start(fresh_encoder(plan), source, "scratch")
     # An encoder from elsewhere must not shift the draw of the rest: both arms of a comparison start alike.
     torch.manual_seed(derive_seed(plan.seed, "decoder"))
-    return Start(encoder.train(), source, arm)
+    start.encoder.train()
+    return start
+
+
+def _model_file(source: str) -> Path | None:
+    """The file of a model that was fine-tuned before; None where the source is an encoder."""
+    folder = Path(source)
+    if (folder / MODEL).is_file() and not (folder / ENCODER).is_file():
+        return folder / MODEL
+    path = encoder_file(source)
+    known = path.suffix == ".safetensors" and path.is_file()
+    return path if known and read_weights(path, *KINDS)[1].kind in UNETS else None
+
+
+def _from_model(path: Path, source: str) -> Start:
+    net, contract = load_segmenter(path, *UNETS)
+    if not isinstance(net, UNet):
+        raise InputError(path, f"a {contract.head}", "an encoder or a U-Net", "Start from the encoder below it.")
+    arm = contract.origin.name if contract.origin else "fine-tuned"
+    decoder = net.widths, net.decoder_state()
+    return Start(net.encoder, source, arm, contract.spacing, decoder, contract.classes, net.final_conv.state_dict())
 
 
 def fresh_encoder(plan: PretrainPlan | FinetunePlan | PeoplePlan) -> Encoder:

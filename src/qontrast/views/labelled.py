@@ -29,9 +29,6 @@ from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, resampled
 from qontrast.views.stripping import draw_brain
 
-ANYWHERE = 0.2
-"""Share of the training crops that lie anywhere in the head: a sliding window meets neck and air too."""
-
 SCANNED_BIAS = 0.02
 """Deviation of the log gain over a whole simulated scan."""
 
@@ -123,10 +120,11 @@ class ScannedCase(Case):
 
     Args:
         scan: both, or their files: scans that are opened and not kept make memory independent of how many there are.
-        centred: share of the crops whose centre lies near a voxel of the foreground; the others lie anywhere.
+        centred: share of the crops whose centre lies near a voxel of the foreground, the others lie anywhere; None for
+            what the plan says.
     """
 
-    def __init__(self, scan: LabelledScan | LabelledScanSource, *, centred: float = 1 - ANYWHERE) -> None:
+    def __init__(self, scan: LabelledScan | LabelledScanSource, *, centred: float | None = None) -> None:
         self.name, self.subject, self.scan, self.centred = scan.name, scan.subject, scan, centred
         opened = scan.open()
         self.classes, self.soft = opened.names, opened.shares is not None
@@ -155,7 +153,8 @@ class ScannedCase(Case):
     def _centre(self, scan: LabelledScan, plan: ViewPlan, generator: torch.Generator) -> Tensor:
         """A labelled voxel, moved: a small lesion must not always lie in the crop's centre."""
         edge = plan.crop * plan.spacing
-        if not chance(self.centred, generator) or len(scan.labelled) == 0:
+        centred = 1 - plan.anywhere if self.centred is None else self.centred
+        if not chance(centred, generator) or len(scan.labelled) == 0:
             return draw_centre(whole(scan.grid.shape), scan.grid.spacing, edge, generator)
         which = int(scan.labelled[int(torch.randint(len(scan.labelled), (), generator=generator))])
         voxel = [int(i) for i in np.unravel_index(which, scan.grid.shape)]
@@ -253,7 +252,7 @@ def draw_place(
 ) -> Place:
     """Where a training crop lies: about ``centre``; without one mostly in the region, now and then anywhere."""
     if centre is None:
-        where = whole(grid.shape) if chance(ANYWHERE, generator) else region
+        where = whole(grid.shape) if chance(plan.anywhere, generator) else region
         centre = draw_centre(where, grid.spacing, plan.crop * plan.spacing, generator)
     shape = (plan.crop,) * 3
     return Place(grid, draw_warp(plan.geometry, centre, shape, plan.spacing, grid.spacing, generator))

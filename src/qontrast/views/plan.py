@@ -84,6 +84,8 @@ class ViewPlan:
         pathology: how often heads given as label maps have lesions and age.
         stripped: share of a segmenter's training crops of label maps that show the brain alone, as after skull
             stripping.
+        anywhere: share of the training crops that lie anywhere in the head and not mostly on the brain: a sliding
+            window meets neck, face and air too.
     """
 
     arm: Arm = "seqinv"
@@ -96,6 +98,7 @@ class ViewPlan:
     artefacts: ArtefactRanges = field(default_factory=ArtefactRanges)
     pathology: PathologyRanges = field(default_factory=PathologyRanges)
     stripped: float = 0.0
+    anywhere: float = 0.2
 
     def __post_init__(self) -> None:
         if self.arm not in ("base", "seqaug", "seqinv"):
@@ -109,8 +112,9 @@ class ViewPlan:
             )
         if not 0.2 <= self.spacing <= 10:
             raise PlanError("views.spacing", f"{self.spacing:g} mm", "0.2 to 10 mm", "Spacing is in millimetres.")
-        if not 0 <= self.stripped <= 1:
-            raise PlanError("views.stripped", f"{self.stripped:g}", "a share from 0 to 1")
+        for name in ("stripped", "anywhere"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PlanError(f"views.{name}", f"{getattr(self, name):g}", "a share from 0 to 1")
         unknown = [s for s in self.sequences if s not in SEQUENCES]
         if unknown or not self.sequences:
             found = repr(unknown[0]) if unknown else "no sequence"

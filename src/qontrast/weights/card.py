@@ -10,14 +10,15 @@ from qontrast.weights.contract import Contract, Origin, Probe
 
 CARD = "README.md"
 TOLD = (
-    *("net", "encoder", "views.arm", "views.sequences", "contrasts", "protocols", "views.fields", "views.stripped"),
+    *("net", "encoder", "views.arm", "views.sequences", "contrasts", "protocols", "views.fields"),
+    *("views.stripped", "views.anywhere"),
     *("batch", "optimisation.steps", "optimisation.learning_rate", "seed", "trained_on", "cohort.subjects"),
 )
 """Fields of the plan that a reader wants first; the file itself holds all."""
 NOT_TOLD = {
-    "encoder": ("contrasts", "protocols", "views.stripped"),
+    "encoder": ("contrasts", "protocols", "views.stripped", "views.anywhere"),
     "segmenter": ("views.arm", "views.sequences", "cohort.subjects"),
-    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped"),
+    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped", "views.anywhere"),
 }
 """Fields that play no part in what such weights learned, or are told by another."""
 
