@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qontrast.anatomy.subject import Subject
-from qontrast.basics.errors import InputError
 from qontrast.physics.clinical import CLINICAL, protocol_of
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import Sequence
-from qontrast.physics.sidecar import from_bids
 from qontrast.physics.tissue import spoken
 from qontrast.physics.usefulness import useless
-from qontrast.scans.names import sidecar
-from qontrast.scans.sidecars import read_json
 from qontrast.sweeps.plan import SweepPlan
 from qontrast.sweeps.planes import Plane, possible_at
+from qontrast.tasks.scan_protocol import read_protocol
 
 
 @dataclass(frozen=True)
@@ -78,18 +75,6 @@ def named_points(plan: SweepPlan, planes: list[Plane]) -> list[Point]:
 def reference_point(plan: SweepPlan) -> Point:
     """The protocol that the others are compared with."""
     return _named(protocol_of(plan.reference), plan.reference, "")
-
-
-def read_protocol(path: Path) -> tuple[Sequence, list[str]]:
-    """The protocol of a scan's JSON sidecar, and what was assumed.
-
-    Raises:
-        InputError: if there is no sidecar, or it does not describe a protocol.
-    """
-    beside = path if path.suffix == ".json" else sidecar(path)
-    if not beside.is_file():
-        raise InputError(beside, "no such file", "a JSON sidecar", "Check the path; a scan's lies beside it.")
-    return from_bids(read_json(beside), str(beside), beside.stem.rsplit("_", 1)[-1])
 
 
 def lacking(subject: Subject, sequence: Sequence) -> list[str]:

@@ -22,11 +22,10 @@ from qontrast.physics.clinical import clinical
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import preset
 from qontrast.physics.sequence import Sequence, acquire
-from qontrast.physics.sidecar import from_bids
 from qontrast.physics.tissue import spoken
 from qontrast.scans.names import sidecar, stem
 from qontrast.scans.nifti import check_writable_name, write_image
-from qontrast.scans.sidecars import read_json
+from qontrast.tasks.scan_protocol import read_protocol
 from qontrast.tasks.speaking import say
 from qontrast.views.contrast import describe
 from qontrast.views.plan import ArtefactRanges
@@ -146,12 +145,9 @@ def choose_protocol(
             raise InputError(
                 "protocol", f"--like and {', '.join(protocol)}", "one of them", "Mend a copy of the sidecar."
             )
-        beside = like if like.suffix == ".json" else sidecar(like)
-        if not beside.is_file():
-            raise InputError(beside, "no such file", "a JSON sidecar", "Check the path; a scan's lies beside it.")
-        chosen, assumed = from_bids(read_json(beside), str(beside), beside.stem.rsplit("_", 1)[-1])
+        chosen, assumed = read_protocol(like)
         for note in assumed:
-            say(f"{beside.name}: {note}", quiet=quiet)
+            say(f"{like.name}: {note}", quiet=quiet)
     elif sequence in PRESETS:
         chosen = preset(sequence, **protocol_numbers(sequence, protocol))
     else:
