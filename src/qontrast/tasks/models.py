@@ -110,11 +110,13 @@ class Denoiser:
         net: the network, in ``eval``, of one output: the residual in standard deviations of the window.
         contract: spacing and window.
         device: ``cpu`` or ``cuda``.
+        overlap: of neighbouring windows, as a share of their edge.
     """
 
     net: SegmentationNet
     contract: Contract
     device: str
+    overlap: float = OVERLAP
 
     @torch.inference_mode()
     def restored(self, image: Volume) -> Volume:
@@ -130,7 +132,7 @@ class Denoiser:
                 residual = self.net(normalised).float()
             return deviation * residual
 
-        return image + slide(image, predict, self.contract.crop, self.device)
+        return image + slide(image, predict, self.contract.crop, self.device, self.overlap)
 
     def denoise(self, image: Volume, grid: Grid) -> Volume:
         """The same of an image on its own grid, of any voxel size, in its own intensities.
@@ -229,7 +231,7 @@ def slide(
 
 def even_overlap(length: int, window: int, least: float) -> float:
     """The share by which the fewest windows that cover a length overlap, where they have to by ``least``."""
-    steps = math.ceil((length - window) / math.floor(window * (1 - least)))
+    steps = math.ceil((length - window) / math.floor(window * (1 - least) + 1e-9))
     if steps < 1:
         return least
     # Half a voxel more: the step is that rounded down, which must not fall to the voxel below.

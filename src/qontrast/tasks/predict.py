@@ -48,7 +48,7 @@ def predict(
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
-    opened = open_model(model, device, *kinds, encoder=encoder)
+    opened = replace(open_model(model, device, *kinds, encoder=encoder), overlap=OVERLAP)
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")
@@ -70,7 +70,6 @@ Sheet = Callable[[], bytes]
 def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> tuple[str, Sheet]:
     """Write the classes; what is said of them are volumes."""
     image = torch.from_numpy(scan.data)[None, None]
-    segmenter = replace(segmenter, overlap=OVERLAP)
     classes = segmenter.segment(image, scan.grid, refine=refine).numpy().astype(np.uint8)
     native = read_grid(scan.path)
     write_image(out, from_canonical(classes, native), native, like=scan.path)
