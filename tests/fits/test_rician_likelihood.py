@@ -47,7 +47,15 @@ def test_noise_of_one_image_from_differences():
     rng = np.random.default_rng(3)
     smooth = 100 * np.sin(np.indices((30, 32, 28)).sum(0) / 12)
     image = smooth + rng.normal(0, 3.0, smooth.shape)
-    assert difference_noise(image, np.ones(image.shape, bool)) == pytest.approx(3.0, rel=0.03)
+    everywhere = np.ones(image.shape, bool)
+    assert difference_noise(image, everywhere) == pytest.approx(3.0, rel=0.03)
+    image[10:, :, 14:] += 500  # a border
+    assert difference_noise(image, everywhere) == pytest.approx(3.0, rel=0.05)
+    assert difference_noise(image[:, :, :1], everywhere[:, :, :1]) == pytest.approx(3.0, rel=0.1)
+    image[:15] = np.nan
+    everywhere[:15] = False
+    assert difference_noise(image, everywhere) == pytest.approx(3.0, rel=0.05)
+    assert difference_noise(image, np.zeros(image.shape, bool)) == 0.0
 
 
 def test_decay_of_weak_signals_is_not_lifted_by_the_noise_floor():

@@ -4,25 +4,24 @@ import numpy as np
 
 
 def difference_noise(image: np.ndarray, inside: np.ndarray) -> float:
-    """Standard deviation of white noise in an image, by the median of its third differences.
+    """Standard deviation of white noise in an image, by the median of its mixed differences.
 
-    Differences of third order along each axis cancel smooth anatomy; the median shrugs off borders. Structure of a few
-    voxels remains: the result is an upper estimate where anatomy is fine and the noise low.
+    The difference along x of the difference along y of that along z cancels all that varies along two axes alone, so
+    most of a border; the median shrugs off the rest (the finest diagonal wavelets: Coupé et al. 2010,
+    doi:10.1016/j.media.2010.03.001). What is left of anatomy makes this an upper estimate where the noise is low: of
+    real scans with noise added, 3 to 35 % too much at an SNR of 10 and 45 % and more at 40.
 
     Args:
         image: real or complex, ``[x, y, z]``; of a complex image the result is that of one part.
         inside: where to look, booleans ``[x, y, z]``.
     """
     parts = [image.real, image.imag] if np.iscomplexobj(image) else [image]
-    found = []
-    for axis in range(3):
-        count = inside.shape[axis] - 3
-        if count < 1:
-            continue
-        whole = np.logical_and.reduce([np.take(inside, np.arange(k, k + count), axis) for k in range(4)])
-        found += [np.diff(part, 3, axis)[whole] for part in parts]
-    together = np.concatenate(found) if found else np.zeros(0)
+    axes = [axis for axis, length in enumerate(image.shape) if length > 1]
+    for axis in axes:
+        parts = [np.diff(part, axis=axis) for part in parts]
+        inside = np.delete(inside, -1, axis) & np.delete(inside, 0, axis)
+    together = np.concatenate([part[inside] for part in parts])
     if not together.size:
         return 0.0
-    # The coefficients 1, -3, 3, -1 multiply the variance by 20; 0.6745 is the median of |z| of a normal variable.
-    return float(np.median(np.abs(together)) / 0.6745 / np.sqrt(20.0))
+    # Each difference doubles the variance; 0.6745 is the median of |z| of a normal variable.
+    return float(np.median(np.abs(together)) / 0.6745 / np.sqrt(2.0 ** len(axes)))

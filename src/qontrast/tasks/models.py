@@ -15,12 +15,13 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
 from qontrast.fits.mixture import by_intensity
+from qontrast.fits.noise import difference_noise
 from qontrast.geometry.sample import Box, box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
-from qontrast.tasks.resampling import at_spacing, head_box
+from qontrast.tasks.resampling import at_spacing, foreground, head_box, local_mean
 from qontrast.views.normalise import normalise, standardise
 from qontrast.weights.contract import Contract, read_weights
 from qontrast.weights.encoder import build
@@ -122,8 +123,8 @@ class Denoiser:
     def restored(self, image: Volume) -> Volume:
         """The image ``[1, 1, x, y, z]``, at the contract's spacing and with axes RAS, without its noise.
 
-        Windows slide over all of the image as those of a segmenter do. What a window is clipped to for the network
-        does not change its intensities: only the residual is taken from it.
+        Windows slide over the head as those of a segmenter do; the air around its box is averaged over 5³ voxels. What
+        a window is clipped to for the network does not change its intensities: only the residual is taken from it.
         """
 
         def predict(windows: Tensor) -> Tensor:
@@ -132,17 +133,24 @@ class Denoiser:
                 residual = self.net(normalised).float()
             return deviation * residual
 
-        return image + slide(image, predict, self.contract.crop, self.device, self.overlap)
+        out = local_mean(image, 5)
+        box = (..., *box_slices(head_box(image, MARGIN_MM / self.contract.spacing)))
+        out[box] = image[box] + slide(image[box], predict, self.contract.crop, self.device, self.overlap)
+        return out
 
-    def denoise(self, image: Volume, grid: Grid) -> Volume:
-        """The same of an image on its own grid, of any voxel size, in its own intensities.
+    @torch.inference_mode()
+    def denoise(self, image: Volume) -> Volume:
+        """The same, with no more taken away than there is noise.
 
-        Other voxels than the contract's are brought to those and back, which smooths an image of smaller ones.
+        The noise is estimated from the scan itself. Where the residual is stronger, in the mean over 3³ voxels, it is
+        anatomy for the rest and is weakened, as a local Wiener filter would (Lee 1980,
+        doi:10.1109/TPAMI.1980.4766994): a scan with little noise stays nearly as it is. The voxels are taken as they
+        are, whatever their size: noise is white on the grid that it was acquired on, and on no other.
         """
-        moved, target = at_spacing(image, grid, self.contract.spacing)
-        if moved is image:
-            return self.restored(image)
-        return bring_back(self.restored(moved), grid, target, lambda v: v[0, 0])[None, None]
+        residual = self.restored(image) - image
+        noise = difference_noise(image[0, 0].numpy(), foreground(image).numpy())
+        power = local_mean(residual.square(), 3)
+        return image + residual * (noise**2 / power.clamp_min(torch.finfo(power.dtype).tiny)).clamp_max(1.0)
 
 
 Model = Segmenter | Denoiser

@@ -82,15 +82,12 @@ def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> t
 
 
 def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:
-    """Write the image; what is said is how much was taken away, and whether voxels were smoothed."""
+    """Write the image; what is said is how much was taken away."""
     image = torch.from_numpy(scan.data)[None, None]
-    found = denoiser.denoise(image, scan.grid)
+    found = denoiser.denoise(image)
     native = read_grid(scan.path)
     write_image(out, from_canonical(found[0, 0].numpy().astype(np.float32), native), native, like=scan.path)
-    spacing = denoiser.contract.spacing
     said = f"a residual of {float((found - image).std()):.4g} taken away (standard deviation)"
-    if not np.allclose(scan.grid.spacing, spacing, atol=1e-3):
-        said += f"; note: learned at {spacing:g} mm, so these voxels were brought to that size and back"
     return said, lambda: denoising_sheet(scan.data, found[0, 0].numpy(), scan.grid.spacing)
 
 

@@ -45,13 +45,21 @@ def head_box(image: Volume, margin: float) -> Box:
     return wide[0], wide[1], wide[2]
 
 
+def local_mean(image: Volume, size: int) -> Volume:
+    """The mean over ``size``³ voxels (an odd number along each edge) about each voxel, of those that there are."""
+    for axis in range(3):  # one after the other, which takes a seventh of the time
+        edges, beyond = ([n if a == axis else other for a in range(3)] for n, other in ((size, 1), (size // 2, 0)))
+        image = torch.nn.functional.avg_pool3d(image, edges, stride=1, padding=beyond, count_include_pad=False)
+    return image
+
+
 def foreground(image: Volume) -> Bool[Tensor, "x y z"]:
     """What is brighter than halfway between the mean of what is brighter and the mean of the rest.
 
     Smoothed over five voxels before. Unlike the image's mean, this hardly moves with how much air there is around the
     head. Ridler and Calvard 1978 (doi:10.1109/TSMC.1978.4310039).
     """
-    smooth = torch.nn.functional.avg_pool3d(image.abs(), 5, stride=1, padding=2)[0, 0]
+    smooth = local_mean(image.abs(), 5)[0, 0]
     some = smooth.flatten()[:: max(1, smooth.numel() // SORTED)]
     threshold = some.mean()
     for _ in range(ROUNDS):
