@@ -16,6 +16,7 @@ from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.schedules import Schedule
+from qontrast.tasks.starting import learned_from, start_from
 from qontrast.weights.segmenter import load_segmenter
 
 TISSUES = ("background", "grey matter", "white matter", "cerebrospinal fluid")
@@ -176,7 +177,8 @@ def test_a_model_that_was_fine_tuned_is_gone_on_from(segmenter, labels_folder, n
         return net.state_dict(), contract
 
     same, contract = after("same")
-    assert contract.plan["pretraining.arm"] == "fine-tuned"
+    assert contract.plan["pretraining.arm"] == "fine-tuned scratch"
+    assert [heads for _, heads in learned_from(contract.plan)] == [("sub-01", "sub-02")] * 2
     for key, value in before.items():
         torch.testing.assert_close(same[key], value, rtol=0, atol=1e-6)
     others, _ = after("others", new_scan("mask"))
@@ -196,3 +198,21 @@ def test_what_has_no_decoder_is_not_gone_on_from(pretrained, labels_folder, fine
     finetune(plan, tmp_path / "probe", quiet=True)
     with pytest.raises(InputError, match="found a linear-probe; wanted an encoder or a U-Net"):
         finetune(finetune_plan(labels_folder, encoder=str(tmp_path / "probe")), tmp_path / "run", quiet=True)
+
+
+def test_the_librarys_models_are_gone_on_from_by_name():
+    start = start_from(FinetunePlan(encoder="tissue-nano"), None)
+    assert (start.arm, start.spacing, start.outputs[4]) == ("tissue-nano", 1.0, "deep grey matter")
+    assert start.readout["weight"].shape[0] == 9
+    assert start.decoder[0] == (16, 32, 64, 64)
+    assert len(start.heads[0][1]) == 16
+    assert start_from(FinetunePlan(encoder="nano"), None).readout is None
+
+
+def test_what_was_learned_before_learns_no_faster_than_the_rest(segmenter):
+    start = start_from(FinetunePlan(encoder=str(segmenter)), None)
+    new, rates = (torch.nn.Conv3d(1, 1, 1),), []
+    for fresh in (True, False):
+        optimisation = FinetunePlan().optimisation
+        rates.append(Schedule("frozen").groups((start.encoder,), new, optimisation, fresh=fresh)[0].share(10))
+    assert rates[0] == pytest.approx(20 * rates[1])

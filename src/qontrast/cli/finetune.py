@@ -27,8 +27,8 @@ class Flags:
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     encoder
-        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
-        from scratch.
+        Pretraining run's folder, encoder file, a fine-tuned model to go on from (tissue-nano), or
+        package.module:function of your own code, which is run; without one, from scratch.
     schedule
         What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net

@@ -54,8 +54,8 @@ def people(
     train_on
         BIDS suffixes of the scans to train on; others are tested all the same.
     encoder
-        Pretraining run's folder, encoder file, or package.module:function of your own code, which is run; without one,
-        from scratch.
+        Pretraining run's folder, encoder file, a fine-tuned model, or package.module:function of your own code, which
+        is run; without one, from scratch.
     schedule
         What learns when: full, frozen, linear-probe, warm-up or sawtooth.
     net

@@ -21,7 +21,7 @@ LEAST_MM3 = 1000.0
 """A class of less is too small to say how bright it is."""
 LEAST_PRIOR = 1e-6
 FAINT = 0.1
-"""Weight of a block, in voxels, at which a class's local mean is half its mean in the whole scan."""
+"""Weight of a block, in voxels learned from, at which a class's local mean is half its mean in the whole scan."""
 THIN = 5
 """One voxel in so many tells how bright classes are; prime to COARSE, so that these lie all over each block."""
 

@@ -48,7 +48,7 @@ class Arm:
     """How an arm comes by its encoder; without any field it is trained from scratch.
 
     Args:
-        encoder: a pretraining run's folder, a file of weights, or ``nano``; ``scratch`` for none.
+        encoder: a pretraining run's folder, an encoder's file, or ``nano``; ``scratch`` for none.
         plan: YAML file of a pretraining that the study runs.
         pretrain: fields of that pretraining, laid over the file and over the study's ``pretraining``. Without a
             ``cohort`` among them it sees the study's training subjects.

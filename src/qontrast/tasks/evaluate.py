@@ -18,6 +18,7 @@ from qontrast.tasks.exams import Conditions, Exam, Row, sites_of
 from qontrast.tasks.models import open_model
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import say
+from qontrast.tasks.starting import learned_from
 from qontrast.views.denoising import NoiseKind
 from qontrast.weights.segmenter import MODEL
 
@@ -87,7 +88,7 @@ def evaluate(
     there = read_rows(ledger) if ledger.is_file() else []
     own = [r for r in there if all(r.get(k) == v for k, v in about.items()) and r.get("snr") in exam.snrs]
     done = {(r["subject"], r.get("image", r["contrast"]), r.get("snr")) for r in own}
-    trained_on = set(plan.get("trained_on", ())) if _same_data(plan.get("cohort.data"), cohort.data) else set()
+    trained_on = {one for data, subjects in learned_from(plan) if _same_data(data, cohort.data) for one in subjects}
     warned, rows, sites = False, list(own), sites_of(cohort)
     for trial in exam.trials(done, quiet=quiet):
         where: Row = {
@@ -129,7 +130,5 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def _same_data(one: str | None, other: str) -> bool:
-    return one == other or (
-        one is not None and EMBEDDED not in (one, other) and Path(one).resolve() == Path(other).resolve()
-    )
+def _same_data(one: str, other: str) -> bool:
+    return one == other or (one != "" and EMBEDDED not in (one, other) and Path(one).resolve() == Path(other).resolve())

@@ -55,7 +55,8 @@ def finetune(
         open_run(out, plan, resume=resume)
         assignment = ASSIGNMENTS[plan.task](plan, quiet=quiet)
         net = head_on(start.encoder, len(assignment.outputs), plan.schedule, pretrained)
-        if isinstance(net, UNet) and pretrained and start.readout and start.outputs == assignment.outputs:
+        goes_on = pretrained is not None and start.readout is not None and start.outputs == assignment.outputs
+        if goes_on and isinstance(net, UNet) and start.readout:
             net.final_conv.load_state_dict(start.readout)
         elif assignment.still:
             begin_at_zero(net)
@@ -91,7 +92,8 @@ def finetune(
         passes = Steps(lambda images: (net(images),), plan.batch, plan.views.crop, plan.optimisation.steps)
         if start.encoder.family != ADAPTED:  # another library's network may not bear another order
             arrange(fabric, net, passes, plan.compute, out, quiet=quiet)
-        groups = plan.schedule.groups(*parts(net, decoder=pretrained is not None), plan.optimisation)
+        learning = parts(net, decoder=pretrained is not None)
+        groups = plan.schedule.groups(*learning, plan.optimisation, fresh=not goes_on)
         fit(fabric, net, in_one_pass(assignment.losses), loaded, plan.optimisation, run, None, groups)
     file = out / MODEL
     save_segmenter(
@@ -101,7 +103,9 @@ def finetune(
         spacing=plan.views.spacing,
         crop=plan.views.crop,
         normalisation=NORMALISATION,
-        plan=plan_values(plan) | {"pretraining.arm": start.arm, "labelled_heads": len(heads), "trained_on": heads},
+        plan=plan_values(plan)
+        | {"pretraining.arm": start.arm, "labelled_heads": len(heads), "trained_on": heads}
+        | ({"trained_before": [[data, list(subjects)] for data, subjects in start.heads]} if start.heads else {}),
         kind=assignment.kind,
     )
     say(f"{assignment.kind}: {file}", quiet=quiet)

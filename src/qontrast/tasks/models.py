@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +30,8 @@ from qontrast.weights.segmenter import KINDS, UNETS, SegmentationNet, build_mode
 
 OVERLAP = 0.5
 MARGIN_MM = 8.0
+MARGIN = 8
+"""Of a denoiser, in voxels, whatever their size."""
 DEEPEST_MM = 176.0
 """From the crown, with its margin, to below the medulla of most heads: two windows of 96 at 1 mm."""
 LOWEST_MM, CORD_MM2 = 8.0, 120.0
@@ -84,10 +87,11 @@ class Segmenter:
         return slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device, self.overlap)
 
     def _goes_on_below(self, found: Float[Tensor, "batch classes u v w"]) -> bool:
-        """Whether there is more brain at the lower face than a spinal cord has."""
+        """Whether there is more brain at the lower face than a spinal cord has, or none at all so far."""
         spacing = self.contract.spacing
-        lowest = found[0, 0, :, :, : max(1, round(LOWEST_MM / spacing))]
-        return float((1 - lowest).sum()) * spacing**3 > CORD_MM2 * lowest.shape[2] * spacing
+        brain = found[0, 0] < 0.5
+        lowest = brain[..., : max(1, round(LOWEST_MM / spacing))]
+        return not brain.any() or float(lowest.sum()) * spacing**3 > CORD_MM2 * lowest.shape[2] * spacing
 
     def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
@@ -121,36 +125,45 @@ class Denoiser:
 
     @torch.inference_mode()
     def restored(self, image: Volume) -> Volume:
-        """The image ``[1, 1, x, y, z]``, at the contract's spacing and with axes RAS, without its noise.
+        """The image ``[1, 1, x, y, z]``, axes RAS, without what the network takes for noise.
 
-        Windows slide over the head as those of a segmenter do; the air around its box is averaged over 5³ voxels. What
-        a window is clipped to for the network does not change its intensities: only the residual is taken from it.
+        Windows slide over the head's box as those of a segmenter do; what lies outside of it stays as it is. What a
+        window is clipped to for the network does not change its intensities: only the residual is taken from it.
         """
+        inside, residual = self._residual(image)
+        out = image.clone()
+        out[inside] += residual
+        return out
 
+    @torch.inference_mode()
+    def denoise(self, image: Volume) -> tuple[Volume, float]:
+        """The same, with no more taken away than there is noise, and the share of what the network would take.
+
+        The noise is estimated from the scan itself. Where the residual is stronger, in the mean over 3³ voxels, it is
+        anatomy for the rest and is weakened, as a local Wiener filter would (Lee 1980,
+        doi:10.1109/TPAMI.1980.4766994): a scan with little noise stays nearly as it is. Around the head's box there is
+        nothing but noise, which is what the network makes of air. The voxels are taken as they are, whatever their
+        size: noise is white on the grid that it was acquired on, and on no other.
+        """
+        inside, found = self._residual(image)
+        residual = -image
+        residual[inside] = found
+        noise = difference_noise(image[0, 0].numpy(), foreground(image).numpy())
+        weight = (noise**2 / local_mean(residual.square(), 3).clamp_min(torch.finfo(torch.float32).tiny)).clamp_max(1.0)
+        power = found.square().sum()
+        share = float((weight[inside] * found.square()).sum() / power) if power > 0 else 1.0
+        return image + weight * residual, share
+
+    def _residual(self, image: Volume) -> tuple[tuple[Any, ...], Float[Tensor, "batch outputs u v w"]]:
         def predict(windows: Tensor) -> Tensor:
             normalised, _, deviation = standardise(windows)
             with autocast_for(self.device):
                 residual = self.net(normalised).float()
             return deviation * residual
 
-        out = local_mean(image, 5)
-        box = (..., *box_slices(head_box(image, MARGIN_MM / self.contract.spacing)))
-        out[box] = image[box] + slide(image[box], predict, self.contract.crop, self.device, self.overlap)
-        return out
-
-    @torch.inference_mode()
-    def denoise(self, image: Volume) -> Volume:
-        """The same, with no more taken away than there is noise.
-
-        The noise is estimated from the scan itself. Where the residual is stronger, in the mean over 3³ voxels, it is
-        anatomy for the rest and is weakened, as a local Wiener filter would (Lee 1980,
-        doi:10.1109/TPAMI.1980.4766994): a scan with little noise stays nearly as it is. The voxels are taken as they
-        are, whatever their size: noise is white on the grid that it was acquired on, and on no other.
-        """
-        residual = self.restored(image) - image
-        noise = difference_noise(image[0, 0].numpy(), foreground(image).numpy())
-        power = local_mean(residual.square(), 3)
-        return image + residual * (noise**2 / power.clamp_min(torch.finfo(power.dtype).tiny)).clamp_max(1.0)
+        inside = (..., *box_slices(head_box(image, MARGIN)))
+        # A window of a thin scan is continued by its last slice: zeros would be most of what it is normalised by.
+        return inside, slide(image[inside], predict, self.contract.crop, self.device, self.overlap, beyond="replicate")
 
 
 Model = Segmenter | Denoiser
@@ -217,11 +230,17 @@ def open_segmenter(model: str | Path, device: str = "auto", encoder: Encoder | s
 
 
 def slide(
-    image: Volume, predict: Callable[[Tensor], Tensor], window: int, device: str, overlap: float = OVERLAP
+    image: Volume,
+    predict: Callable[[Tensor], Tensor],
+    window: int,
+    device: str,
+    overlap: float = OVERLAP,
+    beyond: str = "constant",
 ) -> Float[Tensor, "batch outputs x y z"]:
     """What ``predict`` says of windows that overlap by a share of their edge or more, blended with Gaussian weights.
 
-    The fewest that do are spread evenly along each axis.
+    The fewest that do are spread evenly along each axis. Windows larger than the image are filled by zeros, or as
+    ``beyond`` says in the words of :func:`torch.nn.functional.pad`.
     """
     found = sliding_window_inference(
         image,
@@ -230,6 +249,7 @@ def slide(
         predictor=predict,
         overlap=[even_overlap(length, window, overlap) for length in image.shape[2:]],
         mode="gaussian",
+        padding_mode=beyond,
         sw_device=device,
         device="cpu",
     )
@@ -239,11 +259,11 @@ def slide(
 
 def even_overlap(length: int, window: int, least: float) -> float:
     """The share by which the fewest windows that cover a length overlap, where they have to by ``least``."""
-    steps = math.ceil((length - window) / math.floor(window * (1 - least) + 1e-9))
+    steps = math.ceil((length - window) / max(1, math.floor(window * (1 - least) + 1e-9)))
     if steps < 1:
         return least
     # Half a voxel more: the step is that rounded down, which must not fall to the voxel below.
-    return 1 - (math.ceil((length - window) / steps) + 0.5) / window
+    return max(0.0, 1 - (math.ceil((length - window) / steps) + 0.5) / window)
 
 
 def bring_back(

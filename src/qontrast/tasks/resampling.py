@@ -37,7 +37,8 @@ def at_spacing(image: Volume, grid: Grid, spacing: float) -> tuple[Float[Tensor,
 def head_box(image: Volume, margin: float) -> Box:
     """The box of what is brighter than the image's mean, once smoothed over four voxels, with a margin in voxels."""
     shape = (image.shape[2], image.shape[3], image.shape[4])
-    coarse = torch.nn.functional.avg_pool3d(image.abs(), 4, ceil_mode=True, count_include_pad=False)[0, 0]
+    blocks = [min(4, n) for n in shape]
+    coarse = torch.nn.functional.avg_pool3d(image.abs(), blocks, ceil_mode=True, count_include_pad=False)[0, 0]
     box = occupied(coarse > coarse.mean())
     if box is None:
         return whole(shape)
@@ -48,7 +49,8 @@ def head_box(image: Volume, margin: float) -> Box:
 def local_mean(image: Volume, size: int) -> Volume:
     """The mean over ``size``³ voxels (an odd number along each edge) about each voxel, of those that there are."""
     for axis in range(3):  # one after the other, which takes a seventh of the time
-        edges, beyond = ([n if a == axis else other for a in range(3)] for n, other in ((size, 1), (size // 2, 0)))
+        reach = min(size // 2, (image.shape[2 + axis] - 1) // 2)  # torch takes no window that is longer than the image
+        edges, beyond = ([n if a == axis else o for a in range(3)] for n, o in ((2 * reach + 1, 1), (reach, 0)))
         image = torch.nn.functional.avg_pool3d(image, edges, stride=1, padding=beyond, count_include_pad=False)
     return image
 

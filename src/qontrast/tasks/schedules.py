@@ -97,7 +97,12 @@ class Schedule:
         return max(1, round(self.rise * optimisation.steps))
 
     def groups(
-        self, pretrained: tuple[nn.Module, ...], new: tuple[nn.Module, ...], optimisation: Optimisation
+        self,
+        pretrained: tuple[nn.Module, ...],
+        new: tuple[nn.Module, ...],
+        optimisation: Optimisation,
+        *,
+        fresh: bool = True,
     ) -> tuple[Group, ...]:
         """The weights and their learning rates for the engine: ``head`` (all that is new), ``encoder`` (what is not).
 
@@ -105,9 +110,11 @@ class Schedule:
             pretrained: the encoder, and the decoder that was pretrained with it.
             new: the head, and a decoder that was not.
             optimisation: how many steps there are.
+            fresh: whether the head has learned nothing yet; that of a model that is gone on from learns at no faster
+                rate than the rest.
         """
         rate, slower = self.shares(optimisation)
-        readout = self.kind in ALONE and len(new) == 1 and isinstance(new[0], nn.Conv3d)
+        readout = fresh and self.kind in ALONE and len(new) == 1 and isinstance(new[0], nn.Conv3d)
         faster = self.readout_rate if readout else 1.0
         return Group("head", new, lambda step: faster * rate(step)), Group("encoder", pretrained, slower)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.basics.randomness import derive_seed
 from qontrast.engine.ranks import processes
+from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.catalogue import build_encoder, rebuild
 from qontrast.nets.contract import Encoder
 from qontrast.nets.unet import UNet
@@ -27,21 +29,21 @@ class Start:
 
     Args:
         encoder: a network of its own, in training mode.
-        source: what it was loaded from; None where it was at hand or is new.
         arm: that it was pretrained with; ``scratch`` of a new one, ``external`` of one that is at hand.
         spacing: of its images so far, mm; None where that is not known.
         decoder: widths and weights of the decoder that it was trained with.
         outputs: names of what the model gave that was fine-tuned before.
         readout: weights of the last convolution, which gave it.
+        heads: ``[cohort, subjects]`` that each fine-tuning before this one learned from.
     """
 
     encoder: Encoder
-    source: str | None
     arm: str
     spacing: float | None = None
     decoder: tuple[Sequence[int], Mapping[str, Tensor]] | None = None
     outputs: tuple[str, ...] = ()
     readout: Mapping[str, Tensor] | None = None
+    heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Start:
@@ -60,14 +62,14 @@ def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Star
     source = plan.encoder if at_hand is None else None
     torch.manual_seed(derive_seed(plan.seed, "weights"))
     if at_hand is not None:
-        start = Start(deepcopy(at_hand), source, "external")
+        start = Start(deepcopy(at_hand), "external")
     elif source and (model := _model_file(source)):
-        start = _from_model(model, source)
+        start = _from_model(model)
     elif source:
         encoder = load_encoder(source)
-        start = Start(encoder, source, encoder_arm(source), encoder_spacing(source), load_decoder(source))
+        start = Start(encoder, encoder_arm(source), encoder_spacing(source), load_decoder(source))
     else:
-        start = Start(fresh_encoder(plan), source, "scratch")
+        start = Start(fresh_encoder(plan), "scratch")
     # An encoder from elsewhere must not shift the draw of the rest: both arms of a comparison start alike.
     torch.manual_seed(derive_seed(plan.seed, "decoder"))
     start.encoder.train()
@@ -84,13 +86,33 @@ def _model_file(source: str) -> Path | None:
     return path if known and read_weights(path, *KINDS)[1].kind in UNETS else None
 
 
-def _from_model(path: Path, source: str) -> Start:
-    net, contract = load_segmenter(path, *UNETS)
+def _from_model(path: Path) -> Start:
+    contract = read_weights(path, *UNETS)[1]
+    if contract.encoder.get("family") == ADAPTED:
+        found = "a model on an adapted network"
+        raise InputError(
+            path, found, "a model on a network of ours", "Start from its encoder: package.module:function."
+        )
+    net, _ = load_segmenter(path, *UNETS)
     if not isinstance(net, UNet):
         raise InputError(path, f"a {contract.head}", "an encoder or a U-Net", "Start from the encoder below it.")
-    arm = contract.origin.name if contract.origin else "fine-tuned"
-    decoder = net.widths, net.decoder_state()
-    return Start(net.encoder, source, arm, contract.spacing, decoder, contract.classes, net.final_conv.state_dict())
+    plan = contract.plan
+    arm = contract.origin.name if contract.origin else f"fine-tuned {plan.get('pretraining.arm', 'scratch')}"
+    return Start(
+        net.encoder,
+        arm,
+        contract.spacing,
+        (net.widths, net.decoder_state()),
+        contract.classes,
+        net.final_conv.state_dict(),
+        learned_from(plan),
+    )
+
+
+def learned_from(plan: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Cohort and subjects of a model's fine-tuning, and of those that it went on from."""
+    stages = [(plan.get("cohort.data", ""), plan.get("trained_on", ())), *plan.get("trained_before", ())]
+    return tuple((str(data), tuple(subjects)) for data, subjects in stages)
 
 
 def fresh_encoder(plan: PretrainPlan | FinetunePlan | PeoplePlan) -> Encoder:

@@ -18,7 +18,7 @@ TOLD = (
 NOT_TOLD = {
     "encoder": ("contrasts", "protocols", "views.stripped", "views.anywhere"),
     "segmenter": ("views.arm", "views.sequences", "cohort.subjects"),
-    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped", "views.anywhere"),
+    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped"),
 }
 """Fields that play no part in what such weights learned, or are told by another."""
 
@@ -32,7 +32,7 @@ _TEXT = """# {name}
 
 | | |
 | --- | --- |
-| image | one 3D scan of a head; it is reoriented, resampled, cut and normalised by itself |
+| image | one 3D scan of a head; it is {prepared} by itself |
 | orientation | {orientation} |
 | spacing | {spacing:g} {units}, isotropic |
 | window | {crop}³ voxels |
@@ -146,6 +146,9 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         gives=_fill(_GIVES, contract, file),
         use=_USE[contract.kind],
         limits=_LIMITS[contract.kind],
+        prepared="reoriented, cut and normalised"
+        if contract.kind == "denoiser"
+        else "reoriented, resampled, cut and normalised",
         orientation=contract.orientation,
         spacing=contract.spacing,
         units=contract.units,
