@@ -25,7 +25,7 @@ class ModelForm:
         normalisation: of each window for a foreign ONNX file, zscore (clipped to its percentiles 0.5 and 99.5) or
             minmax (the same clipping, then 0 to 1); a callable gets the scanner's own values.
         classes: names of the labels that come out, background first; or freesurfer, for FreeSurfer's indices.
-        overlap: of a segmenter's sliding windows; evaluate takes 0.5, which costs nearly twice as much.
+        overlap: of a segmenter's sliding windows, as in evaluate.
     """
 
     spacing: float | None = None

@@ -28,7 +28,8 @@ from qontrast.weights.contract import Contract, read_weights
 from qontrast.weights.encoder import build
 from qontrast.weights.segmenter import KINDS, UNETS, SegmentationNet, build_model, find_model, load_segmenter
 
-OVERLAP = 0.5
+OVERLAP = 0.25
+"""Of windows, MONAI's own; half a window takes twice as long, and gained at most 0.002 of Dice on one real scan."""
 MARGIN_MM = 8.0
 MARGIN = 8
 """Of a denoiser, in voxels, whatever their size."""
@@ -62,7 +63,7 @@ class Segmenter:
     def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
         """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
 
-        Windows of the training crop's size slide over the head (half a window apart unless ``overlap`` says otherwise),
+        Windows of the training crop's size slide over the head (overlapping by a quarter unless ``overlap`` says otherwise),
         each normalised by itself as in training, and are blended with Gaussian weights. What lies outside the head's
         box is background; so is the neck, which is left out where the brain is found to end above it.
         """

@@ -63,7 +63,7 @@ def predict(
 
 
 OVERLAP = 1 / 6
-"""Of windows; half a window means more of them, and gained at most 0.002 of Dice on one real scan."""
+"""Of windows: a whole head of 1 mm is then covered by twelve of 96³ instead of 27."""
 LITTLE = 0.3
 """Share of a network's residual below which it is said that most was left; in clean or interpolated scans."""
 Sheet = Callable[[], bytes]
