@@ -63,9 +63,9 @@ class Segmenter:
     def probabilities(self, image: Volume) -> Float[Tensor, "batch classes x y z"]:
         """Class probabilities ``[1, classes, x, y, z]`` of an image at the contract's spacing, axes RAS.
 
-        Windows of the training crop's size slide over the head (overlapping by a quarter unless ``overlap`` says otherwise),
-        each normalised by itself as in training, and are blended with Gaussian weights. What lies outside the head's
-        box is background; so is the neck, which is left out where the brain is found to end above it.
+        Windows of the training crop's size slide over the head, each normalised by itself as in training, and are
+        blended with Gaussian weights. What lies outside the head's box is background; so is the neck, which is left
+        out where the brain is found to end above it.
         """
         box = head_box(image, MARGIN_MM / self.contract.spacing)
         upper = box
