@@ -54,7 +54,8 @@ def segment(
     weights
         Name, packed file, or folder of a fine-tuning run.
     refine
-        Let the scan's own intensities decide the borders of tissues; of lesions they never do.
+        Keep the largest piece of the brain, and let the scan's own intensities decide the borders of tissues; of lesions
+        they never do.
     """
     _use("segmenter", weights, scan, out or _named_after(scan, "dseg"), running, refine=refine)
 

@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from qontrast.anatomy.classes import class_names
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, has_fast_bf16, pick_device
@@ -21,6 +20,7 @@ from qontrast.geometry.sample import Box, box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
+from qontrast.tasks.brain import BRAINS, from_crown, goes_on_below, one_piece
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, foreground, head_box, local_mean
 from qontrast.views.normalise import normalise, standardise
@@ -33,13 +33,6 @@ OVERLAP = 0.25
 MARGIN_MM = 8.0
 MARGIN = 8
 """Of a denoiser, in voxels, whatever their size."""
-DEEPEST_MM = 176.0
-"""From the crown, with its margin, to below the medulla of most heads: two windows of 96 at 1 mm."""
-LOWEST_MM, CORD_MM2 = 8.0, 120.0
-"""A slab in which the brain would go on, and what it has to fill of it: a spinal cord's section is 78 mm² at C5 (Kato
-et al. 2012, doi:10.1007/s00586-012-2176-4)."""
-BRAINS = (class_names("tissues"), class_names("structures"))
-"""Classes that are each as bright in a scan as one kind of tissue, and together the brain, which is one piece."""
 SLAB = 16  # slices that are brought back to the image's grid at once
 
 
@@ -70,10 +63,9 @@ class Segmenter:
         box = head_box(image, MARGIN_MM / self.contract.spacing)
         upper = box
         if self.contract.classes in BRAINS:
-            (x, y, (low, high)) = box
-            upper = x, y, (max(low, high - round(DEEPEST_MM / self.contract.spacing)), high)
+            upper = from_crown(box, self.contract.spacing)
         found = self._within(image, upper)
-        if upper != box and self._goes_on_below(found):
+        if upper != box and goes_on_below(found[0], self.contract.spacing):
             upper, found = box, self._within(image, box)
         out = torch.zeros(1, found.shape[1], *image.shape[2:])
         out[:, 0] = 1.0
@@ -87,22 +79,16 @@ class Segmenter:
 
         return slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device, self.overlap)
 
-    def _goes_on_below(self, found: Float[Tensor, "batch classes u v w"]) -> bool:
-        """Whether there is more brain at the lower face than a spinal cord has, or none at all so far."""
-        spacing = self.contract.spacing
-        brain = found[0, 0] < 0.5
-        lowest = brain[..., : max(1, round(LOWEST_MM / spacing))]
-        return not brain.any() or float(lowest.sum()) * spacing**3 > CORD_MM2 * lowest.shape[2] * spacing
-
     def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
 
-        With ``refine`` the scan's intensities have a say in it: :func:`qontrast.fits.mixture.by_intensity`.
+        With ``refine`` the brain is one piece, and the scan's intensities have a say in what is what:
+        :func:`qontrast.fits.mixture.by_intensity`.
         """
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
         if refine:
-            found = by_intensity(moved[0, 0], found[0], self.contract.spacing)[None]
+            found = by_intensity(moved[0, 0], one_piece(found[0]), self.contract.spacing)[None]
         if moved is image:
             return found.max(dim=1).indices[0]  # argmax takes seven times as long
         return bring_back(found, grid, target, lambda v: v.max(dim=1).indices[0])

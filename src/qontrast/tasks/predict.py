@@ -13,7 +13,8 @@ from qontrast.nets.contract import Encoder
 from qontrast.report.check_sheet import denoising_sheet, segmentation_sheet
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import Image, check_writable_name, from_canonical, read_grid, read_image, write_image
-from qontrast.tasks.models import BRAINS, Denoiser, Segmenter, open_model
+from qontrast.tasks.brain import BRAINS
+from qontrast.tasks.models import Denoiser, Segmenter, open_model
 from qontrast.tasks.speaking import say
 
 
@@ -39,8 +40,9 @@ def predict(
         device: ``auto``, ``cpu`` or ``cuda``.
         encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
         picture: write a ``.png`` beside it, to check it by eye.
-        refine: let the scan's own intensities decide the borders of a segmentation whose classes are all tissues or
-            structures of the brain; a lesion may be as bright as any of them, so other models' are left as they are.
+        refine: of a segmentation whose classes are all tissues or structures of the brain, keep the largest piece and
+            let the scan's own intensities decide its borders; a lesion may be as bright as any tissue and lie in
+            pieces, so other models' are left as they are.
         quiet: print nothing.
 
     Raises:
