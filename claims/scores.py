@@ -163,7 +163,7 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         complete, chance = _complete(ours, [of(way) for way in their_ways], metric), None
         if repeated:
             again = of(("hybrid", OURS[how]))
-            wanted = [again, *(of(way) for way in (mine, theirs) if way[0] in MAIN)]
+            wanted = [again, *(of(way) for way in (mine, *their_ways) if way[0] in MAIN)]
             complete = complete and all(len(_seeds(trained)) >= SEEDS for trained in wanted)
             if min(len(_seeds(ours)), len(_seeds(others))) < SEEDS:  # less than another training makes is nothing
                 means = _by_seed_mean(again, metric)
