@@ -62,9 +62,9 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 study = $(BIN)/qontrast study recipes/claims/$(1).yaml --out runs/claims/$(1) --jobs 2
 
 claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about 16 hours on two cores; goes on where it was stopped
-	$(call study,main) --fractions '[1, 3]'
-	$(call study,again-1) --fractions '[1, 3]'
-	$(call study,again-2) --fractions '[1, 3]'
+	$(call study,main) --fractions 1 3
+	$(call study,again-1) --fractions 1 3
+	$(call study,again-2) --fractions 1 3
 	$(call study,ways)
 	$(BIN)/qontrast finetune segment recipes/claims/supervised.yaml --data $(QONTRAST_DATA)/anatomies --out runs/claims/supervised --resume
 	$(call study,ablations)

@@ -1,6 +1,7 @@
 """Each command hands its flags to its task, and the whole method runs from the command line."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 
 from qontrast.cli.app import run
 from qontrast.results.ledger import read_rows
+from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import Compute, FinetunePlan, PretrainPlan
 
@@ -158,6 +160,17 @@ def test_flags_of_each_task_go_to_its_plan(monkeypatch):
         "denoise", "gaussian", 0.1, (3.0, 9.0),
     )  # fmt: skip
     assert denoise.chosen_loss == "mse"
+
+
+def test_fractions_of_a_study_are_numbers_of_heads_or_shares(monkeypatch):
+    calls = caught(monkeypatch, "qontrast.studies.run.run_study")
+    recipe = Path(__file__).parents[2] / "recipes" / "study-mini.yaml"
+    for given in ([], ["--fractions", "1", "3"], ["--fractions", "1.0"]):
+        assert run(["study", str(recipe), "--out", "s", *given]) == 0
+    assert run(["study", str(recipe), "--out", "s", "--fractions", "few"]) == 1
+    plans = [call[0][0] for call in calls]
+    assert plans[0].fractions == read_plan(StudyPlan, recipe).fractions
+    assert [[type(f) for f in plan.fractions] for plan in plans[1:]] == [[int, int], [float]]
 
 
 def test_flags_of_evaluate_are_handed_on(monkeypatch):

@@ -5,12 +5,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from qontrast.cli.lists import Words
+
 
 def study(
     plan: Path,
     /,
     *,
     out: Path,
+    fractions: Words = (),
     jobs: int = 1,
     cell: str | None = None,
     missing: Annotated[bool, Parameter(name="--list", negative=())] = False,
@@ -27,6 +30,8 @@ def study(
         YAML file; see recipes/study-mini.yaml and docs/studies.md.
     out
         Folder of the study, new or to go on with.
+    fractions
+        How many labelled subjects: whole numbers, or shares of the training subjects (1.0: all); the plan's without it.
     jobs
         Cells at a time on this machine.
     cell
@@ -41,7 +46,10 @@ def study(
     from qontrast.studies.run import missing_keys, run_cell, run_study
     from qontrast.tasks.plan_file import read_plan
 
-    read = read_plan(StudyPlan, plan, plan_flags())
+    flags = plan_flags()
+    if fractions:
+        flags["fractions"] = f"[{', '.join(fractions)}]"  # YAML tells 1 subject from a share of 1.0
+    read = read_plan(StudyPlan, plan, flags)
     if missing:
         for key in missing_keys(read, out):
             print(key)
