@@ -71,13 +71,13 @@ def head(bottom, spacing=2.0):
 def test_windows_go_down_to_where_the_brain_ends(bottom, whole, classes, monkeypatch):
     monkeypatch.setattr(models, "normalise", lambda windows: windows)
     net = Above()
-    segmenter = Segmenter(net, Contract("segmenter", (16,), 2.0, 48, "as in training", classes=classes), "cpu")
+    segmenter = Segmenter(net, Contract("segmenter", (16,), 2.0, 48, "as in training", classes=classes), "cpu", 0.5)
     found = segmenter.probabilities(head(bottom))
     lowest = int((found[0, 1, 40, 40] > 0.5).nonzero()[0])
     assert lowest == pytest.approx(120 - bottom / 2, abs=1)
     tissue = classes == TISSUES
     net.count = 0
-    Segmenter(net, segmenter.contract, "cpu")._within(head(bottom), ((16, 64), (16, 64), (0, 120)))
+    segmenter._within(head(bottom), ((16, 64), (16, 64), (0, 120)))
     everything, net.count = net.count, 0
     segmenter.probabilities(head(bottom))
     assert (net.count < everything) == (tissue and not whole)
