@@ -153,7 +153,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "views.fields": "[3]",
         "views.geometry.rotation": "1", "views.geometry.scale": "[1, 2]", "views.geometry.shear": "0",
         "views.geometry.elastic": "0", "views.geometry.flip": "0", "views.geometry.shared": "false",
-        "views.geometry.shift": "0.1", "views.stripped": "1",
+        "views.geometry.shift": "0.1", "views.stripped": "1", "views.anywhere": "1",
         "views.artefacts.strength": "2", "views.artefacts.bias": "0", "views.artefacts.snr": "[1, 2]",
         "views.artefacts.sum_of_squares": "0", "views.artefacts.dropout": "0", "views.artefacts.motion": "0",
         "views.artefacts.gibbs": "0", "views.artefacts.thick_slices": "0", "views.artefacts.partial_fourier": "0",

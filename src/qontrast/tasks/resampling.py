@@ -46,12 +46,12 @@ def head_box(image: Volume, margin: float) -> Box:
     return wide[0], wide[1], wide[2]
 
 
-def local_mean(image: Volume, size: int) -> Volume:
-    """The mean over ``size``³ voxels (an odd number along each edge) about each voxel, of those that there are."""
+def local_mean(image: Volume, size: int, *, zeros: bool = False) -> Volume:
+    """The mean over ``size``³ voxels (an odd number) about each voxel: of those that there are, or with zeros beyond."""
     for axis in range(3):  # one after the other, which takes a seventh of the time
         reach = min(size // 2, (image.shape[2 + axis] - 1) // 2)  # torch takes no window that is longer than the image
         edges, beyond = ([n if a == axis else o for a in range(3)] for n, o in ((2 * reach + 1, 1), (reach, 0)))
-        image = torch.nn.functional.avg_pool3d(image, edges, stride=1, padding=beyond, count_include_pad=False)
+        image = torch.nn.functional.avg_pool3d(image, edges, stride=1, padding=beyond, count_include_pad=zeros)
     return image
 
 
@@ -61,7 +61,7 @@ def foreground(image: Volume) -> Bool[Tensor, "x y z"]:
     Smoothed over five voxels before. Unlike the image's mean, this hardly moves with how much air there is around the
     head. Ridler and Calvard 1978 (doi:10.1109/TSMC.1978.4310039).
     """
-    smooth = local_mean(image.abs(), 5)[0, 0]
+    smooth = local_mean(image.abs(), 5, zeros=True)[0, 0]
     some = smooth.flatten()[:: max(1, smooth.numel() // SORTED)]
     threshold = some.mean()
     for _ in range(ROUNDS):

@@ -147,7 +147,7 @@ def missing_encoder(path: Path) -> str:
     """What to do about an encoder that is not there."""
     if path.name == ENCODER or not shipped():
         return "Has the pretraining finished? (--resume goes on with it)"
-    return "Give a run's folder, a file or the name of an encoder that comes with the library (nano)."
+    return f"Give a run's folder, a file or {' or '.join(shipped())}."
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
