@@ -6,6 +6,7 @@ import torch
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import derive
+from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import whole
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import acquire
@@ -16,6 +17,13 @@ SICK = PathologyRanges(lesions=1.0, ageing=1.0)
 @pytest.fixture(scope="module")
 def head(new_labels_folder):
     return find_subjects(str(new_labels_folder()))[0].open()
+
+
+def part_of(x, y, z):
+    """The reach that is a smaller box in one of 25 x 33 x 25 voxels."""
+    start, stop = torch.zeros(2, 25, 33, dtype=torch.int16)
+    start[x, y], stop[x, y] = z.start, z.stop
+    return Reach(start, stop)
 
 
 def exactly(tissue, sequence, box):
@@ -35,10 +43,10 @@ def test_the_table_errs_by_less_than_a_five_hundredth_of_pd(head, name, patholog
 @pytest.mark.parametrize("name", ["mprage", "bssfp"])
 def test_what_is_needed_is_there_and_the_rest_may_be_zero(head, name):
     box = ((5, 30), (3, 36), (8, 33))
-    needed = torch.zeros(25, 33, 25, dtype=torch.bool)
-    needed[4:20, 5:25, 6:21] = True
+    reach = part_of(slice(4, 20), slice(5, 25), slice(6, 21))
+    needed = reach.mask(25)
     tissue = head.draw(derive(1, "person"), SICK)
-    signal, _ = tissue.scan(PRESETS[name], box, lambda: needed)
+    signal, _ = tissue.scan(PRESETS[name], box, lambda: reach)
     expected = exactly(tissue, PRESETS[name], box)
     torch.testing.assert_close(signal[0, 0][needed], expected[0, 0][needed], rtol=0, atol=2e-3)
     assert not signal[0, 0][~needed].any()
@@ -47,11 +55,10 @@ def test_what_is_needed_is_there_and_the_rest_may_be_zero(head, name):
 def test_another_need_in_the_same_box_is_another_row(head):
     box = ((5, 30), (3, 36), (8, 33))
     tissue = head.draw(derive(1, "person"))
-    masks = [torch.zeros(25, 33, 25, dtype=torch.bool) for _ in range(2)]
-    masks[0][:12], masks[1][12:] = True, True
-    for mask in masks:
-        signal, _ = tissue.scan(PRESETS["gre"], box, lambda mask=mask: mask)
-        assert torch.equal(signal[0, 0] != 0, (exactly(tissue, PRESETS["gre"], box)[0, 0] != 0) & mask)
+    for half in (slice(12), slice(12, None)):
+        reach = part_of(half, slice(None), slice(0, 25))
+        signal, _ = tissue.scan(PRESETS["gre"], box, lambda reach=reach: reach)
+        assert torch.equal(signal[0, 0] != 0, (exactly(tissue, PRESETS["gre"], box)[0, 0] != 0) & reach.mask(25))
 
 
 def test_a_box_of_air_is_dark(head):

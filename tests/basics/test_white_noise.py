@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from qontrast.basics.white_noise import white_noise
+from qontrast.basics.white_noise import complex_white_noise, white_noise
 
 COUNT = 1 << 20
 
@@ -34,6 +35,30 @@ def test_a_seed_gives_the_same_draws_and_another_seed_others():
     assert one.shape == (3, 5, 7)
     assert not bool((one == other).any())
     assert white_noise((0, 4), 1).shape == (0, 4)
+
+
+def test_bits_are_those_of_numpy():
+    bits = np.random.Generator(np.random.SFC64(11)).integers(0, 1 << 16, 5001, dtype=np.uint16)
+    levels = white_noise((1 << 20,), 3).unique()
+    assert len(levels) == 1 << 16
+    assert torch.equal(white_noise((5001,), 11), levels[torch.from_numpy(bits.astype(np.int64))])
+
+
+def test_real_and_imaginary_parts_are_independent():
+    real, imaginary = complex_white_noise((COUNT,), 4).double()
+    assert torch.equal(real.float(), white_noise((COUNT,), 4))
+    for power in (1, 2, 3):
+        for other in (1, 2, 3):
+            one, two = (v - v.mean() for v in (real**power, imaginary**other))
+            assert abs(float((one * two).mean() / (one.std() * two.std()))) < 4 / math.sqrt(COUNT)
+    # The magnitude is Rayleigh's: by Kolmogorov and Smirnov as above, as the imaginary part is normal.
+    steps = torch.arange(1, COUNT + 1, dtype=torch.float64) / COUNT
+    magnitude = (1 - torch.exp(-0.5 * (real.square() + imaginary.square()))).sort().values
+    normal = (0.5 * (1 + torch.erf(imaginary / math.sqrt(2)))).sort().values
+    for found in (magnitude, normal):
+        assert float((found - steps).abs().max()) < 1.63 / math.sqrt(COUNT)
+    angle = ((torch.atan2(imaginary, real) / math.pi + 1) / 2).sort().values
+    assert float((angle - steps).abs().max()) < 1.63 / math.sqrt(COUNT)
 
 
 def test_seeds_that_follow_one_another_are_not_alike():

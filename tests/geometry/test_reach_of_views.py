@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from qontrast.basics.randomness import derive
-from qontrast.geometry.sample import touched, within_reach
+from qontrast.geometry.reach import everywhere, within_reach
+from qontrast.geometry.sample import touched
 from qontrast.geometry.warp import WarpRanges, draw_warp
 
 SHAPE = (60, 50, 55)
@@ -20,7 +21,7 @@ def test_every_voxel_that_is_read_is_within_reach_and_few_others(seed, elastic):
     points = warp.coordinates()
     box = touched(points, SHAPE)
     axes = torch.linalg.inv(warp.matrix / warp.subject_spacing[:, None])
-    found = within_reach(points, axes, box)
+    found = within_reach(points, axes, box).mask(box[2][1] - box[2][0])
     read = torch.zeros(SHAPE, dtype=torch.bool)
     low = points.reshape(-1, 3).floor().long()
     for corner in range(8):
@@ -37,7 +38,12 @@ def test_every_voxel_that_is_read_is_within_reach_and_few_others(seed, elastic):
 
 def test_faces_along_the_grid_and_a_crop_outside_of_it():
     points = torch.stack(torch.meshgrid(*[torch.arange(4.0) + 10] * 3, indexing="ij"), dim=-1)
-    found = within_reach(points, torch.eye(3), ((0, 30), (0, 20), (5, 25)))
+    found = within_reach(points, torch.eye(3), ((0, 30), (0, 20), (5, 25))).mask(20)
     assert found.sum() == 6**3
     assert found[9:15, 9:15, 4:10].all()
-    assert not within_reach(points + 40, torch.eye(3), ((0, 30), (0, 20), (5, 25))).any()
+    assert not within_reach(points + 40, torch.eye(3), ((0, 30), (0, 20), (5, 25))).mask(20).any()
+
+
+def test_everywhere_is_all_of_a_box():
+    assert everywhere(((3, 5), (2, 6), (10, 13))).mask(3).all()
+    assert everywhere(((3, 5), (2, 6), (10, 13))).mask(3).shape == (2, 4, 3)

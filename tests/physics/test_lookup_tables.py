@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from qontrast.basics.randomness import derive
+from qontrast.geometry.reach import Reach, everywhere
 from qontrast.physics.field import at_field
-from qontrast.physics.lookup import WORTH_IT, Lookup, tabulated
+from qontrast.physics.lookup import Lookup, tabulated
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import acquire
@@ -16,15 +17,20 @@ from qontrast.physics.tissue import TissueMaps
 TABULATED = ("fse", "flair", "ir", "stir", "dir", "bssfp", "spgr", "gre", "t2star", "mprage", "mp2rage")
 
 
-def tissue(voxels=WORTH_IT, **more):
+SHAPE = (1, 1, 64, 32, 32)
+BOX = ((0, 64), (0, 32), (0, 32))
+
+
+def tissue(shape=SHAPE, **more):
+    """As maps are kept, in half precision."""
     generator = derive(0, "tissue")
 
     def maps(low, high):
-        return low * (high / low) ** torch.rand((1, 1, voxels, 1, 1), generator=generator)
+        return (low * (high / low) ** torch.rand(shape, generator=generator)).half().float()
 
     found = {"pd": maps(0.3, 1.0), "r1": maps(0.2, 4.0), "r2": maps(0.4, 60.0)}
     # A fifth of the fits gave R2* below R2.
-    found["r2star"] = found["r2"] * maps(0.8, 2.0)
+    found["r2star"] = (found["r2"] * maps(0.8, 2.0)).half().float()
     return TissueMaps(**(found | more))
 
 
@@ -37,26 +43,53 @@ def shown(maps, sequence):
 @pytest.mark.parametrize("field", [0.064, 1.5, 3.0, 7.0])
 @pytest.mark.parametrize("transmit", [False, True])
 def test_a_table_errs_by_less_than_three_thousandths_of_pd(name, field, transmit):
-    b1 = 0.4 + 1.2 * torch.rand((1, 1, WORTH_IT, 1, 1), generator=derive(1)) if transmit else None
+    b1 = 0.4 + 1.2 * torch.rand(SHAPE, generator=derive(1)) if transmit else None
     maps = tissue(b1_transmit=b1)
-    lookup = Lookup(maps)
+    lookup = Lookup(maps, everywhere(BOX))
     for seed in range(3):
         sequence = draw_protocol(name, field, derive(seed, name), mt_known=False)
         assert tabulated(sequence, maps)
-        found = lookup.signal(sequence, maps)
-        expected = acquire(sequence, at_field(shown(maps, sequence), field))[0].flatten(1)
+        found = lookup.signal(sequence)
+        expected = acquire(sequence, at_field(shown(maps, sequence), field))
         assert float((found - expected).abs().max()) < 3e-3
 
 
 def test_only_what_depends_on_three_numbers_is_tabulated():
-    maps = tissue(mt=torch.full((1, 1, WORTH_IT, 1, 1), 0.01))
+    maps = tissue(mt=torch.full(SHAPE, 0.01))
     assert {name for name, sequence in PRESETS.items() if tabulated(sequence, maps)} == set(TABULATED)
-    assert not tabulated(PRESETS["fse"], tissue(voxels=100))
-    assert not tabulated(PRESETS["fse"], tissue(b1_receive=torch.ones(1, 1, WORTH_IT, 1, 1)))
+    assert not tabulated(PRESETS["fse"], tissue((1, 1, 10, 10, 1)))
+    assert not tabulated(PRESETS["fse"], tissue(b1_receive=torch.ones(SHAPE)))
 
 
 def test_one_kind_of_tissue_has_a_table_too():
-    even = torch.ones(1, 1, WORTH_IT, 1, 1)
-    maps = TissueMaps(pd=0.8 * even, r1=1.1 * even, r2=13.0 * even)
-    found = Lookup(maps).signal(PRESETS["flair"], maps)
-    torch.testing.assert_close(found, acquire(PRESETS["flair"], maps)[0].flatten(1), rtol=1e-3, atol=1e-5)
+    even = torch.ones(SHAPE)
+    maps = TissueMaps(pd=0.8 * even, r1=1.1 * even, r2=13.0 * even).apply(lambda m: m.half().float())
+    found = Lookup(maps, everywhere(BOX)).signal(PRESETS["flair"])
+    torch.testing.assert_close(found, acquire(PRESETS["flair"], maps), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fse", "spgr"])
+def test_out_of_reach_and_in_air_there_is_no_signal(name):
+    maps = tissue()
+    maps.pd[..., 3:5] = 0
+    maps.r1[..., 3:4] = 0  # as maps are outside of the brain: their rates must not stretch the table
+    start = torch.randint(0, 30, SHAPE[2:4], generator=derive(2)).to(torch.int16)
+    stop = torch.randint(0, 33, SHAPE[2:4], generator=derive(3)).to(torch.int16)
+    reach = Reach(start, stop)
+    part, whole = (Lookup(maps, r).signal(PRESETS[name]) for r in (reach, everywhere(BOX)))
+    there = reach.mask(32)[None, None]
+    assert not part[~there].any()
+    assert torch.equal(part[there], whole[there])
+    assert not whole[..., 3:5].any()
+    assert 0.1 < float(there.float().mean()) < 0.5
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-6, -3.0, 6e4, torch.inf, torch.nan])
+def test_absurd_rates_are_read_as_the_nearest_that_are_not(value):
+    maps = tissue()
+    for rate in (maps.r1, maps.r2, maps.r2star):
+        rate[:, :, 5, 5, 5] = value
+    for name in ("fse", "t2star"):
+        found = Lookup(maps, everywhere(BOX)).signal(PRESETS[name])
+        assert bool(found.isfinite().all())
+        assert float(found.abs().max()) <= 1.2

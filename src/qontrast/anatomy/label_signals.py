@@ -16,6 +16,7 @@ from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
 from qontrast.basics.shapes import AnyVolume
 from qontrast.geometry.cells import Cells, even_nodes
+from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence, acquire
@@ -48,17 +49,17 @@ class LabelRow:
     Args:
         tissue: one person's draw.
         box: of the label map's grid.
-        needed: gives the voxels that will be read, booleans ``[x, y, z]``; None for all.
+        needed: gives the voxels that will be read; None for all.
     """
 
-    def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Tensor] | None) -> None:
+    def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Reach] | None) -> None:
         self.tissue, self.needed = tissue, needed
         self.shape = tuple(b - a for a, b in box)
         anatomy = tissue.anatomy(box)
         labels = anatomy.index.flatten().to(torch.int32)
         there = (tissue.rates["pd"] > 0).index_select(0, labels)
         if needed is not None:
-            there &= needed().flatten()
+            there &= needed().mask(self.shape[2]).flatten()
         where = there.nonzero().flatten()
         # A row of one voxel of air stands for an empty one: sequences want something to work on.
         self.where = where if len(where) else torch.zeros(1, dtype=torch.int64)

@@ -37,6 +37,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
 from qontrast.basics.shapes import AnyVolume, Labels, Volume
+from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence
@@ -237,7 +238,7 @@ class LabelTissue(Tissue):
         return self._fields[box]
 
     def scan(
-        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+        self, sequence: Sequence, box: Box, needed: Callable[[], Reach] | None = None, *, with_b0: bool = False
     ) -> tuple[AnyVolume, Volume | None]:
         """See :class:`Tissue`; from a table of the signal for each label, but for what depends on the static field."""
         if self.fields is None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from qontrast.anatomy.subject import Tissue
 from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.lookup import Lookup, tabulated
@@ -31,67 +32,72 @@ class MeasuredTissue(Tissue):
         self.names, self.field_strength, self._from = names, field_strength, read
         self._box: Box | None = None
         self._maps: dict[str, Tensor] = {}
+        self._needed: Callable[[], Reach] | None = None
         self._rows: dict[str, Tensor] = {}
         self._where: Tensor | None = None
-        self._needed: Callable[[], Tensor] | None = None
         self._lookup: Lookup | None = None
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
-        tissue = TissueMaps(**{n: self._map(n, box) for n in self.names}, field_strength=self.field_strength)
+        maps = {n: self._map(n, box).float() for n in self.names}
+        tissue = TissueMaps(**maps, field_strength=self.field_strength)
         return tissue if field_strength is None else at_field(tissue, field_strength)
 
     def scan(
-        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+        self, sequence: Sequence, box: Box, needed: Callable[[], Reach] | None = None, *, with_b0: bool = False
     ) -> tuple[AnyVolume, Volume | None]:
-        """See :class:`Tissue`. Air, and what no view reads, costs nothing; all sequences share one list of voxels."""
+        """See :class:`Tissue`. Air, and what no view reads, costs nothing; all sequences share what is prepared."""
         # R2* changes with the field by what it has beyond R2, and tables are of R1 and R2.
         wanted = {*ALWAYS, *sequence.needs, "r2"}
         names = [n for n in self.names if n in wanted]
-        rows = TissueMaps(**{n: self._row(n, box, needed) for n in names}, field_strength=self.field_strength)
-        if tabulated(sequence, rows):
-            if self._lookup is None:
-                self._lookup = Lookup(rows)
-            signal = self._lookup.signal(sequence, rows)
+        maps = TissueMaps(**{n: self._map(n, box) for n in names}, field_strength=self.field_strength)
+        if needed != self._needed:
+            self._needed, self._rows, self._where, self._lookup = needed, {}, None, None
+        if tabulated(sequence, maps):
+            if self._lookup is None or (sequence.decays_by_r2star and not self._lookup.dephases):
+                self._lookup = Lookup(maps, everywhere(box) if needed is None else needed())
+            signal = self._lookup.signal(sequence)
         else:
-            signal = acquire(sequence, rows, change=lambda slab: at_field(slab, sequence.field_strength))
-        shape = tuple(b - a for a, b in box)
-        out = signal.new_zeros(sequence.components, shape[0] * shape[1] * shape[2])
-        out.index_copy_(1, self._voxels(box, needed), signal.reshape(sequence.components, -1))
+            signal = self._voxel_by_voxel(sequence, names, box)
         b0 = None
         if with_b0 and "b0" in self.names:
-            b0 = self._map("b0", box) * (sequence.field_strength / self.field_strength)
-        return out.reshape(1, sequence.components, *shape), b0
+            b0 = self._map("b0", box).float() * (sequence.field_strength / self.field_strength)
+        return signal, b0
 
     def at(self, box: Box, voxels: Tensor) -> TissueMaps:
         """See :class:`Tissue`."""
-        maps = {n: self._map(n, box).flatten()[voxels].reshape(1, 1, -1, 1, 1) for n in self.names}
+        maps = {n: self._map(n, box).flatten()[voxels].reshape(1, 1, -1, 1, 1).float() for n in self.names}
         return TissueMaps(**maps, field_strength=self.field_strength)
 
     def _map(self, name: str, box: Box) -> Tensor:
-        """Each map is read once for the contrasts of a pair, which ask for one box in turn."""
+        """Each map, as it is stored, is read once for the contrasts of a pair, which ask for one box in turn."""
         if box != self._box:
-            self._box, self._maps, self._rows, self._where = box, {}, {}, None
+            self._box, self._maps, self._rows, self._where, self._lookup = box, {}, {}, None, None
         if name not in self._maps:
             self._maps[name] = self._from(name, box)
         return self._maps[name]
 
-    def _voxels(self, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:
+    def _voxel_by_voxel(self, sequence: Sequence, names: list[str], box: Box) -> AnyVolume:
+        rows = TissueMaps(**{n: self._row(n, box) for n in names}, field_strength=self.field_strength)
+        found = acquire(sequence, rows, change=lambda slab: at_field(slab, sequence.field_strength))
+        shape = tuple(b - a for a, b in box)
+        out = found.new_zeros(sequence.components, shape[0] * shape[1] * shape[2])
+        out.index_copy_(1, self._voxels(box), found.reshape(sequence.components, -1))
+        return out.reshape(1, sequence.components, *shape)
+
+    def _voxels(self, box: Box) -> Tensor:
         """Indices of the voxels of the box that hold tissue and are needed."""
-        pd = self._map("pd", box)[0, 0]
-        if self._where is None or needed != self._needed:
-            there = pd.numpy() > 0  # a quarter of the time that PyTorch takes, as the next two
-            if needed is not None:
-                there &= needed().numpy()
+        if self._where is None:
+            there = self._map("pd", box)[0, 0].numpy() > 0  # a quarter of the time that PyTorch takes, as the next two
+            if self._needed is not None:
+                there &= self._needed().mask(there.shape[2]).numpy()
             where = torch.from_numpy(np.flatnonzero(there))
             # A list of one voxel of air stands for none: sequences want something to work on.
             self._where = where if len(where) else torch.zeros(1, dtype=torch.int64)
-            self._needed, self._rows, self._lookup = needed, {}, None
         return self._where
 
-    def _row(self, name: str, box: Box, needed: Callable[[], Tensor] | None) -> Tensor:
-        voxels = self._voxels(box, needed)
+    def _row(self, name: str, box: Box) -> Tensor:
         if name not in self._rows:
-            row = self._map(name, box).reshape(-1).index_select(0, voxels)
-            self._rows[name] = row.reshape(1, 1, -1, 1, 1)
+            row = self._map(name, box).reshape(-1).index_select(0, self._voxels(box))
+            self._rows[name] = row.reshape(1, 1, -1, 1, 1).float()
         return self._rows[name]

@@ -95,7 +95,7 @@ class StoredMaps(Subject):
         return MeasuredTissue(tuple(self.stored), self._part, self.field_strength)
 
     def _part(self, name: str, box: Box) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(self.stored[name][box_slices(box)])).float()[None, None]
+        return torch.from_numpy(np.asarray(self.stored[name][box_slices(box)]))[None, None]
 
     @property
     def maps(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import AnyVolume, Labels, Volume
+from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box
 from qontrast.physics.catalogue import possible
 from qontrast.physics.sequence import Sequence, acquire
@@ -27,14 +28,14 @@ class Tissue(ABC):
         """
 
     def scan(
-        self, sequence: Sequence, box: Box, needed: Callable[[], Tensor] | None = None, *, with_b0: bool = False
+        self, sequence: Sequence, box: Box, needed: Callable[[], Reach] | None = None, *, with_b0: bool = False
     ) -> tuple[AnyVolume, Volume | None]:
         """What a sequence gives of ``box``: its signed signals ``[1, components, x, y, z]``, and the off-resonance.
 
         Args:
             sequence: the protocol, with its field.
             box: of the subject's grid.
-            needed: gives the voxels that will be read, booleans ``[x, y, z]``; signals elsewhere may be left zero.
+            needed: gives the voxels that will be read; signals elsewhere may be left zero.
             with_b0: whether the off-resonance (Hz) is wanted, where it can be told.
         """
         maps = self.block(box, sequence.field_strength, with_b0=with_b0 or sequence.uses_b0)

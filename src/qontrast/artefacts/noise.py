@@ -12,7 +12,7 @@ from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
 from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
-from qontrast.basics.white_noise import white_noise
+from qontrast.basics.white_noise import complex_white_noise, white_noise
 
 Step = Callable[[Planes], Planes]
 Colour = Callable[[White, Sequence[int]], Volume]
@@ -114,20 +114,22 @@ class ComplexNoise:
 
     def _received(self, image: Planes, colour: Colour, reconstruct: Step) -> tuple[Tensor, Planes]:
         sigma = self._sigma(image)
-        real = self._noise(image, "noise", colour).mul_(sigma).add_(image.real)
-        imaginary = self._noise(image, "imaginary", colour).mul_(sigma)
+        seed = derive_seed(self.seed, "noise")
+
+        def white(shape: Sequence[int]) -> Volume:
+            return complex_white_noise((shape[0] // 2, *shape[1:]), seed).flatten(0, 1).to(image.real)
+
+        both = colour(white, (2 * len(image.real), *image.real.shape[1:])).reshape(2, *image.real.shape)
+        real, imaginary = both[0].mul_(sigma).add_(image.real), both[1].mul_(sigma)
         if image.imaginary is not None:
             imaginary += image.imaginary
         return sigma, reconstruct(Planes(real, imaginary))
 
     def _others(self, image: Planes, sigma: Tensor, colour: Colour) -> Tensor:
         """The power of the channels that hold noise alone."""
-        return sigma**2 * _chi_squared(2 * self.coils - 2, self._noise(image, "coils", colour))
-
-    def _noise(self, image: Planes, purpose: str, colour: Colour) -> Tensor:
-        """Noise of standard deviation 1 in the shape of an image."""
-        seed = derive_seed(self.seed, purpose)
-        return colour(lambda shape: white_noise(shape, seed).to(image.real), image.real.shape)
+        seed = derive_seed(self.seed, "coils")
+        normal = colour(lambda shape: white_noise(shape, seed).to(image.real), image.real.shape)
+        return sigma**2 * _chi_squared(2 * self.coils - 2, normal)
 
     def describe(self) -> str:
         """For a caption."""

@@ -1,4 +1,4 @@
-"""Normal draws for whole volumes, three times as fast as PyTorch's: a table read by random bits."""
+"""Normal draws for whole volumes, several times as fast as PyTorch's: a table read by random bits."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.basics.compiled import compiled
+
 LEVELS = 1 << 16
-SLAB = 1 << 16  # draws at a time: indices then stay in the second-level cache
+SLAB = 1 << 10  # draws at a time
+GOLDEN = 40725
+"""Odd, and the golden ratio's share of the levels: multiples of it are spread as evenly as can be."""
 
 
 def white_noise(shape: Sequence[int], seed: int) -> Tensor:
@@ -23,23 +27,60 @@ def white_noise(shape: Sequence[int], seed: int) -> Tensor:
         shape: of the draws.
         seed: what they depend on.
     """
-    count = math.prod(shape)
-    words = np.random.Generator(np.random.SFC64(seed)).integers(0, 1 << 64, -(-count // 4), dtype=np.uint64)
-    bits = torch.from_numpy(words.astype("<u8", copy=False).view("<u2")[:count])
-    table, out = _levels(), torch.empty(count)
-    for start in range(0, count, SLAB):
-        part = slice(start, start + SLAB)
-        torch.index_select(table, 0, bits[part].to(torch.int32), out=out[part])
+    out = torch.empty(1, math.prod(shape))
+    _draw(_state(seed), _levels()[:1], out.numpy())
     return out.reshape(tuple(shape))
 
 
+def complex_white_noise(shape: Sequence[int], seed: int) -> Tensor:
+    """The real and the imaginary parts of such draws, ``[2, *shape]``: each pair is one of 65,536 points of the plane.
+
+    The points are a lattice bent to the normal distribution, so that one lies in nearly every cell of 1 / 256 by
+    1 / 256 of its quantiles.
+    """
+    out = torch.empty(2, math.prod(shape))
+    _draw(_state(seed), _levels(), out.numpy())
+    return out.reshape(2, *shape)
+
+
+def _state(seed: int) -> np.ndarray:
+    state: np.ndarray = np.random.SFC64(seed).state["state"]["state"]
+    return state.copy()
+
+
+@compiled
+def _draw(state: np.ndarray, tables: np.ndarray, out: np.ndarray) -> None:
+    """Four draws of each word of SFC64 (C. Doty-Humphrey, PractRand), from its lowest bits on: ``[table, draw]``."""
+    a, b, c, counter = state
+    one, left, right, low = np.uint64(1), np.uint64(24), np.uint64(40), np.uint64(LEVELS - 1)
+    sixteen = np.uint64(16)
+    bits = np.empty(SLAB, np.uint16)
+    count = out.shape[1]
+    for start in range(0, count, SLAB):
+        for i in range(SLAB // 4):
+            word = a + b + counter
+            counter += one
+            a = b ^ (b >> np.uint64(11))
+            b = c + (c << np.uint64(3))
+            c = ((c << left) | (c >> right)) + word
+            bits[4 * i] = word & low
+            bits[4 * i + 1] = (word >> sixteen) & low
+            bits[4 * i + 2] = (word >> np.uint64(32)) & low
+            bits[4 * i + 3] = word >> np.uint64(48)
+        for t in range(len(tables)):
+            table, part = tables[t], out[t, start : start + SLAB]
+            for i in range(len(part)):
+                part[i] = table[bits[i]]
+
+
 @cache
-def _levels() -> Tensor:
+def _levels() -> np.ndarray:
     """The mean of a normal distribution between neighbouring quantiles: the fall of its density over the slice's share.
 
-    Their standard deviation lacks 5 millionths of 1, which is made good.
+    Their standard deviation lacks 5 millionths of 1, which is made good. Then the same, reordered: ``[2, level]``.
     """
     edges = torch.special.ndtri(torch.arange(LEVELS + 1, dtype=torch.float64) / LEVELS)
     density = torch.exp(-0.5 * edges.square()) / math.sqrt(2 * math.pi)
     means = -density.diff() * LEVELS
-    return (means / means.square().mean().sqrt()).float()
+    levels = (means / means.square().mean().sqrt()).float().numpy()
+    return np.stack([levels, levels[(np.arange(LEVELS) * GOLDEN + LEVELS // 2) % LEVELS]])

@@ -2,13 +2,12 @@
 
 import math
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
 from qontrast.geometry.reading import Reading
+from qontrast.geometry.span import span
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """First voxel and one past the last, along each axis."""
@@ -19,43 +18,14 @@ def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:
 
     Where the coordinates miss the grid altogether, the block is the grid's first voxel.
     """
-    edges = [torch.aminmax(coordinates[..., axis]) for axis in range(3)]
+    low, high = span(coordinates, torch.eye(3))
 
     def clip(least: float, most: float, n: int) -> tuple[int, int]:
         start, stop = max(0, math.floor(least)), min(n, math.ceil(most) + 1)
         return (start, stop) if start < stop else (0, 1)
 
-    x, y, z = (clip(float(a), float(b), n) for (a, b), n in zip(edges, shape, strict=True))
+    x, y, z = (clip(a, b, n) for a, b, n in zip(low.tolist(), high.tolist(), shape, strict=True))
     return x, y, z
-
-
-def within_reach(coordinates: Coordinates, axes: Float[Tensor, "3 3"], box: Box) -> Bool[Tensor, "x y z"]:
-    """Which voxels of a box linear interpolation may read: those in the smallest parallelepiped around the points.
-
-    Args:
-        coordinates: the points, ``[u, v, w, 3]``.
-        axes: the parallelepiped's normals, a row each: along a crop's own axes little more is in it than is read.
-        box: of the coordinates' grid.
-    """
-    offsets = axes @ coordinates.movedim(-1, 0).flatten(1)
-    margin = axes.abs().sum(dim=1) * (1 + 1e-3)  # a point reads voxels less than one step away along each axis
-    edges = [torch.aminmax(row) for row in offsets]
-    least, most = torch.stack([e.min for e in edges]) - margin, torch.stack([e.max for e in edges]) + margin
-    x, y, z = (torch.arange(a, b, dtype=axes.dtype, device=axes.device) for a, b in box)
-    low, high = axes.new_full((len(x), len(y)), -math.inf), axes.new_full((len(x), len(y)), math.inf)
-    for (a, b, c), first, last in zip(axes.tolist(), least, most, strict=True):
-        # Along a row of voxels two opposite faces are crossed where the offset is the first and where it is the last.
-        start, step = (a * x)[:, None] + b * y, math.copysign(max(abs(c), 1e-9), c)
-        one, two = (first - start) / step, (last - start) / step
-        low, high = torch.maximum(low, torch.minimum(one, two)), torch.minimum(high, torch.maximum(one, two))
-    # NumPy compares small integers five times as fast as PyTorch compares floats.
-    start, count = box[2][0], len(z)
-    begin, end = (
-        bound.nan_to_num(0.0).clamp(-1, count).to(torch.int16).cpu().numpy()[:, :, None]
-        for bound in ((low - start).ceil(), (high - start).floor())
-    )
-    steps = np.arange(count, dtype=np.int16)
-    return torch.from_numpy((steps >= begin) & (steps <= end)).to(axes.device)
 
 
 def reading(box: Box, coordinates: Coordinates) -> Reading:

@@ -7,15 +7,18 @@ less than 0.3 % of PD, even where the transmit field is 60 % off; a test holds t
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from qontrast.geometry.cells import Cells, even_nodes
+from qontrast.basics.shapes import Volume
+from qontrast.geometry.cells import even_nodes
+from qontrast.geometry.reach import Reach
 from qontrast.physics.field import at_field, transverse_at_field
-from qontrast.physics.sequence import SLAB_VOXELS, Sequence, acquire, first
+from qontrast.physics.lookup_loops import R1_STEP, R2_STEP, dephase, limits, scan
+from qontrast.physics.sequence import Sequence, acquire, first
 from qontrast.physics.tissue import TissueMaps
 
-R1_STEP, R2_STEP = 0.03, 0.12  # of the natural logarithm; where fluid ends and tissue begins, R1 decides on much
 B1_STEP = 0.02
 LOWEST, HIGHEST = 0.02, 500.0  # 1/s: rates beyond these are read as these
 WORTH_IT = 1 << 16  # voxels: for fewer the table costs more than the signal
@@ -31,49 +34,85 @@ def tabulated(sequence: Sequence, tissue: TissueMaps) -> bool:
 
 
 class Lookup:
-    """Voxels of one subject, ready to be read from the tables of any number of protocols.
+    """A box of one subject's maps, ready to be scanned with the tables of any number of protocols.
 
     Args:
-        tissue: the maps, ``[1, 1, x, y, z]``; R1, R2 and the transmit field are looked at.
+        tissue: the maps, ``[1, 1, x, y, z]``, read in half precision.
+        reach: the voxels that are wanted.
     """
 
-    def __init__(self, tissue: TissueMaps) -> None:
+    def __init__(self, tissue: TissueMaps, reach: Reach) -> None:
         assert tissue.r2 is not None
         self.field_strength = tissue.field_strength
-        rates = ((tissue.r1, R1_STEP), (tissue.r2, R2_STEP))
-        axes = [even_nodes(v.flatten().clamp(LOWEST, HIGHEST).log_(), step) for v, step in rates]
-        self.nodes = [nodes.exp() for nodes, _ in axes]
+        self._span = reach.start.numpy(), reach.stop.numpy()
+        self._bits = {n: _bits(m[0, 0]) for n, m in tissue.present().items() if n in ("pd", "r1", "r2", "r2star")}
+        pd = self._bits["pd"]
+        self._rates = [_nodes(pd, self._bits[name], step) for name, step in (("r1", R1_STEP), ("r2", R2_STEP))]
+        self._lowest = tuple(int(_bits(nodes)[0]) for nodes in self._rates)
+        self._transmits, self._transmit = torch.ones(1), torch.empty(0, 0, 0)
         if tissue.b1_transmit is not None:
-            axes.append(even_nodes(tissue.b1_transmit.flatten(), B1_STEP))
-            self.nodes.append(axes[-1][0])
-        self.cells = Cells([places for _, places in axes], [len(n) for n in self.nodes])
+            field = tissue.b1_transmit[0, 0].float()
+            there = field[tissue.pd[0, 0] > 0]
+            self._transmits, _ = even_nodes(there if len(there) else field.flatten(), B1_STEP)
+            step = self._transmits[1] - self._transmits[0]
+            self._transmit = (field - self._transmits[0]).div_(step).contiguous()
 
-    def signal(self, sequence: Sequence, tissue: TissueMaps) -> Tensor:
-        """The signed signal of every voxel, ``[component, voxel]``; ``tissue`` holds the voxels of this table."""
-        signal = torch.stack([self.cells.read(component) for component in self._table(sequence)])
-        if not sequence.decays_by_r2star:
-            return signal.mul_(tissue.pd.flatten())
-        voxels = tissue.apply(lambda values: values.reshape(1, 1, -1, 1, 1))
-        for start in range(0, signal.shape[1], SLAB_VOXELS):
-            part = slice(start, start + SLAB_VOXELS)
-            slab = voxels.apply(lambda values, p=part: values[:, :, p])  # type: ignore[misc]
-            _, r2star = transverse_at_field(slab, sequence.field_strength)
-            assert r2star is not None
-            left = r2star.mul(-first(sequence.echo_time)).exp_()  # type: ignore[attr-defined]
-            signal[:, part].mul_(left.mul_(slab.pd).flatten())
-        return signal
+    def signal(self, sequence: Sequence) -> Volume:
+        """The signed signals ``[1, component, x, y, z]``; 0 in voxels that are out of reach."""
+        pd, r1, r2 = (self._bits[name] for name in ("pd", "r1", "r2"))
+        out = torch.empty(1, sequence.components, *pd.shape)
+        for component, table in zip(out[0].numpy(), self._table(sequence).numpy(), strict=True):
+            scan(pd, r1, r2, self._transmit.numpy(), *self._span, table, self._lowest, component)
+            if sequence.decays_by_r2star:
+                ratio = sequence.field_strength / self.field_strength
+                echo_time = first(sequence.echo_time)  # type: ignore[attr-defined]
+                faster, star = self._faster(sequence.field_strength).numpy(), self._bits["r2star"]
+                dephase(r1, r2, star, *self._span, faster, self._lowest[0], ratio, echo_time, component)
+        return out
+
+    @property
+    def dephases(self) -> bool:
+        """Whether R2* was among the maps."""
+        return "r2star" in self._bits
+
+    def _faster(self, field_strength: float) -> Tensor:
+        """By which factor R2 grows in another field, at each node of R1."""
+        r1 = self._rates[0].reshape(1, 1, -1, 1, 1)
+        one = TissueMaps(pd=r1, r1=r1, r2=torch.ones_like(r1), field_strength=self.field_strength)
+        r2, _ = transverse_at_field(one, field_strength)
+        assert r2 is not None
+        return r2.flatten()
 
     def _table(self, sequence: Sequence) -> Tensor:
-        """``[component, node]``, real."""
+        """``[component, transmit node, R1 node, R2 node]``, real."""
         # Where R2* is but a factor R2 plays no part: one of its nodes stands for all.
-        nodes = [self.nodes[0], self.nodes[1][: 1 if sequence.decays_by_r2star else None], *self.nodes[2:]]
-        grids = [g.reshape(1, 1, -1, 1, 1).contiguous() for g in torch.meshgrid(*nodes, indexing="ij")]
-        fields = {"b1_transmit": grids[2]} if len(nodes) > 2 else {}
+        r1, r2 = self._rates
+        nodes = [self._transmits, r1, r2[:1] if sequence.decays_by_r2star else r2]
+        b1, *rates = (g.reshape(1, 1, -1, 1, 1).contiguous() for g in torch.meshgrid(*nodes, indexing="ij"))
         tissue = TissueMaps(
-            pd=torch.ones_like(grids[0]), r1=grids[0], r2=grids[1], **fields, field_strength=self.field_strength
+            pd=torch.ones_like(b1),
+            r1=rates[0],
+            r2=rates[1],
+            b1_transmit=b1 if len(self._transmits) > 1 else None,
+            field_strength=self.field_strength,
         )
         tissue = at_field(tissue, sequence.field_strength)
         if sequence.decays_by_r2star:
-            tissue = replace(tissue, r2star=torch.full_like(grids[0], NO_DECAY))
+            tissue = replace(tissue, r2star=torch.full_like(b1, NO_DECAY))
         signal = acquire(sequence, tissue).reshape(sequence.components, *(len(n) for n in nodes))
-        return signal.expand(-1, *(len(n) for n in self.nodes)).flatten(1)
+        return signal.expand(-1, -1, -1, len(r2)).contiguous()
+
+
+def _bits(values: Tensor) -> np.ndarray:
+    """The bits of the values in half precision."""
+    return values.half().contiguous().view(torch.int16).numpy()
+
+
+def _nodes(pd: np.ndarray, rate: np.ndarray, step: int) -> Tensor:
+    """Rates (1/s) whose bits are multiples of ``step``, from below the least to above the largest where there is PD."""
+    lowest, highest = (int(b) for b in _bits(torch.tensor([LOWEST, HIGHEST])))
+    least, most = (min(max(int(b), lowest), highest) for b in limits(pd, rate))
+    first_bits = least // step * step
+    count = (max(most, least) - first_bits) // step + 2
+    bits = first_bits + step * torch.arange(count, dtype=torch.int32)
+    return bits.to(torch.int16).view(torch.float16).float()

@@ -10,7 +10,8 @@ from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.prevalence import prevalence
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import AnyVolume, Resampled, Volume
-from qontrast.geometry.sample import average_blocks, reading, sample, touched, within_reach
+from qontrast.geometry.reach import Reach, within_reach
+from qontrast.geometry.sample import average_blocks, reading, sample, touched
 from qontrast.geometry.warp import Warp
 from qontrast.physics.sequence import Sequence, first
 
@@ -39,12 +40,12 @@ class Place:
         self.reading = reading(self.box, self.coordinates)
 
     @cached_property
-    def _needed(self) -> Tensor:
+    def _needed(self) -> Reach:
         axes = torch.linalg.inv(self.warp.matrix / self.warp.subject_spacing[:, None])
         return within_reach(self.coordinates, axes, self.box)
 
-    def needed(self) -> Tensor:
-        """Which voxels of the box may be read, booleans ``[x, y, z]``: all that are, and a few more."""
+    def needed(self) -> Reach:
+        """Which voxels of the box may be read: all that are, and a few more."""
         return self._needed
 
     def inside(self, voxels: Int[Tensor, "point 3"]) -> Float[Tensor, "point some 3"]:
