@@ -79,8 +79,8 @@ def test_spins_are_displaced_by_their_frequency_over_the_bandwidth(axis, voxels)
 
 
 def test_signal_that_is_displaced_piles_up_and_is_not_lost():
-    image, voxels = torch.ones(1, 2, 30, 3, 3), torch.zeros(1, 1, 30, 3, 3)
-    voxels[:, :, 10:20] = torch.linspace(5, 0, 10).reshape(1, 1, 10, 1, 1)
+    image, voxels = torch.ones(1, 2, 30, 3, 3), torch.zeros(1, 30, 3, 3)
+    voxels[:, 10:20] = torch.linspace(5, 0, 10).reshape(1, 10, 1, 1)
     moved = displaced(image, voxels, 0)
     torch.testing.assert_close(moved.sum(), image.sum())
     assert float(moved.max()) > 1.5
