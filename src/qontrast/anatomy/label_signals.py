@@ -12,11 +12,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from qontrast.anatomy.label_loops import scan_labels
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
 from qontrast.basics.shapes import AnyVolume
-from qontrast.geometry.cells import Cells, even_nodes
-from qontrast.geometry.reach import Reach
+from qontrast.geometry.cells import even_nodes
+from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence, acquire
@@ -43,8 +44,8 @@ class Drawn(Protocol):
     def variation(self, box: Box) -> tuple[Tensor, Tensor]: ...
 
 
-class LabelRow:
-    """The voxels of a box that hold tissue and are needed, in a row, ready to be scanned with any number of sequences.
+class LabelBox:
+    """A box of a label map, ready to be scanned with any number of sequences.
 
     Args:
         tissue: one person's draw.
@@ -54,63 +55,60 @@ class LabelRow:
 
     def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Reach] | None) -> None:
         self.tissue, self.needed = tissue, needed
-        self.shape = tuple(b - a for a, b in box)
+        self.reach = everywhere(box) if needed is None else needed()
         anatomy = tissue.anatomy(box)
-        labels = anatomy.index.flatten().to(torch.int32)
-        there = (tissue.rates["pd"] > 0).index_select(0, labels)
-        if needed is not None:
-            there &= needed().mask(self.shape[2]).flatten()
-        where = there.nonzero().flatten()
-        # A row of one voxel of air stands for an empty one: sequences want something to work on.
-        self.where = where if len(where) else torch.zeros(1, dtype=torch.int64)
-        self.labels = labels.index_select(0, self.where)
-        texture, transmit = (v.flatten().index_select(0, self.where) for v in tissue.variation(box))
-        self.texture, self.transmit = texture, transmit
-        self.textures, along = even_nodes(texture, TEXTURE_STEP)
-        self.transmits, across = even_nodes(transmit, TRANSMIT_STEP)
-        self.cells = Cells([along, across], [len(self.textures), len(self.transmits)], plane=self.labels)
-        self._damage(anatomy.damage, there)
-
-    def _damage(self, damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...], there: Tensor) -> None:
-        """Which places of the row lesions have changed, and how."""
-        self.changed: Tensor | None = None
+        self.index = anatomy.index.contiguous()
+        self.texture, self.transmit = (v[0, 0].contiguous() for v in tissue.variation(box))
+        self.textures, self.transmits = (
+            even_nodes(v, step) for v, step in ((self.texture, TEXTURE_STEP), (self.transmit, TRANSMIT_STEP))
+        )
+        self.changed = torch.zeros(0, dtype=torch.int64)
         self.changes: list[tuple[Tensor, Tensor, dict[str, float]]] = []
-        if not damage:
-            return
-        place = torch.full((there.numel(),), -1, dtype=torch.int32)
-        place[self.where] = torch.arange(len(self.where), dtype=torch.int32)
-        marked = torch.zeros(len(self.where), dtype=torch.bool)
-        found = []
-        for voxels, severity, change in damage:
-            rows = place.index_select(0, voxels)
-            seen = rows >= 0
-            marked[rows[seen].long()] = True
-            found.append((rows[seen], severity[seen], change))
-        self.changed = marked.nonzero().flatten()
-        among = torch.zeros(len(marked), dtype=torch.int64)
-        among[self.changed] = torch.arange(len(self.changed))
-        self.changes = [(among[rows.long()], severity, change) for rows, severity, change in found]
+        if anatomy.damage:
+            self._damage(anatomy.damage)
+
+    def _damage(self, damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]) -> None:
+        """Which voxels lesions have changed, in order, and how."""
+        within = self.reach.mask(self.index.shape[2]).flatten()
+        seen = [within[voxels] for voxels, *_ in damage]
+        found = torch.cat([voxels[s] for (voxels, *_), s in zip(damage, seen, strict=True)])
+        self.changed, among = found.unique(return_inverse=True)
+        parts = among.split([int(s.sum()) for s in seen])
+        self.changes = [
+            (a, severity[s], change) for a, s, (_, severity, change) in zip(parts, seen, damage, strict=True)
+        ]
 
     def scan(self, sequence: Sequence, b0: Tensor | None = None) -> AnyVolume:
-        """The signed signals ``[1, components, x, y, z]`` of the box; zero in voxels that are not in the row.
+        """The signed signals ``[1, components, x, y, z]`` of the box; zero in voxels that are out of reach.
 
         Args:
             sequence: the protocol.
             b0: off-resonance, ``[1, 1, x, y, z]`` in Hz, for a sequence that depends on it.
         """
         if b0 is not None:
-            everywhere = torch.arange(len(self.where))
-            signal = self._exactly(sequence, everywhere, b0.flatten().index_select(0, self.where))
-        else:
-            signal = torch.stack([self.cells.read(component) for component in self._table(sequence)])
-            if self.changed is not None and len(self.changed):
-                signal[:, self.changed] = self._exactly(sequence, self.changed)
-        out = signal.new_zeros(len(signal), self.shape[0] * self.shape[1] * self.shape[2])
-        out.index_copy_(1, self.where, signal)
-        return out.reshape(1, len(signal), *self.shape)
+            return self._voxel_by_voxel(sequence, b0)
+        out = torch.empty(1, sequence.components, *self.index.shape)
+        first = float(self.textures[0]), float(self.transmits[0])
+        per_step = tuple(float(1 / (nodes[1] - nodes[0])) for nodes in (self.textures, self.transmits))
+        fields = [values.numpy() for values in (self.index, self.texture, self.transmit, *self.reach)]
+        for component, table in zip(out[0].numpy(), self._table(sequence).numpy(), strict=True):
+            scan_labels(*fields, table, first, per_step, component)
+        if len(self.changed):
+            out[0].flatten(1)[:, self.changed] = self._exactly(sequence, self.changed)
+        return out
+
+    def _voxel_by_voxel(self, sequence: Sequence, b0: Tensor) -> AnyVolume:
+        there = (self.tissue.rates["pd"] > 0)[self.index.long()] & self.reach.mask(self.index.shape[2])
+        where = there.flatten().nonzero().flatten()
+        # One voxel of air stands for none: sequences want something to work on.
+        where = where if len(where) else torch.zeros(1, dtype=torch.int64)
+        signal = self._exactly(sequence, where, b0.flatten()[where])
+        out = signal.new_zeros(len(signal), self.index.numel())
+        out.index_copy_(1, where, signal)
+        return out.reshape(1, len(signal), *self.index.shape)
 
     def _table(self, sequence: Sequence) -> Tensor:
-        """The signal of each label at each node, ``[component, label * texture * transmit]``."""
+        """The signal of each label at each node, ``[component, label, texture, transmit]``."""
         own = self._by_label(sequence.field_strength)
         varied = self.textures.reshape(1, 1, 1, -1, 1) * self.tissue.solid.reshape(1, 1, -1, 1, 1)
         maps = vary({name: getattr(own, name) for name in MAP_NAMES}, varied)
@@ -118,22 +116,28 @@ class LabelRow:
         shape = (1, 1, len(self.tissue.rates["pd"]), len(self.textures), len(self.transmits))
         full = {name: values.expand(shape).contiguous() for name, values in maps.items()}
         b1 = self._b1(self.transmits, sequence).expand(shape).contiguous()
-        signal = acquire(sequence, TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))
-        return signal[0].flatten(1)
+        return acquire(sequence, TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))[0]
 
-    def _exactly(self, sequence: Sequence, rows: Tensor, b0: Tensor | None = None) -> Tensor:
-        """The signals ``[component, row]`` of some of the voxels, each from its own tissue, lesions and all."""
-        labels = self.labels[rows].long()
+    def _exactly(self, sequence: Sequence, voxels: Tensor, b0: Tensor | None = None) -> Tensor:
+        """The signals ``[component, voxel]`` of some of the voxels, each from its own tissue, lesions and all.
+
+        Args:
+            sequence: the protocol.
+            voxels: flat indices in order; those that lesions have changed are among them.
+            b0: off-resonance in them.
+        """
+        labels = self.index.flatten()[voxels].long()
         own = self._by_label(sequence.field_strength)
         maps = {name: getattr(own, name).flatten()[labels] for name in MAP_NAMES}
-        varied = vary(maps, self.texture[rows] * self.tissue.solid[labels])
-        if self.changed is not None:
-            for among, severity, change in self.changes:
-                which = among if len(rows) == len(self.changed) else self.changed[among]
-                for name, factor in change.items():
-                    varied[name][which] = varied[name][which] * factor**severity
+        varied = vary(maps, self.texture.flatten()[voxels] * self.tissue.solid[labels])
+        place = torch.searchsorted(voxels, self.changed)
+        for among, severity, change in self.changes:
+            which = place[among]
+            for name, factor in change.items():
+                varied[name][which] = varied[name][which] * factor**severity
         varied["r2star"] = torch.maximum(varied["r2star"], varied["r2"])
-        fields = {"b1_transmit": self._b1(self.transmit[rows], sequence)} | ({} if b0 is None else {"b0": b0})
+        transmit = self._b1(self.transmit.flatten()[voxels], sequence)
+        fields = {"b1_transmit": transmit} | ({} if b0 is None else {"b0": b0})
         column = {name: values.reshape(1, 1, -1, 1, 1) for name, values in (varied | fields).items()}
         signal = acquire(sequence, TissueMaps(**column, field_strength=sequence.field_strength))
         return signal.reshape(sequence.components, -1)

@@ -26,7 +26,7 @@ from qontrast.anatomy.label_rates import (
     transmit_spread,
     vary,
 )
-from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelRow
+from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelBox
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology, PathologyRanges, draw_pathology
@@ -181,7 +181,7 @@ class LabelTissue(Tissue):
     fields: float | None
     pathology: Pathology | None = None
     _last: dict[Box, Structures] = field(default_factory=dict, compare=False, repr=False)
-    _rows: dict[Box, LabelRow] = field(default_factory=dict, compare=False, repr=False)
+    _boxes: dict[Box, LabelBox] = field(default_factory=dict, compare=False, repr=False)
     _fields: dict[Box, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
@@ -243,14 +243,14 @@ class LabelTissue(Tissue):
         """See :class:`Tissue`; from a table of the signal for each label, but for what depends on the static field."""
         if self.fields is None:
             return super().scan(sequence, box, needed, with_b0=with_b0)
-        row = self._rows.get(box)
-        if row is None or row.needed != needed:
-            self._rows.clear()
-            row = self._rows[box] = LabelRow(self, box, needed)
+        part = self._boxes.get(box)
+        if part is None or part.needed != needed:
+            self._boxes.clear()
+            part = self._boxes[box] = LabelBox(self, box, needed)
         b0 = None
         if with_b0 or sequence.uses_b0:
             b0 = self.subject.static_field.hertz(box, sequence.field_strength)
-        return row.scan(sequence, b0 if sequence.uses_b0 else None), b0
+        return part.scan(sequence, b0 if sequence.uses_b0 else None), b0
 
     def classes(self, box: Box, scheme: Scheme = "tissues") -> Labels:
         """The segmentation classes in ``box`` of the head as drawn; cavities are fluid."""

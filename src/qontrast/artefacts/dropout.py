@@ -11,7 +11,7 @@ from torch import Tensor
 from qontrast.artefacts.dropout_loops import add_dipole, dephase, displace
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, uniform
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import AnyVolume, Volume
 
 GAMMA = 42.577e6
 """Gyromagnetic ratio of the proton over 2 pi, Hz/T (CODATA 2018)."""
@@ -77,8 +77,8 @@ class Dephasing:
             add_dipole(*(((axis - p) / cavity.radius).numpy() for axis, p in places), out.numpy())
         return out.mul_(AIR_TO_TISSUE / 3 * self.field_strength * GAMMA)
 
-    def __call__(self, signal: Volume, b0: Volume | None = None) -> Volume:
-        """The dephased signal; ``b0`` is a map of off-resonance ``[batch, 1, x, y, z]`` on the same grid, Hz."""
+    def __call__(self, signal: AnyVolume, b0: Volume | None = None) -> AnyVolume:
+        """The dephased signal (real); ``b0`` is a map of off-resonance ``[batch, 1, x, y, z]`` on the same grid, Hz."""
         if b0 is None:
             x, y, z = signal.shape[-3:]
             b0 = self.frequency((x, y, z)).expand(len(signal), 1, x, y, z)
@@ -94,7 +94,7 @@ class Dephasing:
         return f"dropout TE {1000 * self.echo_time:.0f} ms {max(self.acquired):.1f} mm{where}"
 
 
-def displaced(signal: Volume, voxels: Float[Tensor, "batch x y z"], axis: int) -> Volume:
+def displaced(signal: AnyVolume, voxels: Float[Tensor, "batch x y z"], axis: int) -> AnyVolume:
     """Put each voxel's signal ``voxels`` further along an axis, shared linearly between the two that it falls on.
 
     Signal is moved, not invented: where voxels pile up it is brighter (Jezzard and Balaban 1995,

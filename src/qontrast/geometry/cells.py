@@ -25,17 +25,10 @@ class Cells:
             last node is read there. Two axes, or three where there is one table.
         sizes: nodes along each of these axes, two or more.
         first: the place of each axis's first node.
-        plane: whole number of the table in a stack of tables that each point reads, ``[point]``; None for one table.
     """
 
-    def __init__(
-        self,
-        places: Sequence[Tensor],
-        sizes: Sequence[int],
-        first: Sequence[int] = (0, 0, 0),
-        plane: Tensor | None = None,
-    ) -> None:
-        self._places, self._sizes, self._first, self._plane = places, sizes, first[: len(sizes)], plane
+    def __init__(self, places: Sequence[Tensor], sizes: Sequence[int], first: Sequence[int] = (0, 0, 0)) -> None:
+        self._places, self._sizes, self._first = places, sizes, first[: len(sizes)]
         points, device = len(places[0]), places[0].device
         self._grid = torch.empty((2, points), device=device)  # across a row, and down the rows that the slab reads
         self._beyond = torch.empty(points if len(sizes) > 2 else 0, device=device)
@@ -55,8 +48,7 @@ class Cells:
     def _first_axes(self, part: slice) -> Tensor:
         """The plane of the last two axes in which, or above which, each point lies."""
         if len(self._sizes) < 3:
-            own = self._plane
-            return torch.zeros_like(self._grid[0, part]) if own is None else own[part].to(self._grid.dtype)
+            return torch.zeros_like(self._grid[0, part])
         start, size = self._first[0], self._sizes[0]
         place = self._places[0][part].clamp(start, start + size - 1)
         # The last node has no neighbour above it: it is the upper one of its own cell.
@@ -99,10 +91,8 @@ def _to_unit(places: Tensor, first: int, size: int, out: Tensor) -> None:
     torch.add(places.new_tensor(-1 - first * scale), places, alpha=scale, out=out)
 
 
-def even_nodes(values: Tensor, step: float) -> tuple[Tensor, Tensor]:
-    """Evenly spaced nodes that enclose the values, at most ``step`` apart, and the values' places among them."""
+def even_nodes(values: Tensor, step: float) -> Tensor:
+    """Evenly spaced nodes that enclose the values, at most ``step`` apart, two or more."""
     low, high = (float(v) for v in torch.aminmax(values))
     count = 2 + math.ceil((high - low) / step)
-    spacing = max(high - low, 1e-3) / (count - 1)
-    nodes = low + spacing * torch.arange(count, dtype=torch.float32, device=values.device)
-    return nodes, (values - low).mul_(1 / spacing)
+    return low + max(high - low, 1e-3) / (count - 1) * torch.arange(count, dtype=torch.float32, device=values.device)

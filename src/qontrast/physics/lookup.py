@@ -53,7 +53,7 @@ class Lookup:
         if tissue.b1_transmit is not None:
             field = tissue.b1_transmit[0, 0].float()
             there = field[tissue.pd[0, 0] > 0]
-            self._transmits, _ = even_nodes(there if len(there) else field.flatten(), B1_STEP)
+            self._transmits = even_nodes(there if len(there) else field.flatten(), B1_STEP)
             step = self._transmits[1] - self._transmits[0]
             self._transmit = (field - self._transmits[0]).div_(step).contiguous()
 
