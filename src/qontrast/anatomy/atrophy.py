@@ -15,8 +15,10 @@ import torch
 from scipy import fft, ndimage
 from torch import Tensor
 
+from qontrast.anatomy.atrophy_loops import dither
 from qontrast.anatomy.compartments import Compartments
 from qontrast.basics.spline import sample_along_axes
+from qontrast.geometry.reading import Reading
 from qontrast.geometry.sample import Box, occupied
 
 STEPS = 5  # of the flow
@@ -140,14 +142,11 @@ def dithered(displacement: Tensor, box: Box, shape: tuple[int, int, int]) -> Ten
     that runs askew to the axes. So 0.3 voxel moves three tenths of a border by one voxel, in patches as wide as a
     gyrus's irregularities, and a standing border stands. Any box of a head has the same wave.
     """
-    out = []
+    out = torch.empty(displacement.shape, dtype=torch.int32)
+    first = box[0][0], box[1][0], box[2][0]
     for i, wave in enumerate(WAVES):
-        x, y, z = (torch.arange(a, b, dtype=torch.float32) * k for (a, b), k in zip(box, wave, strict=True))
-        own = (torch.arange(*box[i], dtype=torch.float32) - 0.495).reshape([-1 if i == j else 1 for j in range(3)])
-        phase = (x[:, None, None] + y[:, None]) + (z + 1000.5)  # positive, so that the fraction is what floor leaves
-        offset = phase.frac_().sub_(0.5).abs_().mul_(1.98).add_(displacement[i]).add_(own)
-        out.append(offset.round_().clamp_(0, shape[i] - 1).long())
-    return torch.stack(out)
+        dither(displacement[i].contiguous().numpy(), wave, first, i, shape[i] - 1, out[i].numpy())
+    return out
 
 
 def flow(velocity: Tensor, points: Tensor, time: float, steps: int) -> Tensor:
@@ -161,7 +160,7 @@ def flow(velocity: Tensor, points: Tensor, time: float, steps: int) -> Tensor:
 
 def _read(values: Tensor, points: Tensor) -> Tensor:
     """``values`` ``[channel, x, y, z]`` at voxel coordinates ``[3, u, v, w]``; borders repeated."""
-    size = torch.tensor(values.shape[1:], dtype=torch.float32).reshape(3, 1, 1, 1)
-    normal = (2 * points / (size - 1).clamp(min=1) - 1).movedim(0, -1).flip(-1)
-    read = torch.nn.functional.grid_sample(values[None], normal[None], padding_mode="border", align_corners=True)
-    return read[0]
+    x, y, z = values.shape[1:]
+    last = torch.tensor([x - 1, y - 1, z - 1], dtype=points.dtype).reshape(3, 1, 1, 1)
+    within = torch.minimum(points.clamp(min=0), last).movedim(0, -1)
+    return Reading(within, (x, y, z))(values[None])[0]

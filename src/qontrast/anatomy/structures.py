@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qontrast.anatomy.atrophy_loops import pull
 from qontrast.anatomy.lesion_shapes import highest
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.observed import Voxels
@@ -50,13 +51,11 @@ def structures_in(
         hosts: which labels a lesion can lie in, booleans ``[label]``: of white matter alone, or of the whole brain.
         box: of the label map's grid.
     """
-    source, gather = box, None
+    source, moved = box, None
     if pathology is not None and pathology.flow is not None:
-        x, y, z = pathology.flow.source(box)
-        edges = [(int(a.min()), int(a.max()) + 1) for a in (x, y, z)]
+        moved = pathology.flow.source(box)
+        edges = [(int(a.min()), int(a.max()) + 1) for a in moved]
         source = (edges[0], edges[1], edges[2])
-        ny, nz = edges[1][1] - edges[1][0], edges[2][1] - edges[2][0]
-        gather = ((x - edges[0][0]) * ny + (y - edges[1][0])) * nz + (z - edges[2][0])
     many = count >= 255
     index = dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
     kinds = torch.zeros(index.shape, dtype=torch.uint8)
@@ -80,13 +79,21 @@ def structures_in(
         severity = torch.zeros(index.shape)
         severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
         severities.append((severity, lesion.change))
-    if gather is not None:
-        index = torch.take(index, gather)
-        kinds = torch.take(kinds, gather) if severities else torch.zeros_like(index, dtype=torch.uint8)
-        severities = [(torch.take(s, gather), change) for s, change in severities]
+    if moved is not None:
+        first = source[0][0], source[1][0], source[2][0]
+        index = _pulled(index, moved, first)
+        kinds = _pulled(kinds, moved, first) if severities else torch.zeros_like(index, dtype=torch.uint8)
+        severities = [(_pulled(s, moved, first), change) for s, change in severities]
     damage = []
     for severity, change in severities:
         flat = severity.flatten()
         voxels = torch.nonzero(flat).flatten()
         damage.append((voxels, flat[voxels], change))
     return Structures(index, tuple(damage), kinds)
+
+
+def _pulled(values: Tensor, voxels: Tensor, first: tuple[int, int, int]) -> Tensor:
+    """``values`` ``[a, b, c]`` at voxels ``[3, x, y, z]`` of a grid, of which ``first`` is the first that they hold."""
+    out = values.new_empty(voxels.shape[1:])
+    pull(values.contiguous().numpy(), *(v.numpy() for v in voxels), first, out.numpy())
+    return out
