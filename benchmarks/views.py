@@ -3,9 +3,9 @@
     make bench                                      # installs the peers beside the library and runs this among others
     python benchmarks/views.py [--crops 96 48] [--rounds 4]
 
-Every contender makes a pair on one thread, first alone and then once per core, at the same time: seconds per pair of
-one core and of the whole machine (means: a pair's cost depends on the sequences that were drawn). Contenders take turns
-in each round, so that a machine whose speed drifts is the same to all.
+Every contender makes pairs on one thread, first alone and then on every core at the same time, whoever is free taking
+the next pair: seconds per pair of one core and of the whole machine (means: a pair's cost depends on the sequences that
+were drawn). Contenders take turns in each round, so that a machine whose speed drifts is the same to all.
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
 operation with fewer artefacts: see ``peers.py``. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
@@ -48,7 +48,7 @@ from qontrast.views.render import Place
 
 Work = Callable[[int], object]
 SUFFIXES = {"pd": "PDmap", "r1": "R1map", "r2star": "R2starmap", "mt": "MTsat"}
-OURS = 6  # pairs of ours in each turn, for their cost varies with what is drawn
+OURS = 8  # pairs of ours in each turn, for their cost varies with what is drawn
 GOAL = 0.07  # s per pair of 96³ on two cores
 
 
@@ -134,31 +134,39 @@ def floors(crop: int, spacing: float) -> dict[str, Work]:
 def in_turn(work: dict[str, tuple[Work, int]], processes: int, rounds: int) -> dict[str, float]:
     """Mean seconds per pair of each contender, made by so many processes at a time."""
     context = mp.get_context("fork")
-    barrier, queue = context.Barrier(processes), context.Queue()
-    crew = [context.Process(target=_turns, args=(work, rounds, i, barrier, queue)) for i in range(processes)]
+    barrier, queue, taken = context.Barrier(processes), context.Queue(), context.Value("i")
+    crew = [context.Process(target=_turns, args=(work, rounds, i, barrier, queue, taken)) for i in range(processes)]
     for one in crew:
         one.start()
     found: dict[str, list[float]] = json.loads(queue.get())
     for one in crew:
         one.join()
-    return {name: mean(times) / processes for name, times in found.items()}
+    return {name: mean(times) for name, times in found.items()}
 
 
-def _turns(work: dict[str, tuple[Work, int]], rounds: int, own: int, barrier: Any, queue: Any) -> None:
+def _turns(work: dict[str, tuple[Work, int]], rounds: int, own: int, barrier: Any, queue: Any, taken: Any) -> None:
     torch.set_num_threads(1)
     keep_memory()
     found: dict[str, list[float]] = {name: [] for name in work}
     for turn in range(rounds + 1):
         for name, (make, count) in work.items():
+            pairs = count * barrier.parties
+            taken.value = 0
             barrier.wait()
             began = time.perf_counter()
-            for i in range(count):
-                make(1000 * own + turn * count + i)
+            while (i := _next(taken)) < pairs:
+                make(turn * pairs + i)
             barrier.wait()
             if turn > 0:  # the first warms up
-                found[name].append((time.perf_counter() - began) / count)
+                found[name].append((time.perf_counter() - began) / pairs)
     if own == 0:
         queue.put(json.dumps(found))
+
+
+def _next(taken: Any) -> int:
+    with taken.get_lock():
+        taken.value += 1
+        return int(taken.value) - 1
 
 
 STAGES = ("read", "contrast", "place", "resample", "artefacts")

@@ -92,6 +92,13 @@ def test_dithering_moves_a_border_by_the_fraction_that_it_was_displaced_and_not_
         assert float(moved[axis].float().mean()) == pytest.approx(0.3, abs=0.03)
 
 
+def test_any_box_has_the_same_wave():
+    displacement = 4 * torch.rand((3, 40, 40, 40), generator=derive(1)) - 2
+    large = dithered(displacement, ((5, 45), (3, 43), (0, 40)), (60, 60, 60))
+    small = dithered(displacement[:, 7:31, 2:39, 11:40], ((12, 36), (5, 42), (11, 40)), (60, 60, 60))
+    assert torch.equal(small, large[:, 7:31, 2:39, 11:40])
+
+
 def test_an_old_head_has_large_ventricles_and_white_matter_changes(big_head):
     box = whole(big_head.grid.shape)
     tissue = old(big_head, 80.0)

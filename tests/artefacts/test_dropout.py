@@ -87,6 +87,15 @@ def test_signal_that_is_displaced_piles_up_and_is_not_lost():
     assert float(moved.min()) < 0.5
 
 
+def test_each_image_of_a_batch_has_its_own_map():
+    signal = torch.rand((3, 2, *SHAPE), generator=derive(1))
+    field = 80 * torch.rand((3, 1, *SHAPE), generator=derive(2))
+    dephasing = Dephasing(0.02, (1, 2, 3), (1, 1, 1), 3.0, readout=0, bandwidth=60.0)
+    together = dephasing(signal, field)
+    for image, b0, found in zip(signal, field, together, strict=True):
+        assert torch.equal(dephasing(image[None], b0[None])[0], found)
+
+
 def test_both_inversion_images_are_dephased_alike():
     signal = torch.rand((1, 2, *SHAPE), generator=derive(1))
     left = Dephasing(0.02, (1, 1, 4), (1, 1, 1), 3.0, draw_cavities(SHAPE, derive(2)))(signal) / signal

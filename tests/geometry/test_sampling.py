@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from qontrast.basics.randomness import derive
 from qontrast.basics.spline import sample_along_axes
+from qontrast.geometry.reading import Reading
 from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, touched, whole
 from qontrast.geometry.warp import WarpRanges, draw_warp
 
@@ -141,3 +142,24 @@ def test_reading_along_axes_is_reading_point_by_point():
     points = torch.stack(torch.meshgrid(*clamped, indexing="ij"), dim=-1)
     expected = sample(values[None], whole((5, 6, 7)), points)[0]
     torch.testing.assert_close(read, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("nearest", [False, True])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e12])
+def test_points_that_are_nowhere_harm_no_others(nearest, value):
+    points = every_voxel().clone()
+    points[1, 2, 1] = value
+    read = Reading(points, SHAPE)
+    found = (read.nearest if nearest else read)(volume())
+    rest = torch.ones(SHAPE, dtype=torch.bool)
+    rest[1, 2, 1] = False
+    assert torch.equal(found[..., rest], volume()[..., rest])
+    assert not found[..., 1, 2, 1].nan_to_num().any()
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.float64])
+def test_the_nearest_voxel_may_be_anything(dtype):
+    labels = (10 * torch.rand(1, 2, *SHAPE, generator=derive(4))).to(dtype)
+    found = sample(labels, whole(SHAPE), every_voxel() + 0.3, nearest=True)
+    assert found.dtype == dtype
+    assert torch.equal(found, labels)

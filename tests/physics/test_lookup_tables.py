@@ -8,7 +8,7 @@ import torch
 from qontrast.basics.randomness import derive
 from qontrast.geometry.reach import Reach, everywhere
 from qontrast.physics.field import at_field
-from qontrast.physics.lookup import Lookup, tabulated
+from qontrast.physics.lookup import HIGHEST, LOWEST, Lookup, tabulated
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.protocols import draw_protocol
 from qontrast.physics.sequence import acquire
@@ -72,7 +72,7 @@ def test_one_kind_of_tissue_has_a_table_too():
 def test_out_of_reach_and_in_air_there_is_no_signal(name):
     maps = tissue()
     maps.pd[..., 3:5] = 0
-    maps.r1[..., 3:4] = 0  # as maps are outside of the brain: their rates must not stretch the table
+    maps.r1[..., 3:4] = 0  # as maps are outside of the brain
     start = torch.randint(0, 30, SHAPE[2:4], generator=derive(2)).to(torch.int16)
     stop = torch.randint(0, 33, SHAPE[2:4], generator=derive(3)).to(torch.int16)
     reach = Reach(start, stop)
@@ -84,12 +84,39 @@ def test_out_of_reach_and_in_air_there_is_no_signal(name):
     assert 0.1 < float(there.float().mean()) < 0.5
 
 
-@pytest.mark.parametrize("value", [0.0, 1e-6, -3.0, 6e4, torch.inf, torch.nan])
-def test_absurd_rates_are_read_as_the_nearest_that_are_not(value):
+def test_the_rates_of_air_do_not_stretch_a_table(monkeypatch):
+    sizes = []
+
+    def counted(sequence, maps):
+        sizes.append(maps.pd.numel())
+        return acquire(sequence, maps)
+
+    monkeypatch.setattr("qontrast.physics.lookup.acquire", counted)
     maps = tissue()
-    for rate in (maps.r1, maps.r2, maps.r2star):
-        rate[:, :, 5, 5, 5] = value
+    maps.pd[..., 3:5] = 0
+    for rate, air in ((1.0, 1.0), (0.0, 300.0)):
+        maps.r1[..., 3], maps.r1[..., 4] = rate, air
+        Lookup(maps, everywhere(BOX)).signal(PRESETS["fse"])
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-6, -3.0, 6e4, torch.inf])
+@pytest.mark.parametrize("name", ["fse", "t2star"])
+def test_absurd_rates_are_read_as_the_nearest_that_are_not(value, name):
+    maps, nearest = tissue(), tissue()
+    for rate in ("r1", "r2", "r2star"):
+        getattr(maps, rate)[:, :, 5, 5, 5] = value
+        getattr(nearest, rate)[:, :, 5, 5, 5] = min(max(value, LOWEST), HIGHEST)
+    found, expected = (Lookup(m, everywhere(BOX)).signal(PRESETS[name]) for m in (maps, nearest))
+    torch.testing.assert_close(found, expected, rtol=0, atol=5e-3)
+
+
+def test_what_is_not_a_number_does_no_harm_to_the_rest():
+    maps, sound = tissue(b1_transmit=torch.full(SHAPE, 0.9)), tissue(b1_transmit=torch.full(SHAPE, 0.9))
+    for values in maps.present().values():
+        values[:, :, 5, 5, 5] = torch.nan
     for name in ("fse", "t2star"):
-        found = Lookup(maps, everywhere(BOX)).signal(PRESETS[name])
-        assert bool(found.isfinite().all())
-        assert float(found.abs().max()) <= 1.2
+        found, expected = (Lookup(m, everywhere(BOX)).signal(PRESETS[name]) for m in (maps, sound))
+        rest = torch.ones(SHAPE, dtype=torch.bool)
+        rest[:, :, 5, 5, 5] = False
+        torch.testing.assert_close(found[rest], expected[rest], rtol=0, atol=2e-3)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from qontrast.basics.compiled import compiled
-from qontrast.physics.lookup_loops import between
 
-_NONE = np.float32(0.0)
+_NONE, _NEXT = np.float32(0.0), np.uint32(1)
 
 
 @compiled
@@ -37,12 +36,8 @@ def scan_labels(
     values, count = table.ravel(), index.shape[2]
     first_t, first_b = np.float32(first[0]), np.float32(first[1])
     per_t, per_b = np.float32(per_step[0]), np.float32(per_step[1])
-    most_t, most_b, last_t, last_b = (
-        np.float32(nodes - 1),
-        np.float32(across - 1),
-        np.int32(nodes - 2),
-        np.int32(across - 2),
-    )
+    most_t, last_t = np.float32(nodes - 1), np.int32(nodes - 2)
+    most_b, last_b = np.float32(across - 1), np.int32(across - 2)
     size, width = np.int32(nodes * across), np.int32(across)
     node, down, right = np.empty(count, np.int32), np.empty(count, np.float32), np.empty(count, np.float32)
     for x in range(index.shape[0]):
@@ -59,4 +54,8 @@ def scan_labels(
                 node[z] = np.int32(label[z]) * size + i * width + j
                 down[z], right[z] = u - np.float32(i), v - np.float32(j)
             for z in range(len(row)):
-                row[z] = between(values, node[z], width, down[z], right[z])
+                n, w = np.uint32(node[z]), np.uint32(width)
+                above, below = values[n], values[n + w]
+                above += (values[n + _NEXT] - above) * right[z]
+                below += (values[n + w + _NEXT] - below) * right[z]
+                row[z] = above + (below - above) * down[z]

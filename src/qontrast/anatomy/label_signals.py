@@ -16,10 +16,10 @@ from qontrast.anatomy.label_loops import scan_labels
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
 from qontrast.basics.shapes import AnyVolume
-from qontrast.geometry.cells import even_nodes
 from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
+from qontrast.physics.lookup import even_nodes
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
@@ -70,7 +70,8 @@ class LabelBox:
     def _damage(self, damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]) -> None:
         """Which voxels lesions have changed, in order, and how."""
         within = self.reach.mask(self.index.shape[2]).flatten()
-        seen = [within[voxels] for voxels, *_ in damage]
+        tissue, index = self.tissue.rates["pd"] > 0, self.index.flatten()
+        seen = [within[voxels] & tissue[index[voxels].long()] for voxels, *_ in damage]
         found = torch.cat([voxels[s] for (voxels, *_), s in zip(damage, seen, strict=True)])
         self.changed, among = found.unique(return_inverse=True)
         parts = among.split([int(s.sum()) for s in seen])

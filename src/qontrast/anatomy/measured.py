@@ -54,7 +54,7 @@ class MeasuredTissue(Tissue):
         if needed != self._needed:
             self._needed, self._rows, self._where, self._lookup = needed, {}, None, None
         if tabulated(sequence, maps):
-            if self._lookup is None or (sequence.decays_by_r2star and not self._lookup.dephases):
+            if self._lookup is None or (sequence.decays_by_r2star and not self._lookup.decays):
                 self._lookup = Lookup(maps, everywhere(box) if needed is None else needed())
             signal = self._lookup.signal(sequence)
         else:

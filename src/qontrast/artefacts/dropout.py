@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from qontrast.artefacts.dropout_loops import add_dipole, dephase, displace
+from qontrast.artefacts.dropout_loops import add_dipole, displace, spread_phases
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, uniform
 from qontrast.basics.shapes import AnyVolume, Volume
@@ -78,14 +78,15 @@ class Dephasing:
         return out.mul_(AIR_TO_TISSUE / 3 * self.field_strength * GAMMA)
 
     def __call__(self, signal: AnyVolume, b0: Volume | None = None) -> AnyVolume:
-        """The dephased signal (real); ``b0`` is a map of off-resonance ``[batch, 1, x, y, z]`` on the same grid, Hz."""
-        if b0 is None:
-            x, y, z = signal.shape[-3:]
-            b0 = self.frequency((x, y, z)).expand(len(signal), 1, x, y, z)
-        field = b0[:, 0].to(signal.dtype).contiguous()
+        """The dephased signal; ``b0`` is a map of off-resonance ``[batch, 1, x, y, z]`` on the same grid, Hz."""
+        if signal.is_complex():
+            return torch.complex(self(signal.real, b0), self(signal.imag, b0))
+        x, y, z = signal.shape[-3:]
+        field = self.frequency((x, y, z)) if b0 is None else b0[:, 0]
+        field = field.to(signal.dtype).expand(len(signal), x, y, z).contiguous()
         cycles = [math.pi * self.echo_time * size / step for size, step in zip(self.acquired, self.voxel, strict=True)]
         left = torch.empty_like(signal, memory_format=torch.contiguous_format)
-        dephase(signal.contiguous().numpy(), field.numpy(), np.array(cycles, left.numpy().dtype), left.numpy())
+        spread_phases(signal.contiguous().numpy(), field.numpy(), np.array(cycles, left.numpy().dtype), left.numpy())
         return left if self.readout is None else displaced(left, field / self.bandwidth, self.readout)
 
     def describe(self) -> str:
@@ -101,7 +102,8 @@ def displaced(signal: AnyVolume, voxels: Float[Tensor, "batch x y z"], axis: int
     doi:10.1002/mrm.1910340111). What leaves the image is lost.
     """
     out = torch.zeros_like(signal, memory_format=torch.contiguous_format)
-    displace(signal.contiguous().numpy(), voxels.contiguous().numpy(), axis, out.numpy())
+    moved = voxels.expand(len(signal), *signal.shape[2:]).contiguous()
+    displace(signal.contiguous().numpy(), moved.numpy(), axis, out.numpy())
     return out
 
 

@@ -29,7 +29,7 @@ def add_dipole(x: np.ndarray, y: np.ndarray, z: np.ndarray, out: np.ndarray) -> 
 
 
 @compiled
-def dephase(signal: np.ndarray, field: np.ndarray, cycles: np.ndarray, out: np.ndarray) -> None:
+def spread_phases(signal: np.ndarray, field: np.ndarray, cycles: np.ndarray, out: np.ndarray) -> None:
     """Multiply by sin(x) / x of each axis, x the field's difference between neighbours times ``cycles``.
 
     Args:

@@ -1,12 +1,45 @@
 """Loops over voxels, compiled when they are first called and kept beside the source (or in the user's cache)."""
 
+import fcntl
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache
+
+Loop = Callable[..., Any]
 
 
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """``loop`` as machine code of this processor: single precision stays so, and sums may be reordered."""
-    return njit(inspect.unwrap(loop), cache=True, nogil=True, fastmath=True, error_model="numpy")
+def compiled(loop: Loop) -> Loop:
+    """``loop`` as machine code of this processor; a product and a sum may be rounded once instead of twice.
+
+    A loop that another file's compiled loop calls is not noticed when it changes: keep both in one file.
+    """
+    function = inspect.unwrap(loop)
+    made = njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})(function)
+    with suppress(RuntimeError):  # nowhere to keep it: it is compiled in each process
+        made._cache = _Kept(function)  # type: ignore[attr-defined]
+    return made
+
+
+class _Kept(FunctionCache):
+    """numba's own; but one process at a time adds to it, and neither a damaged file nor a full disk is fatal."""
+
+    def load_overload(self, *args: Any) -> Any:
+        try:
+            return super().load_overload(*args)
+        except Exception:
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, *args: Any) -> None:
+        with suppress(OSError):
+            Path(self.cache_path).mkdir(parents=True, exist_ok=True)
+            # Two that add to one index at once would give two signatures one file of code.
+            with (Path(self.cache_path) / "loops.lock").open("a") as lock:
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+                super().save_overload(*args)

@@ -1,17 +1,14 @@
-"""Trilinear interpolation at many points, for as many images as there are.
-
-On a processor a compiled loop reads single precision (:mod:`qontrast.geometry.trilinear`); everything else, and a GPU,
-has the cells of PyTorch's own functions (:mod:`qontrast.geometry.cells`).
-"""
-
-from functools import cached_property
+"""Interpolation at many points, for as many images as there are."""
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
-from qontrast.geometry.cells import Cells
-from qontrast.geometry.trilinear import read_rows
+from qontrast.geometry.reading_loops import read_nearest, read_rows
+
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Whole numbers of so many bytes: what is only copied may be anything."""
 
 
 class Reading:
@@ -32,37 +29,29 @@ class Reading:
 
     def __call__(self, block: AnyVolume) -> Resampled:
         """``block`` ``[batch, channel, x, y, z]``, real or complex, at the points: ``[batch, channel, u, v, w]``."""
-        batch, channels, *shape = block.shape
-        if tuple(shape) != self.shape:
-            raise ValueError(f"a block of {tuple(shape)} voxels; this reading is of {self.shape}")
+        images = self._images(block)
         if block.is_complex():
             return torch.complex(self(block.real), self(block.imag))
-        if all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (block, *self._planes)):
-            images = block.reshape(batch * channels, *shape).contiguous()
-            out = torch.empty(len(images), *self._planes[0].shape)
-            read_rows(images.numpy(), *(p.contiguous().numpy() for p in self._planes), self.first, out.numpy())
-        else:
-            out = torch.stack([self._cells.read(image) for image in self._surrounded(block)])
-        return out.reshape(batch, channels, *self.view)
+        planes = [plane.to(block).contiguous() for plane in self._planes]
+        if block.device.type == "cpu":
+            out = block.new_empty(len(images), *planes[0].shape)
+            read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
+        else:  # there PyTorch's own is fast
+            edges = zip(planes, self.first, self.shape, strict=True)
+            places = [(2 * (p - start) / max(n - 1, 1) - 1).reshape(self.view) for p, start, n in edges]
+            out = grid_sample(images[None], torch.stack(places[::-1], dim=-1)[None], align_corners=True)
+        return out.reshape(*block.shape[:2], *self.view)
 
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""
-        batch, channels, *_ = block.shape
-        return self._surrounded(block).index_select(1, self._cells.nearest()).reshape(batch, channels, *self.view)
+        images = self._images(block).cpu().view(BITS[block.element_size()])
+        planes = [plane.float().cpu().contiguous().numpy() for plane in self._planes]
+        out = images.new_empty(len(images), *self._planes[0].shape)
+        read_nearest(images.numpy(), *planes, self.first, out.numpy())
+        return out.view(block.dtype).to(block.device).reshape(*block.shape[:2], *self.view)
 
-    @cached_property
-    def _rim(self) -> int:
-        """Whether zeros have to surround the block: 0 where every point has all eight neighbours."""
-        edges = zip((torch.aminmax(p) for p in self._planes), self.shape, self.first, strict=True)
-        inside = all(n > 1 and float(low) >= start and float(high) <= start + n - 1 for (low, high), n, start in edges)
-        return 0 if inside else 1
-
-    @cached_property
-    def _cells(self) -> Cells:
-        sizes, starts = [n + 2 * self._rim for n in self.shape], [start - self._rim for start in self.first]
-        return Cells([p.reshape(-1) for p in self._planes], sizes, starts)
-
-    def _surrounded(self, block: AnyVolume) -> Tensor:
-        """``[image, voxel]``."""
-        surrounded = torch.nn.functional.pad(block, (1, 1) * 3) if self._rim else block
-        return surrounded.reshape(block.shape[0] * block.shape[1], -1)
+    def _images(self, block: AnyVolume) -> Tensor:
+        batch, channels, *shape = block.shape
+        if tuple(shape) != self.shape:
+            raise ValueError(f"a block of {tuple(shape)} voxels; this reading is of {self.shape}")
+        return block.reshape(batch * channels, *shape).contiguous()

@@ -84,19 +84,19 @@ def scan(
                 bits[z] = max(np.int32(p[z]), _ZERO) << _MORE_MANTISSA
             if planes == 1:
                 for z in range(len(row)):
-                    row[z] = between(values, node[z], width, down[z], right[z]) * (protons[z] * _REBASE)
+                    row[z] = _between(values, node[z], width, down[z], right[z]) * (protons[z] * _REBASE)
             else:
                 for z in range(len(row)):
                     place = min(max(transmit[x, y, begin + z], _NONE), np.float32(planes - 1))
-                    plane = min(np.int32(place), np.int32(planes - 2))
+                    plane = min(max(np.int32(place), _ZERO), np.int32(planes - 2))
                     n = node[z] + plane * size
-                    low = between(values, n, width, down[z], right[z])
-                    high = between(values, n + size, width, down[z], right[z])
+                    low = _between(values, n, width, down[z], right[z])
+                    high = _between(values, n + size, width, down[z], right[z])
                     row[z] = (low + (high - low) * (place - np.float32(plane))) * (protons[z] * _REBASE)
 
 
 @compiled
-def between(values: np.ndarray, node: int, width: int, down: float, right: float) -> float:
+def _between(values: np.ndarray, node: int, width: int, down: float, right: float) -> float:
     """A table's value beyond a node, by shares of a step down and to the right."""
     n, w = np.uint32(node), np.uint32(width)
     above, below = values[n], values[n + w]
@@ -106,7 +106,7 @@ def between(values: np.ndarray, node: int, width: int, down: float, right: float
 
 
 @compiled
-def dephase(
+def decay(
     r1: np.ndarray,
     r2: np.ndarray,
     r2star: np.ndarray,

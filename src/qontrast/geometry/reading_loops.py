@@ -1,13 +1,11 @@
-"""The loop of :mod:`qontrast.geometry.reading` on a processor: row by row, so that what is prepared stays in registers
+"""The loops of :mod:`qontrast.geometry.reading` on a processor: row by row, so that what is prepared stays in registers
 and the first-level cache."""
 
 import numpy as np
 
 from qontrast.basics.compiled import compiled
 
-# Of 32 bits each, as all that the loops reckon with: half as many fit a vector register otherwise.
-_ZERO, _NEXT = np.int32(0), np.int32(1)
-_NONE, _ALL, _BEFORE = np.float32(0.0), np.float32(1.0), np.float32(-1.0)
+_ZERO, _NEXT = np.int32(0), np.int32(1)  # of 32 bits: half as many fit a vector register otherwise
 
 
 @compiled
@@ -27,13 +25,14 @@ def read_rows(
     channels, nx, ny, nz = block.shape
     rows, count = x.shape
     values, size = block.ravel(), nx * ny * nz
-    x0, y0, z0 = np.float32(first[0]), np.float32(first[1]), np.float32(first[2])
-    most_x, most_y, most_z = np.float32(nx - 1), np.float32(ny - 1), np.float32(nz - 1)
+    real = block.dtype.type
+    x0, y0, z0 = real(first[0]), real(first[1]), real(first[2])
+    most_x, most_y, most_z = real(nx - 1), real(ny - 1), real(nz - 1)
     low = np.empty(count, np.int32)
-    a, b, c = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.float32)
-    ends, weights = np.empty((6, count), np.int32), np.empty((6, count), np.float32)
+    a, b, c = np.empty(count, block.dtype), np.empty(count, block.dtype), np.empty(count, block.dtype)
+    ends, weights = np.empty((6, count), np.int32), np.empty((6, count), block.dtype)
     last_x, last_y, last_z = np.int32(nx - 2), np.int32(ny - 2), np.int32(nz - 2)
-    over_x, over_y, over_z = np.uint32(ny * nz), np.uint32(nz), np.uint32(1)
+    over_x, over_y, over_z = np.uint64(ny * nz), np.uint64(nz), np.uint64(1)
     for r in range(rows):
         p, q, s = x[r], y[r], z[r]
         inside = nx > 1 and ny > 1 and nz > 1
@@ -44,24 +43,26 @@ def read_rows(
             for k in range(count):
                 u, v, w = p[k] - x0, q[k] - y0, s[k] - z0
                 i, j, h = min(np.int32(u), last_x), min(np.int32(v), last_y), min(np.int32(w), last_z)
-                a[k], b[k], c[k] = u - np.float32(i), v - np.float32(j), w - np.float32(h)
+                a[k], b[k], c[k] = u - real(i), v - real(j), w - real(h)
                 low[k] = (i * np.int32(ny) + j) * np.int32(nz) + h
             for channel in range(channels):
+                offset = np.uint64(channel * size)
                 for k in range(count):
-                    n = np.uint32(low[k]) + np.uint32(channel * size)
+                    n = np.uint64(low[k]) + offset
                     out[channel, r, k] = _blend(values, n, over_x, over_y, over_z, a[k], b[k], c[k])
         else:
             _ends(p, x0, nx, ny * nz, ends[0], ends[1], weights[0], weights[1])
             _ends(q, y0, ny, nz, ends[2], ends[3], weights[2], weights[3])
             _ends(s, z0, nz, 1, ends[4], ends[5], weights[4], weights[5])
             for channel in range(channels):
+                offset = np.uint64(channel * size)
                 for k in range(count):
-                    total = _NONE
+                    total = real(0)
                     for side in range(2):
                         for up in range(2, 4):
-                            n = np.uint32(ends[side, k] + ends[up, k]) + np.uint32(channel * size)
-                            line = values[n + np.uint32(ends[4, k])] * weights[4, k]
-                            line += values[n + np.uint32(ends[5, k])] * weights[5, k]
+                            n = np.uint64(ends[side, k] + ends[up, k]) + offset
+                            line = values[n + np.uint64(ends[4, k])] * weights[4, k]
+                            line += values[n + np.uint64(ends[5, k])] * weights[5, k]
                             total += weights[side, k] * weights[up, k] * line
                     out[channel, r, k] = total
 
@@ -89,11 +90,28 @@ def _ends(
     after: np.ndarray,
 ) -> None:
     """Where along an axis a cell's two ends lie in memory, and their weights: 0 for an end outside of the block."""
+    real = places.dtype.type
     for k in range(len(places)):
-        place = min(max(places[k] - first, _BEFORE), np.float32(count))
+        place = min(max(places[k] - first, real(-1)), real(count))
         i = np.int32(np.floor(place))
-        share = place - np.float32(i)
-        before[k] = (_ALL - share) if (i >= 0) & (i < count) else _NONE
-        after[k] = share if i + 1 < count else _NONE
+        share = place - real(i)
+        before[k] = (real(1) - share) if (i >= 0) & (i < count) else real(0)
+        after[k] = share if (i >= -1) & (i + 1 < count) else real(0)
         lower[k] = min(max(i, _ZERO), np.int32(count - 1)) * np.int32(stride)
-        upper[k] = min(i + _NEXT, np.int32(count - 1)) * np.int32(stride)
+        upper[k] = min(max(i + _NEXT, _ZERO), np.int32(count - 1)) * np.int32(stride)
+
+
+@compiled
+def read_nearest(
+    block: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, first: tuple[int, int, int], out: np.ndarray
+) -> None:
+    """The nearest voxels of a block, 0 for points that are nearer to none of them; arguments as above."""
+    channels, nx, ny, nz = block.shape
+    half = np.float32(0.5)
+    x0, y0, z0 = np.float32(first[0]) - half, np.float32(first[1]) - half, np.float32(first[2]) - half
+    for r in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            u, v, w = np.floor(x[r, k] - x0), np.floor(y[r, k] - y0), np.floor(z[r, k] - z0)
+            inside = (u >= 0) & (v >= 0) & (w >= 0) & (u < nx) & (v < ny) & (w < nz)
+            for channel in range(channels):
+                out[channel, r, k] = block[channel, int(u), int(v), int(w)] if inside else 0
