@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subjects", type=int, nargs="+", default=[20, 200, 2000])
     parser.add_argument("--names", type=int, default=20000)
-    parser.add_argument("--steps", type=int, default=12, help="batches of 4 pairs of 48³")
+    parser.add_argument("--steps", type=int, default=48, help="batches of 4 pairs of 48³")
     given = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as folder:
