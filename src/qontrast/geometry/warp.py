@@ -35,8 +35,12 @@ class Warp:
     spacing: float
     subject_spacing: Tensor
 
-    def coordinates(self, oversampling: int = 1) -> Coordinates:
+    def coordinates(self, oversampling: int = 1, onward: Tensor | None = None) -> Coordinates:
         """Subject voxel coordinates of every voxel of the view, or of ``oversampling``³ points inside each of them.
+
+        Args:
+            oversampling: as above.
+            onward: from the subject's voxels to those of another grid, ``[4, 4]``: its coordinates are given instead.
 
         Returns:
             ``[x, y, z, 3]`` with each axis ``oversampling`` times as long as the view's.
@@ -50,6 +54,9 @@ class Warp:
             line = linear_control((step, -0.5 * (n - 1) * step), controls, n)
             control += to_voxels[:, axis].reshape(3, 1, 1, 1) * line.reshape([-1 if a == axis else 1 for a in range(3)])
         control += self.centre.double().reshape(3, 1, 1, 1)
+        if onward is not None:
+            rotation, shift = onward.double()[:3, :3], onward.double()[:3, 3]
+            control = torch.einsum("ij,jabc->iabc", rotation, control) + shift.reshape(3, 1, 1, 1)
         return upsample_spline(control.float(), (x, y, z)).movedim(0, -1)
 
     def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:

@@ -100,10 +100,7 @@ class Observed(Acquisition):
 
     def render(self, place: Place) -> Signal:
         """Read on the scan's own grid: one interpolation, whatever the grids of the head's other scans are."""
-        matrix = torch.from_numpy(self.scan.to_head).float()
-        x, y, z = place.coordinates.movedim(-1, 0)
-        rows = [row[3] + row[0] * x + row[1] * y + row[2] * z for row in matrix[:3]]
-        moved = torch.stack(rows).movedim(0, -1)
+        moved = place.warp.coordinates(place.factor, torch.from_numpy(self.scan.to_head))
         box = touched(moved, self.scan.grid.shape)
         return average_blocks(reading(box, moved)(self.scan.block(box)), place.factor), None
 
