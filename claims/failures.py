@@ -62,7 +62,7 @@ def a_part(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
 
 
 def resected(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
-    """A ball of 25 mm taken out of the right hemisphere, full of fluid."""
+    """A ball of 25 mm radius taken out of the right hemisphere, full of fluid."""
     x, y, z = (int(np.median(axis)) for axis in np.nonzero(truth))
     index = np.indices(image.shape)
     ball = sum((axis - at) ** 2 for axis, at in zip(index, (x + 35, y, z + 15), strict=True)) < 25**2

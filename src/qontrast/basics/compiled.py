@@ -14,7 +14,7 @@ Loop = Callable[..., Any]
 
 
 def compiled(loop: Loop) -> Loop:
-    """``loop`` as machine code of this processor; a product and a sum may be rounded once instead of twice.
+    """``loop`` as machine code of this processor; a product and a sum may be rounded once, and a zero have either sign.
 
     A loop that another file's compiled loop calls is not noticed when it changes: keep both in one file.
     """

@@ -13,7 +13,8 @@ from qontrast.basics.compiled import compiled
 LEVELS = 1 << 16
 SLAB = 1 << 10  # draws at a time
 GOLDEN = 40725
-"""Odd, and the golden ratio's share of the levels: multiples of it are spread as evenly as can be."""
+"""Odd, near the golden ratio's share of the levels, so that its multiples are evenly spread; of such numbers one whose
+points are uncorrelated."""
 
 
 def white_noise(shape: Sequence[int], seed: int) -> Tensor:

@@ -25,8 +25,7 @@ class Reach(NamedTuple):
 
     def mask(self, count: int) -> Bool[Tensor, "x y z"]:
         """The same of rows of ``count`` voxels, voxel by voxel."""
-        # NumPy compares small integers five times as fast as PyTorch compares floats.
-        start, stop = (edge.cpu().numpy()[:, :, None] for edge in self)
+        start, stop = (edge.cpu().numpy()[:, :, None] for edge in self)  # NumPy compares these faster than PyTorch
         steps = torch.arange(count, dtype=torch.int16).numpy()
         return torch.from_numpy((steps >= start) & (steps < stop)).to(self.start.device)
 
