@@ -145,6 +145,18 @@ def test_other_suffixes_can_be_asked_for(dataset, packed):
         run(dataset, packed, suffixes=("PDw",))
 
 
+def test_one_scan_is_embedded_whatever_its_name(dataset, packed, tmp_path, capsys):
+    scan = tmp_path / "some where" / "scan.nii.gz"
+    scan.parent.mkdir()
+    scan.write_bytes((dataset / SCANS[0]).read_bytes())
+    summary = embed(scan, packed, tmp_path / "one", device="cpu")
+    (table,) = summary.written
+    assert table.relative_to(tmp_path / "one").as_posix() == "scan/anat/scan_desc-scan_embedding.tsv"
+    assert str(table) in capsys.readouterr().out
+    with pytest.raises(InputError, match="no scan"):
+        embed(scan, packed, tmp_path / "two", suffixes=("T1w",), device="cpu", quiet=True)
+
+
 def test_two_scans_of_one_name_are_not_mixed(dataset, packed):
     nib.save(nib.Nifti1Image(head(5), AFFINE), dataset / "sub-01/anat/sub-01_T1w.nii")
     summary = run(dataset, packed)

@@ -27,7 +27,7 @@ def embed(
     Parameters
     ----------
     source
-        BIDS folder, one subject's folder, or one image.
+        BIDS folder, one subject's folder, or one image of any name.
     weights
         Packed file, pretraining run's folder, short name, or owner/repo on the hub.
     out

@@ -1,11 +1,11 @@
 """Embeddings of a cohort: every scan of a BIDS folder to one vector, as BIDS derivatives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.basics.errors import InputError, WriteError
-from qontrast.scans.names import Named, find_images
+from qontrast.scans.names import Named, find_images, stem
 from qontrast.tasks.embedding_files import Target, claim_derivatives
 from qontrast.tasks.fit_output import Place
 from qontrast.tasks.loading import Loaded, load
@@ -76,18 +76,24 @@ def embed(
             raise
         except Exception as error:  # whatever is wrong with one scan costs that scan alone
             failed.append((target.scan.path, str(error) or type(error).__name__))
-    say(f"{out}: {len(written)} embedded, {len(kept)} were there already, {len(failed)} failed", quiet=quiet)
+    where = next(iter(written + kept)) if len(targets) == 1 and not failed else out
+    say(f"{where}: {len(written)} embedded, {len(kept)} were there already, {len(failed)} failed", quiet=quiet)
     return Summary(tuple(written), tuple(kept), tuple(failed))
 
 
 def find_scans(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Target]:
     """The scans below a folder, with where their results go; derivatives in it are passed over.
 
+    One image is taken whatever its name is, unless suffixes are asked for; it is its own subject if it names none.
+
     Raises:
         InputError: if there is none.
     """
-    wanted = suffixes or IMAGE_SUFFIXES
-    found = [file for file in find_images(source) if file.suffix in wanted and not _apart(file, source, out)]
+    wanted, found = suffixes or IMAGE_SUFFIXES, find_images(source)
+    if source.is_file() and not suffixes:
+        found = [file if "sub" in file.entities else replace(file, named=stem(file.path)) for file in found]
+    else:
+        found = [file for file in found if file.suffix in wanted and not _apart(file, source, out)]
     if not found:
         raise InputError(source, "no scan", f"files named _{', _'.join(wanted)}", "Name others with --suffix.")
     return [Target(file, Place(out, file, source)) for file in found]
