@@ -1,6 +1,5 @@
 """Loops over voxels, compiled when they are first called and kept beside the source (or in the user's cache)."""
 
-import fcntl
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +8,11 @@ from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Loop = Callable[..., Any]
 
@@ -41,5 +45,6 @@ class _Kept(FunctionCache):
             Path(self.cache_path).mkdir(parents=True, exist_ok=True)
             # Two that add to one index at once would give two signatures one file of code.
             with (Path(self.cache_path) / "loops.lock").open("a") as lock:
-                fcntl.lockf(lock, fcntl.LOCK_EX)
+                if fcntl is not None:
+                    fcntl.lockf(lock, fcntl.LOCK_EX)
                 super().save_overload(*args)
