@@ -52,13 +52,18 @@ def thick_slices(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
     return means, truth[..., SLICES // 2 :: SLICES][..., :count], Grid((*image.shape[:2], count), affine)
 
 
-def a_part(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
+def a_part(image: np.ndarray, truth: np.ndarray, grid: Grid, height: int = 40) -> Spoilt:
     """A slab of 40 mm through the middle of the brain."""
-    middle = int(np.median(np.nonzero(truth)[2]))
+    low = int(np.median(np.nonzero(truth)[2])) - height // 2
     affine = grid.affine.copy()
-    affine[:3, 3] += grid.affine[:3, 2] * (middle - 20)
-    slab = (..., slice(middle - 20, middle + 20))
-    return image[slab], truth[slab], Grid((*image.shape[:2], 40), affine)
+    affine[:3, 3] += grid.affine[:3, 2] * low
+    slab = (..., slice(low, low + height))
+    return image[slab], truth[slab], Grid((*image.shape[:2], height), affine)
+
+
+def a_wide_part(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
+    """A slab of 70 mm."""
+    return a_part(image, truth, grid, 70)
 
 
 def resected(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
@@ -73,7 +78,7 @@ def resected(image: np.ndarray, truth: np.ndarray, grid: Grid) -> Spoilt:
     return image, truth, grid
 
 
-KINDS = (as_it_is, inverted, upside_down, thick_slices, a_part, resected)
+KINDS = (as_it_is, inverted, upside_down, thick_slices, a_part, a_wide_part, resected)
 
 
 def small(picture: Path) -> bytes:
