@@ -55,7 +55,6 @@ def test_damaged_files_are_made_anew(tmp_path, ending, damage):
     again = loop_in(tmp_path / "a")
     assert doubled(again) == [0, 2, 4]
     assert again.stats.cache_misses
-    assert sum(loop_in(tmp_path / "a").stats.cache_misses.values()) == 0
     found = loop_in(tmp_path / "a")
     assert doubled(found) == [0, 2, 4]
     assert not found.stats.cache_misses
