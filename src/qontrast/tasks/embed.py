@@ -76,7 +76,7 @@ def embed(
             raise
         except Exception as error:  # whatever is wrong with one scan costs that scan alone
             failed.append((target.scan.path, str(error) or type(error).__name__))
-    where = next(iter(written + kept)) if len(targets) == 1 and not failed else out
+    where = (written + kept)[0] if len(targets) == 1 and not failed else out
     say(f"{where}: {len(written)} embedded, {len(kept)} were there already, {len(failed)} failed", quiet=quiet)
     return Summary(tuple(written), tuple(kept), tuple(failed))
 
@@ -91,7 +91,7 @@ def find_scans(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Targe
     """
     wanted, found = suffixes or IMAGE_SUFFIXES, find_images(source)
     if source.is_file() and not suffixes:
-        found = [file if "sub" in file.entities else replace(file, named=stem(file.path)) for file in found]
+        found = [file if file.subject.startswith("sub-") else replace(file, named=stem(file.path)) for file in found]
     else:
         found = [file for file in found if file.suffix in wanted and not _apart(file, source, out)]
     if not found:
