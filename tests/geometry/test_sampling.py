@@ -157,6 +157,15 @@ def test_points_that_are_nowhere_harm_no_others(nearest, value):
     assert not found[..., 1, 2, 1].nan_to_num().any()
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float16, torch.float64])
+def test_blends_of_any_kind_of_voxel_are_single_precision_at_least(dtype):
+    values = (50 * volume()).to(dtype)
+    found = sample(values, whole(SHAPE), every_voxel() * 0.9)
+    expected = sample(values.double(), whole(SHAPE), every_voxel() * 0.9)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int32, torch.int64, torch.float16, torch.float64])
 def test_the_nearest_voxel_may_be_anything(dtype):
     labels = (10 * torch.rand(1, 2, *SHAPE, generator=derive(4))).to(dtype)

@@ -2,9 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
-from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
+from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled, full_precision
 from qontrast.geometry.reading_loops import read_nearest, read_rows
 
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -29,26 +28,21 @@ class Reading:
 
     def __call__(self, block: AnyVolume) -> Resampled:
         """``block`` ``[batch, channel, x, y, z]``, real or complex, at the points: ``[batch, channel, u, v, w]``."""
-        images = self._images(block)
         if block.is_complex():
             return torch.complex(self(block.real), self(block.imag))
-        planes = [plane.to(block).contiguous() for plane in self._planes]
-        if block.device.type == "cpu":
-            out = block.new_empty(len(images), *planes[0].shape)
-            read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
-        else:  # there PyTorch's own is fast
-            edges = zip(planes, self.first, self.shape, strict=True)
-            places = [(2 * (p - start) / max(n - 1, 1) - 1).reshape(self.view) for p, start, n in edges]
-            out = grid_sample(images[None], torch.stack(places[::-1], dim=-1)[None], align_corners=True)
+        images = full_precision(self._images(block))
+        planes = [plane.to(images).contiguous() for plane in self._planes]
+        out = images.new_empty(len(images), *planes[0].shape)
+        read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
         return out.reshape(*block.shape[:2], *self.view)
 
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""
-        images = self._images(block).cpu().view(BITS[block.element_size()])
-        planes = [plane.float().cpu().contiguous().numpy() for plane in self._planes]
+        images = self._images(block).view(BITS[block.element_size()])
+        planes = [plane.float().contiguous().numpy() for plane in self._planes]
         out = images.new_empty(len(images), *self._planes[0].shape)
         read_nearest(images.numpy(), *planes, self.first, out.numpy())
-        return out.view(block.dtype).to(block.device).reshape(*block.shape[:2], *self.view)
+        return out.view(block.dtype).reshape(*block.shape[:2], *self.view)
 
     def _images(self, block: AnyVolume) -> Tensor:
         batch, channels, *shape = block.shape
