@@ -35,9 +35,7 @@ def dither(
             step = np.float32(1 if axis == 2 else 0)
             start = (np.float32(x) + x0 if axis == 0 else np.float32(y) + y0 if axis == 1 else z0) - shift
             for z in range(nz):
-                phase = across + (
-                    (np.float32(z) + z0) * c + turns
-                )  # positive, so that the fraction is what floor leaves
+                phase = across + ((np.float32(z) + z0) * c + turns)  # the turns change no fraction
                 triangle = abs(phase - np.floor(phase) - half) * slope
                 place = np.floor(triangle + displacement[x, y, z] + start + step * np.float32(z) + half)
                 out[x, y, z] = np.int32(min(max(place, low), high))

@@ -16,9 +16,9 @@ def span(coordinates: Coordinates, directions: Float[Tensor, "direction 3"]) -> 
     if coordinates.device.type != "cpu" or coordinates.dtype != torch.float32:
         products = directions.to(coordinates) @ coordinates.movedim(-1, 0).flatten(1)
         return products.amin(dim=1), products.amax(dim=1)
-    low, high = torch.full((2, len(directions)), torch.inf)
+    low, high = torch.empty(2, len(directions))
     planes = [coordinates[..., axis].reshape(-1, coordinates.shape[2]).contiguous().numpy() for axis in range(3)]
-    _span_rows(*planes, directions.float().contiguous().numpy(), low.numpy(), high.neg_().numpy())
+    _span_rows(*planes, directions.float().contiguous().numpy(), low.numpy(), high.numpy())
     return low, high
 
 
@@ -26,7 +26,7 @@ def span(coordinates: Coordinates, directions: Float[Tensor, "direction 3"]) -> 
 def _span_rows(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, directions: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> None:
-    """Lower ``low`` and raise ``high`` ``[direction]`` to the products with the points ``[row, point]``."""
+    """The least and the largest products ``[direction]`` with the points ``[row, point]``."""
     count = x.shape[1]
     # The extremes of each column first: a single pair of them would have to be waited for at every point.
     least, most = (
@@ -41,4 +41,4 @@ def _span_rows(
                 product = a * p[k] + b * q[k] + c * s[k]
                 least[d, k], most[d, k] = min(least[d, k], product), max(most[d, k], product)
     for d in range(len(directions)):
-        low[d], high[d] = min(low[d], least[d].min()), max(high[d], most[d].max())
+        low[d], high[d] = least[d].min(), most[d].max()
