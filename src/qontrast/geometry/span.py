@@ -13,7 +13,7 @@ Ends = Float[Tensor, " direction"]
 
 def span(coordinates: Coordinates, directions: Float[Tensor, "direction 3"]) -> tuple[Ends, Ends]:
     """The least and the largest product of any point with each direction."""
-    if coordinates.device.type != "cpu" or coordinates.dtype != torch.float32:
+    if coordinates.dtype != torch.float32:  # the loop below reads single precision
         products = directions.to(coordinates) @ coordinates.movedim(-1, 0).flatten(1)
         return products.amin(dim=1), products.amax(dim=1)
     low, high = torch.empty(2, len(directions))
