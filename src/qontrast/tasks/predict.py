@@ -9,6 +9,7 @@ import torch
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
+from qontrast.engine.memory import keep_memory
 from qontrast.nets.contract import Encoder
 from qontrast.report.check_sheet import denoising_sheet, segmentation_sheet
 from qontrast.scans.names import stem
@@ -50,6 +51,7 @@ def predict(
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
+    keep_memory()
     opened = replace(open_model(model, device, *kinds, encoder=encoder), overlap=OVERLAP)
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
@@ -47,10 +48,9 @@ def head_box(image: Volume, margin: float) -> Box:
 
 
 def local_mean(image: Volume, size: int, *, zeros: bool = False) -> Volume:
-    """The mean over ``size``³ voxels (an odd number) about each: of those that there are, or with zeros beyond."""
-    reach = [min(size // 2, (n - 1) // 2) for n in image.shape[2:]]  # torch takes no window longer than the image
-    edges = [2 * r + 1 for r in reach]
-    return torch.nn.functional.avg_pool3d(image, edges, stride=1, padding=reach, count_include_pad=zeros)
+    """The mean over ``size``³ voxels about each; beyond the image lie its outermost voxels again, or zeros."""
+    around = "constant" if zeros else "nearest"
+    return torch.from_numpy(uniform_filter(image.numpy(), size, mode=around, axes=(2, 3, 4)))
 
 
 def foreground(image: Volume) -> Bool[Tensor, "x y z"]:
