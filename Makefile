@@ -65,7 +65,6 @@ claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about 16 hours on two 
 	$(call study,main) --fractions 1 3
 	$(call study,again-1) --fractions 1 3
 	$(call study,again-2) --fractions 1 3
-	$(call study,ways)
 	$(BIN)/qontrast finetune segment recipes/claims/supervised.yaml --data $(QONTRAST_DATA)/anatomies --out runs/claims/supervised --resume
 	$(call study,ablations)
 	$(call study,encoders)
@@ -74,7 +73,7 @@ claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about 16 hours on two 
 	$(call study,main)
 	$(call study,again-1)
 	$(call study,again-2)
-	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ways ablations encoders tasks supervised real sweeps)
+	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks supervised real sweeps)
 
 claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers
 	$(BIN)/python claims/page.py

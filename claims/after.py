@@ -19,11 +19,8 @@ from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import Cohort
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
-SWEPT = {
-    **dict.fromkeys(("masked", "base", "seqinv"), ("full", "warm-up")),
-    **dict.fromkeys(("hybrid", "nano"), ("warm-up",)),
-}
-"""Arms, and the schedules of their segmenters: of rivals the better counts."""
+SWEPT = ("masked", "base", "seqinv", "hybrid")
+"""Arms of C5; of the segmenters by each schedule the better counts."""
 SWEEPS, REAL, CONTROL = "sweeps", "real", "supervised"
 
 
@@ -48,10 +45,10 @@ def after(runs: Path, data: Path) -> None:
     for arm in plan.arms:
         for schedule in plan.schedules:
             evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
-    for arm, schedules in SWEPT.items():
-        encoder = arm if plan.arms[arm].encoder else str(main / PRETRAIN / arm)
-        for kind, swept in (("encoder", encoder), *((how, str(model(arm, how))) for how in schedules)):
-            asked = SweepPlan(model=swept, maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
+    for arm in SWEPT:
+        encoder = main / PRETRAIN / arm
+        for kind, swept in (("encoder", encoder), *((how, model(arm, how)) for how in plan.schedules)):
+            asked = SweepPlan(model=str(swept), maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
             sweep(asked, runs / SWEEPS / arm / kind)
 
 

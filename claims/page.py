@@ -23,8 +23,8 @@ INTRODUCTION = """# What the claims came to
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
 it, was registered in [claims.md](claims.md) before the runs. Scores are means over four heads that no model here saw,
 of all classes, protocols and seeds; in brackets the 95 % interval over heads (Student's: there are four). All scans
-are simulated. hybrid, its parts (but no-quantitative) and nano were pretrained on tissue maps drawn from the label
-maps of all sixteen training heads; "labelled" counts the heads of the fine-tuning. supervised learned from all sixteen.
+are simulated. hybrid and its parts (but no-quantitative) were pretrained on tissue maps drawn from the label maps
+of all sixteen training heads; "labelled" counts the heads of the fine-tuning. supervised learned from all sixteen.
 """
 
 
@@ -214,9 +214,8 @@ def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figur
             means = [picked(found, labelled_heads=n, **at) for n in FRACTIONS]
             points = [(n, m) for n, m in zip(FRACTIONS, means, strict=True) if m is not None]
             if points:
-                dashes = "--" if arm == "nano" else "-"
                 x, y = [n for n, _ in points], [m.mean for _, m in points]
-                axes.plot(x, y, dashes, marker="o", ms=4, color=f"C{number}", label=arm)
+                axes.plot(x, y, marker="o", ms=4, color=f"C{number}", label=arm)
         axes.set(title=schedule, xlabel="labelled heads", xscale="log", xticks=FRACTIONS)
         axes.set_xticks(FRACTIONS, [str(n) for n in FRACTIONS])
         axes.minorticks_off()

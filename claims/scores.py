@@ -14,18 +14,14 @@ from qontrast.results.score_catalogue import METRICS
 
 LEDGERS = Path(__file__).parent / "ledgers"
 CONTROL_ARM = "supervised"
-ARMS = ("scratch", "masked", "base", "base-400", "seqaug", "seqinv", "seqinv-400", "hybrid", "nano", CONTROL_ARM)
+ARMS = ("scratch", "masked", "base", "seqaug", "seqinv", "hybrid", CONTROL_ARM)
 PARTS = ("no-dense", "no-cross", "no-quantitative", "six-sequences", "published-ranges", "held-out")
 MAIN = ("hybrid", "base", "scratch")
 """Arms that are trained three times."""
-WAYS = {"base": ("base", "base-400"), "seqinv": ("seqinv", "seqinv-400")}
-"""Arms that were pretrained in two ways, of which the better counts."""
-RIVALS = ("scratch", "masked", *WAYS["base"], "seqaug", *WAYS["seqinv"])
-SCHEDULES = ("full", "warm-up", "frozen")
-OURS = {"tuned": "warm-up", "frozen": "frozen"}
-"""The schedule of an arm that should be ahead, fixed beforehand, for each way that a claim is judged."""
-THEIRS = {"tuned": ("full", "warm-up"), "frozen": ("frozen",)}
-"""The schedules of a rival, of which the better in a cell counts."""
+RIVALS = ("scratch", "masked", "base", "seqaug", "seqinv")
+SCHEDULES = ("full", "frozen")
+JUDGED = {"tuned": SCHEDULES, "frozen": ("frozen",)}
+"""The schedules of which each arm's better one in a cell counts, for each way that a claim is judged."""
 TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
 """Of the studies; other rows tell of minutes, sweeps and the real scan."""
 LABELLED_AT = ("adni", "T1w")
@@ -148,22 +144,21 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
             seconds: the other arms.
             first: the arm that should be ahead.
             how: ``tuned`` or ``frozen``.
-            repeated: whether the main arms were trained three times for this; where not, both may take their better
-                schedule, and seeds decide nothing.
+            repeated: whether the main arms were trained three times for this; where not, seeds decide nothing.
         """
         here = [row for row in rows if chosen(row)]
 
         def of(way: Way) -> list[dict[str, Any]]:
             return [row for row in here if (row["arm"], row["schedule"]) == way]
 
-        our_ways = [(first, way) for way in ((OURS[how],) if repeated else THEIRS[how])]
-        their_ways = [(arm, way) for arm in seconds for way in (("full",) if arm == CONTROL_ARM else THEIRS[how])]
+        our_ways = [(first, way) for way in JUDGED[how]]
+        their_ways = [(arm, way) for arm in seconds for way in (("full",) if arm == CONTROL_ARM else JUDGED[how])]
         mine, theirs = (_best(here, metric, ways) for ways in (our_ways, their_ways))
         ours, others = of(mine), of(theirs)
-        complete, chance = _complete(ours, [of(way) for way in their_ways], metric), None
+        complete, chance = _complete(ours, [of(way) for way in (*our_ways, *their_ways)], metric), None
         if repeated:
-            again = of(("hybrid", OURS[how]))
-            wanted = [again, *(of(way) for way in (mine, *their_ways) if way[0] in MAIN)]
+            again = of(("hybrid", mine[1]))
+            wanted = [again, *(of(way) for way in (*our_ways, *their_ways) if way[0] in MAIN)]
             complete = complete and all(len(_seeds(trained)) >= SEEDS for trained in wanted)
             if min(len(_seeds(ours)), len(_seeds(others))) < SEEDS:  # less than another training makes is nothing
                 means = _by_seed_mean(again, metric)
@@ -193,10 +188,10 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
     def new_decoder(row: Row) -> bool:
         return row["task"] == "tissue-encoder" and not seen(row)
 
-    for how in OURS:
-        judge(f"C1, {how}", "base", "dice", 0.08, one_label, WAYS["base"], how=how)
+    for how in JUDGED:
+        judge(f"C1, {how}", "base", "dice", 0.08, one_label, ("base",), how=how)
         judge(f"C1, {how}", "best rival", "dice", 0.0, one_label, RIVALS, how=how)
-        judge(f"C2, {how}", "base", "dice", 0.15, without_labels, WAYS["base"], how=how)
+        judge(f"C2, {how}", "base", "dice", 0.15, without_labels, ("base",), how=how)
         judge(f"C2, {how}", "masked", "dice", 0.0, without_labels, ("masked",), how=how)
         judge(f"C2, {how}", "best rival", "dice", 0.0, without_labels, RIVALS, how=how)
         if how == "tuned":
@@ -208,12 +203,11 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         judge(f"without label maps, {how}", "best rival", "dice", 0.0, without_labels, RIVALS, bare, how)
         ranges = ("published-ranges",)
         judge(f"ranges, {how}", ranges[0], "dice", 0.0, without_labels, ranges, "six-sequences", how)
-        for about, arms in (("base", WAYS["base"]), ("scratch", ("scratch",))):
-            judge(f"held-out, {how}", about, "dice", 0.0, never_simulated, arms, "held-out", how)
+        for about in ("base", "scratch"):
+            judge(f"held-out, {how}", about, "dice", 0.0, never_simulated, (about,), "held-out", how)
         judge(f"encoder alone, {how}", "masked", "dice", 0.0, new_decoder, ("masked",), how=how, repeated=False)
-    once = ("scratch", "masked", "base", "seqaug", "seqinv")
     judge("C3", "base", "psnr_db", 4.0, denoised, ("base",), repeated=False)
-    judge("C3", "best rival", "psnr_db", 0.0, denoised, once, repeated=False)
+    judge("C3", "best rival", "psnr_db", 0.0, denoised, RIVALS, repeated=False)
     for about in ("base", "scratch", "masked"):
         judge("C4", about, "dice", 0.0, strokes, (about,), repeated=False)
     return found

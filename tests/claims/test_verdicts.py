@@ -20,7 +20,7 @@ import scores  # noqa: E402
 SUBJECTS = ("a", "b", "c", "d")
 
 
-def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="warm-up", seed=0):
+def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="full", seed=0):
     return [
         {"task": "tissue", "arm": arm, "schedule": schedule, "fraction": labels, "seed": seed, "site": site,
          "contrast": contrast, "subject": s, "image": "x", "class": "grey matter", "dice": d, "hd95_mm": 1.0}
@@ -31,7 +31,7 @@ def rows_of(arm, dice, *, site="adni", contrast="T1w", labels=1, schedule="warm-
 UNSEEN = {"site": "portable", "contrast": "T2w", "labels": 3}
 
 
-def trained(arm, dice, *, seeds=(0, 1, 2), schedules=("full", "warm-up"), **place):
+def trained(arm, dice, *, seeds=(0, 1, 2), schedules=("full", "frozen"), **place):
     return [r for seed in seeds for how in schedules for r in rows_of(arm, dice, schedule=how, seed=seed, **place)]
 
 
@@ -59,7 +59,7 @@ def test_a_claim_holds_if_its_size_is_reached_and_all_heads_agree(gain, verdict)
     base = (0.5, 0.4, 0.45, 0.5)
     rows = rivals(base) + trained("hybrid", [b + g for b, g in zip(base, gain, strict=True)])
     assert verdict_of("C1, tuned", "base", rows) == verdict
-    assert verdict_of("C1, frozen", "base", rows) == "not run"
+    assert verdict_of("C1, frozen", "base", [r for r in rows if r["schedule"] == "full"]) == "not run"
 
 
 def test_seen_and_unseen_protocols_are_never_mixed():
@@ -79,7 +79,7 @@ def test_nothing_is_judged_before_all_that_it_needs_is_there(lacking):
         gone = {
             "seed of ours": lambda r: r["arm"] == "hybrid" and r["seed"] == 2,
             "seed of base": lambda r: r["arm"] == "base" and r["seed"] == 2,
-            "a rival": lambda r: r["arm"] == "seqinv-400",
+            "a rival": lambda r: r["arm"] == "seqinv",
             "a schedule": lambda r: r["arm"] == "base" and r["schedule"] == "full",
         }[lacking]
         rows = [row for row in rows if not gone(row)]
@@ -112,7 +112,7 @@ def test_ranges_are_compared_at_equal_sequences_and_what_was_held_out_where_it_w
 
 
 def test_encoders_with_a_new_decoder_are_a_task_of_their_own_and_take_their_better_schedule():
-    both = trained("hybrid", [0.4] * 4, seeds=(0,), schedules=("warm-up",), **UNSEEN)
+    both = trained("hybrid", [0.4] * 4, seeds=(0,), schedules=("frozen",), **UNSEEN)
     both += trained("hybrid", [0.7] * 4, seeds=(0,), schedules=("full",), **UNSEEN)
     both += trained("masked", [0.5] * 4, seeds=(0,), **UNSEEN)
     assert verdict_of("encoder alone, tuned", "masked", both) == "not run"
@@ -121,12 +121,12 @@ def test_encoders_with_a_new_decoder_are_a_task_of_their_own_and_take_their_bett
     assert verdict_of("C2, tuned", "masked", alone) == "not run"
 
 
-def test_the_better_way_of_a_rival_counts_and_a_claim_is_its_worst_part():
-    rows = rivals([0.5] * 4) + trained("hybrid", [0.7] * 4, schedules=("warm-up",))
-    rows += trained("hybrid", [0.9] * 4, schedules=("full",))  # ours was fixed beforehand
-    better = [row | {"dice": 0.65} if (row["arm"], row["schedule"]) == ("base-400", "full") else row for row in rows]
+def test_the_better_schedule_of_both_counts_and_a_claim_is_its_worst_part():
+    rows = rivals([0.5] * 4) + trained("hybrid", [0.7] * 4, schedules=("frozen",))
+    rows += trained("hybrid", [0.6] * 4, schedules=("full",))
+    better = [row | {"dice": 0.65} if (row["arm"], row["schedule"]) == ("base", "full") else row for row in rows]
     (base,) = (c for c in scores.claims(better) if (c.name, c.about) == ("C1, tuned", "base"))
-    assert (base.second, base.verdict) == ("base-400, full", "not reached")
+    assert (base.first, base.second, base.verdict) == ("hybrid, frozen", "base, full", "not reached")
     assert scores.joint(scores.claims(better), "C1, tuned") == "not reached"
     worse = [row | {"dice": 0.8} if row["arm"] == "seqaug" else row for row in rows]
     assert scores.joint(scores.claims(worse), "C1, tuned") == "fails"
@@ -143,7 +143,7 @@ def test_plain_segmentation_of_the_same_images_decides_whether_few_labels_are_cl
 
 
 def swept(arm, dice, retrieval):
-    points = [{"task": "sweep", "arm": arm, "model": "warm-up", "useless": False, "dice_mean": d} for d in dice]
+    points = [{"task": "sweep", "arm": arm, "model": "frozen", "useless": False, "dice_mean": d} for d in dice]
     moved = {"task": "sweep", "arm": arm, "useless": False, "retrieval": retrieval, "drift_relative": 0.1}
     return [*points, moved, {"task": "leakage", "arm": arm, "leakage": 0.2}]
 
@@ -168,7 +168,7 @@ def test_steady_means_as_good_too_and_found_again_means_above_chance(dice, retri
 
 def test_what_is_kept_of_sweeps_is_what_they_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr(keep, "KEPT", tmp_path)
-    for kind, column, value in (("warm-up", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
+    for kind, column, value in (("frozen", "dice_mean", "0.5"), ("encoder", "retrieval", "0.75")):
         folder = tmp_path / "sweeps" / "base" / kind
         folder.mkdir(parents=True)
         lines = [f"sequence,field_T,name,state,useless,drift_relative,{column}", "mprage,3,,scored,,,1"]
@@ -226,12 +226,12 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     )
     page.main(rows)
     text = (tmp_path / "results.md").read_text()
-    assert "| base | warm-up | 0.510" in text
-    assert "| hybrid | warm-up | 0.630 [" in text
+    assert "| base | full | 0.510" in text
+    assert "| hybrid | full | 0.630 [" in text
     assert "masked" not in text.split("## C1")[1]
     page.main(rows + rows_of("supervised", [0.52] * 4, schedule="full", **{**unseen, "labels": 16}))
     assert re.search(r"\| supervised \| full \| .*0\.520 \[", (tmp_path / "results.md").read_text().split("## C2:")[1])
-    assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, warm-up, 3 labelled, others"] == "0.700"
+    assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, full, 3 labelled, others"] == "0.700"
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
 
