@@ -50,7 +50,7 @@ def head_box(image: Volume, margin: float) -> Box:
 def local_mean(image: Volume, size: int, *, zeros: bool = False) -> Volume:
     """The mean over ``size``³ voxels about each; beyond the image lie its outermost voxels again, or zeros."""
     around = "constant" if zeros else "nearest"
-    return torch.from_numpy(uniform_filter(image.numpy(), size, mode=around, axes=(2, 3, 4)))
+    return torch.from_numpy(uniform_filter(image.numpy(), (1, 1, size, size, size), mode=around))
 
 
 def foreground(image: Volume) -> Bool[Tensor, "x y z"]:
