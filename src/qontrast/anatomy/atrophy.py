@@ -15,8 +15,11 @@ import torch
 from scipy import fft, ndimage
 from torch import Tensor
 
+from qontrast.anatomy import atrophy_tensors
 from qontrast.anatomy.atrophy_loops import dither
 from qontrast.anatomy.compartments import Compartments
+from qontrast.basics.compiled import by_loops
+from qontrast.basics.shapes import Device
 from qontrast.basics.spline import sample_along_axes
 from qontrast.geometry.reading import Reading
 from qontrast.geometry.sample import Box, occupied
@@ -119,16 +122,16 @@ class Flow:
     times: tuple[float, float]
     factors: tuple[float, float]
 
-    def source(self, box: Box) -> Tensor:
+    def source(self, box: Box, device: Device = "cpu") -> Tensor:
         """Where in the label map each voxel of ``box`` reads, rounded to whole voxels: ``[3, x, y, z]``."""
-        head, fields = self.atrophy.head, self.atrophy.velocities
+        head, fields = self.atrophy.head, self.atrophy.velocities.to(device)
         velocity = (self.times[0] * fields[0].float()).add_(fields[1].float(), alpha=self.times[1])
         # Knots every 1.5 coarse voxels: at 2 the growth falls short by some percent.
         sides = [(a, b, 1.5 * f) for (a, b), f in zip(box, head.factor, strict=True)]
         axes = [a + step * torch.arange(int((b - a) / step) + 2, dtype=torch.float32) for a, b, step in sides]
-        fine = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-        factor = torch.tensor(head.factor, dtype=torch.float32).reshape(3, 1, 1, 1)
-        corner = torch.tensor([s.start for s in self.atrophy.box], dtype=torch.float32).reshape(3, 1, 1, 1)
+        fine = torch.stack(torch.meshgrid(*axes, indexing="ij")).to(device)
+        factor = torch.tensor(head.factor).to(fine).reshape(3, 1, 1, 1)
+        corner = torch.tensor([s.start for s in self.atrophy.box]).to(fine).reshape(3, 1, 1, 1)
         start = (fine - (factor - 1) / 2) / factor - corner
         moved = (flow(velocity, start, 1.0, STEPS) - start) * factor
         full = sample_along_axes(moved, [torch.arange(b - a) / step for a, b, step in sides])
@@ -142,8 +145,11 @@ def dithered(displacement: Tensor, box: Box, shape: tuple[int, int, int]) -> Ten
     that runs askew to the axes. So 0.3 voxel moves three tenths of a border by one voxel, in patches as wide as a
     gyrus's irregularities, and a standing border stands. Any box of a head has the same wave.
     """
-    out = torch.empty(displacement.shape, dtype=torch.int32)
     first = box[0][0], box[1][0], box[2][0]
+    if not by_loops(displacement):
+        found = [atrophy_tensors.dither(displacement[i], wave, first, i, shape[i] - 1) for i, wave in enumerate(WAVES)]
+        return torch.stack(found)
+    out = torch.empty(displacement.shape, dtype=torch.int32)
     for i, wave in enumerate(WAVES):
         dither(displacement[i].contiguous().numpy(), wave, first, i, shape[i] - 1, out[i].numpy())
     return out
@@ -161,6 +167,6 @@ def flow(velocity: Tensor, points: Tensor, time: float, steps: int) -> Tensor:
 def _read(values: Tensor, points: Tensor) -> Tensor:
     """``values`` ``[channel, x, y, z]`` at voxel coordinates ``[3, u, v, w]``; borders repeated."""
     x, y, z = values.shape[1:]
-    last = torch.tensor([x - 1, y - 1, z - 1], dtype=points.dtype).reshape(3, 1, 1, 1)
+    last = torch.tensor([x - 1, y - 1, z - 1]).to(points).reshape(3, 1, 1, 1)
     within = torch.minimum(points.clamp(min=0), last).movedim(0, -1)
     return Reading(within, (x, y, z))(values[None])[0]

@@ -79,7 +79,7 @@ def fluid_of_cavities(spread: float) -> Prior:
 
 def spline_block(control: Tensor, shape: tuple[int, ...], box: Box) -> Tensor:
     """The part ``box`` of a cubic B-spline over a whole grid of ``shape``, without computing the rest."""
-    weights = [basis(n, k)[a:b].to(torch.float32) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)]
+    weights = [basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)]
     out = torch.einsum("abc,xa->xbc", control, weights[0])
     out = torch.einsum("xbc,yb->xyc", out, weights[1])
     return torch.einsum("xyc,zc->xyz", out, weights[2])

@@ -12,9 +12,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from qontrast.anatomy import label_tensors
 from qontrast.anatomy.label_loops import scan_labels
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume
 from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
@@ -62,22 +64,28 @@ class LabelBox:
         self.textures, self.transmits = (
             even_nodes(v, step) for v, step in ((self.texture, TEXTURE_STEP), (self.transmit, TRANSMIT_STEP))
         )
-        self.changed = torch.zeros(0, dtype=torch.int64)
+        self.changed = torch.zeros(0, dtype=torch.int64, device=self.index.device)
         self.changes: list[tuple[Tensor, Tensor, dict[str, float]]] = []
         if anatomy.damage:
             self._damage(anatomy.damage)
 
     def _damage(self, damage: tuple[tuple[Tensor, Tensor, dict[str, float]], ...]) -> None:
         """Which voxels lesions have changed, in order, and how."""
-        within = self.reach.mask(self.index.shape[2]).flatten()
-        tissue, index = self.tissue.rates["pd"] > 0, self.index.flatten()
-        seen = [within[voxels] & tissue[index[voxels].long()] for voxels, *_ in damage]
+        tissue, index = self._tissue(), self.index.flatten()
+        seen = [tissue[index[voxels].long()] for voxels, *_ in damage]
+        if self.needed is not None:
+            within = self.reach.mask(self.index.shape[2]).flatten()
+            seen = [s & within[voxels] for s, (voxels, *_) in zip(seen, damage, strict=True)]
         found = torch.cat([voxels[s] for (voxels, *_), s in zip(damage, seen, strict=True)])
         self.changed, among = found.unique(return_inverse=True)
         parts = among.split([int(s.sum()) for s in seen])
         self.changes = [
             (a, severity[s], change) for a, s, (_, severity, change) in zip(parts, seen, damage, strict=True)
         ]
+
+    def _tissue(self) -> Tensor:
+        """Which labels hold protons, where the labels are."""
+        return (self.tissue.rates["pd"] > 0).to(self.index.device)
 
     def scan(self, sequence: Sequence, b0: Tensor | None = None) -> AnyVolume:
         """The signed signals ``[1, components, x, y, z]`` of the box; zero in voxels that are out of reach.
@@ -88,21 +96,28 @@ class LabelBox:
         """
         if b0 is not None:
             return self._voxel_by_voxel(sequence, b0)
-        out = torch.empty(1, sequence.components, *self.index.shape)
         first = float(self.textures[0]), float(self.transmits[0])
-        per_step = tuple(float(1 / (nodes[1] - nodes[0])) for nodes in (self.textures, self.transmits))
-        fields = [values.numpy() for values in (self.index, self.texture, self.transmit, *self.reach)]
-        for component, table in zip(out[0].numpy(), self._table(sequence).numpy(), strict=True):
-            scan_labels(*fields, table, first, per_step, component)
+        per_texture, per_transmit = (float(1 / (n[1] - n[0])) for n in (self.textures, self.transmits))
+        per_step = per_texture, per_transmit
+        fields, table = (self.index, self.texture, self.transmit), self._table(sequence)
+        if by_loops(self.index):
+            out = torch.empty(1, sequence.components, *self.index.shape)
+            arrays = [values.numpy() for values in (*fields, *self.reach)]
+            for component, one in zip(out[0].numpy(), table.numpy(), strict=True):
+                scan_labels(*arrays, one, first, per_step, component)
+        else:
+            out = label_tensors.scan_labels(*fields, table.to(self.index.device), first, per_step)[None]
         if len(self.changed):
             out[0].flatten(1)[:, self.changed] = self._exactly(sequence, self.changed)
         return out
 
     def _voxel_by_voxel(self, sequence: Sequence, b0: Tensor) -> AnyVolume:
-        there = (self.tissue.rates["pd"] > 0)[self.index.long()] & self.reach.mask(self.index.shape[2])
+        there = self._tissue()[self.index.long()]
+        if self.needed is not None:
+            there &= self.reach.mask(self.index.shape[2])
         where = there.flatten().nonzero().flatten()
         # One voxel of air stands for none: sequences want something to work on.
-        where = where if len(where) else torch.zeros(1, dtype=torch.int64)
+        where = where if len(where) else where.new_zeros(1)
         signal = self._exactly(sequence, where, b0.flatten()[where])
         out = signal.new_zeros(len(signal), self.index.numel())
         out.index_copy_(1, where, signal)
@@ -129,8 +144,8 @@ class LabelBox:
         """
         labels = self.index.flatten()[voxels].long()
         own = self._by_label(sequence.field_strength)
-        maps = {name: getattr(own, name).flatten()[labels] for name in MAP_NAMES}
-        varied = vary(maps, self.texture.flatten()[voxels] * self.tissue.solid[labels])
+        maps = {name: getattr(own, name).flatten().to(labels.device)[labels] for name in MAP_NAMES}
+        varied = vary(maps, self.texture.flatten()[voxels] * self.tissue.solid.to(labels.device)[labels])
         place = torch.searchsorted(voxels, self.changed)
         for among, severity, change in self.changes:
             which = place[among]

@@ -36,7 +36,7 @@ from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import AnyVolume, Labels, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Labels, Volume
 from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.field import at_field
@@ -172,6 +172,7 @@ class LabelTissue(Tissue):
         transmit: control values of the transmit field over the whole grid, in standard deviations.
         fields: None for a uniform transmit field.
         pathology: lesions and age; None for the healthy adult.
+        device: where volumes of it are made; what is drawn stays on the CPU.
     """
 
     subject: LabelSubject
@@ -180,16 +181,21 @@ class LabelTissue(Tissue):
     transmit: Tensor
     fields: float | None
     pathology: Pathology | None = None
+    device: Device = "cpu"
     _last: dict[Box, Structures] = field(default_factory=dict, compare=False, repr=False)
     _boxes: dict[Box, LabelBox] = field(default_factory=dict, compare=False, repr=False)
     _fields: dict[Box, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
+
+    def on(self, device: Device) -> "LabelTissue":
+        """See :class:`Tissue`."""
+        return replace(self, device=device, _last={}, _boxes={}, _fields={})
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
         strength = PRIOR_FIELD if field_strength is None else field_strength
         shape = (1, 1, *(b - a for a, b in box))
         maps = self._in(box, None, strength).apply(lambda m: m.reshape(shape))
-        return replace(maps, b0=self.subject.static_field.hertz(box, strength)) if with_b0 else maps
+        return replace(maps, b0=self._off_resonance(box, strength)) if with_b0 else maps
 
     def at(self, box: Box, voxels: Tensor) -> TissueMaps:
         """See :class:`Tissue`; at the field of the priors."""
@@ -205,7 +211,7 @@ class LabelTissue(Tissue):
             return (values.flatten() if voxels is None else torch.take(values, voxels)).reshape(1, 1, -1, 1, 1)
 
         index = chosen(anatomy.index).long()
-        maps = {n: torch.take(getattr(table, n).flatten(), index) for n in MAP_NAMES}
+        maps = {n: torch.take(getattr(table, n).flatten().to(index.device), index) for n in MAP_NAMES}
         if self.fields is None:
             return TissueMaps(**maps, field_strength=strength)
         texture, transmit = (chosen(field) for field in self.variation(box))
@@ -214,7 +220,7 @@ class LabelTissue(Tissue):
             if voxels is not None:
                 everywhere = severity.new_zeros(anatomy.index.numel())
                 everywhere[where] = severity
-                severity, where = torch.take(everywhere, voxels), torch.arange(len(voxels))
+                severity, where = torch.take(everywhere, voxels), torch.arange(len(voxels), device=voxels.device)
             for name, factor in change.items():
                 flat = varied[name].view(-1)
                 flat[where] = flat[where] * factor**severity
@@ -233,7 +239,8 @@ class LabelTissue(Tissue):
         if box not in self._fields:
             _make_room(self._fields)
             grid = self.subject.grid.shape
-            texture, transmit = (spline_block(c, grid, box)[None, None] for c in (self.texture, self.transmit / 0.33))
+            controls = (c.to(self.device) for c in (self.texture, self.transmit / 0.33))
+            texture, transmit = (spline_block(c, grid, box)[None, None] for c in controls)
             self._fields[box] = (texture, transmit)
         return self._fields[box]
 
@@ -249,13 +256,16 @@ class LabelTissue(Tissue):
             part = self._boxes[box] = LabelBox(self, box, needed)
         b0 = None
         if with_b0 or sequence.uses_b0:
-            b0 = self.subject.static_field.hertz(box, sequence.field_strength)
+            b0 = self._off_resonance(box, sequence.field_strength)
         return part.scan(sequence, b0 if sequence.uses_b0 else None), b0
+
+    def _off_resonance(self, box: Box, field_strength: float) -> Volume:
+        return self.subject.static_field.hertz(box, field_strength, self.device)
 
     def classes(self, box: Box, scheme: Scheme = "tissues") -> Labels:
         """The segmentation classes in ``box`` of the head as drawn; cavities are fluid."""
         lookup = torch.cat((self.subject.class_of_each(scheme), torch.tensor([FLUID_CLASS])))
-        return lookup[self.anatomy(box).index.long()]
+        return lookup.to(self.device)[self.anatomy(box).index.long()]
 
     def lesion(self, box: Box) -> Labels:
         """The code (see ``CODES``) of the lesion in each voxel of ``box``, ``[x, y, z]``; 0 where there is none."""
@@ -270,7 +280,7 @@ class LabelTissue(Tissue):
         if box not in self._last:
             _make_room(self._last)
             head = self.subject
-            self._last[box] = structures_in(head.dense, len(head.values), self.pathology, head.hosts, box)
+            self._last[box] = structures_in(head.dense, len(head.values), self.pathology, head.hosts, box, self.device)
         return self._last[box]
 
 

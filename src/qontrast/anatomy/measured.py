@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from qontrast.anatomy.subject import Tissue
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.compiled import by_loops
+from qontrast.basics.shapes import AnyVolume, Device, Volume
 from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
@@ -30,12 +31,19 @@ class MeasuredTissue(Tissue):
 
     def __init__(self, names: tuple[str, ...], read: Callable[[str, Box], Tensor], field_strength: float) -> None:
         self.names, self.field_strength, self._from = names, field_strength, read
+        self.device: Device = "cpu"
         self._box: Box | None = None
         self._maps: dict[str, Tensor] = {}
         self._needed: Callable[[], Reach] | None = None
         self._rows: dict[str, Tensor] = {}
         self._where: Tensor | None = None
         self._lookup: Lookup | None = None
+
+    def on(self, device: Device) -> "MeasuredTissue":
+        """See :class:`Tissue`."""
+        moved = MeasuredTissue(self.names, self._from, self.field_strength)
+        moved.device = device
+        return moved
 
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:
         """The maps in ``box``; see :class:`Tissue`."""
@@ -74,7 +82,7 @@ class MeasuredTissue(Tissue):
         if box != self._box:
             self._box, self._maps, self._rows, self._where, self._lookup = box, {}, {}, None, None
         if name not in self._maps:
-            self._maps[name] = self._from(name, box)
+            self._maps[name] = self._from(name, box).to(self.device)
         return self._maps[name]
 
     def _voxel_by_voxel(self, sequence: Sequence, names: list[str], box: Box) -> AnyVolume:
@@ -88,13 +96,19 @@ class MeasuredTissue(Tissue):
     def _voxels(self, box: Box) -> Tensor:
         """Indices of the voxels of the box that hold tissue and are needed."""
         if self._where is None:
-            there = self._map("pd", box)[0, 0].numpy() > 0  # a quarter of the time that PyTorch takes, as the next two
-            if self._needed is not None:
-                there &= self._needed().mask(there.shape[2]).numpy()
-            where = torch.from_numpy(np.flatnonzero(there))
+            where = self._there(self._map("pd", box)[0, 0])
             # A list of one voxel of air stands for none: sequences want something to work on.
-            self._where = where if len(where) else torch.zeros(1, dtype=torch.int64)
+            self._where = where if len(where) else where.new_zeros(1)
         return self._where
+
+    def _there(self, pd: Tensor) -> Tensor:
+        if not by_loops(pd):
+            there = pd > 0 if self._needed is None else (pd > 0) & self._needed().mask(pd.shape[2])
+            return there.flatten().nonzero().flatten()
+        found = pd.numpy() > 0  # a quarter of the time that PyTorch takes, as the next two
+        if self._needed is not None:
+            found &= self._needed().mask(found.shape[2]).numpy()
+        return torch.from_numpy(np.flatnonzero(found))
 
     def _row(self, name: str, box: Box) -> Tensor:
         if name not in self._rows:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from qontrast.anatomy.compartments import BRAIN, Compartments
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import Device, Volume
 from qontrast.basics.spline import sample_along_axes
 from qontrast.geometry.sample import Box
 from qontrast.physics.susceptibility import GYROMAGNETIC, field_of, shimmed
@@ -63,9 +63,9 @@ class StaticField:
         brain = torch.from_numpy(head.share(head.has(*BRAIN)) > 0.5)
         return shimmed(field, brain, head.spacing) if int(brain.sum()) > 50 else field
 
-    def hertz(self, box: Box, field_strength: float) -> Volume:
+    def hertz(self, box: Box, field_strength: float, device: Device = "cpu") -> Volume:
         """Off-resonance in ``box`` of the head's grid at a field (tesla), Hz, ``[1, 1, x, y, z]``."""
-        values = self.ppm[None] * (GYROMAGNETIC * field_strength)
+        values = (self.ppm[None] * (GYROMAGNETIC * field_strength)).to(device)
         axes = [(torch.arange(a, b) - (f - 1) / 2) / f for (a, b), f in zip(box, self.head.factor, strict=True)]
         return sample_along_axes(values, axes)[None]
 

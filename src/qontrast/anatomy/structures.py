@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qontrast.anatomy import atrophy_tensors
 from qontrast.anatomy.atrophy_loops import pull
 from qontrast.anatomy.lesion_shapes import highest
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology
+from qontrast.basics.compiled import by_loops
+from qontrast.basics.shapes import Device
 from qontrast.geometry.sample import Box, box_slices
 
 
@@ -40,7 +43,12 @@ class Structures:
 
 
 def structures_in(
-    dense: Tensor | OnDisk, count: int, pathology: Pathology | None, hosts: Callable[[bool], Tensor], box: Box
+    dense: Tensor | OnDisk,
+    count: int,
+    pathology: Pathology | None,
+    hosts: Callable[[bool], Tensor],
+    box: Box,
+    device: Device = "cpu",
 ) -> Structures:
     """The head in ``box``: lesions lie in the label map, and both move with the atrophy.
 
@@ -50,24 +58,25 @@ def structures_in(
         pathology: lesions and atrophy; None for neither.
         hosts: which labels a lesion can lie in, booleans ``[label]``: of white matter alone, or of the whole brain.
         box: of the label map's grid.
+        device: where volumes are computed.
     """
     source, moved = box, None
     if pathology is not None and pathology.flow is not None:
-        moved = pathology.flow.source(box)
-        edges = [(int(a.min()), int(a.max()) + 1) for a in moved]
-        source = (edges[0], edges[1], edges[2])
+        moved = pathology.flow.source(box, device)
+        least, most = torch.stack((moved.amin(dim=(1, 2, 3)), moved.amax(dim=(1, 2, 3)))).tolist()
+        source = (least[0], most[0] + 1), (least[1], most[1] + 1), (least[2], most[2] + 1)
     many = count >= 255
-    index = dense[box_slices(source)].to(torch.int32 if many else torch.uint8, copy=True)
-    kinds = torch.zeros(index.shape, dtype=torch.uint8)
+    index = dense[box_slices(source)].to(device, torch.int32 if many else torch.uint8, copy=True)
+    kinds = torch.zeros(index.shape, dtype=torch.uint8, device=device)
     lesions = () if pathology is None else pathology.lesions
     hole = torch.tensor([False])
-    among = {white: torch.cat((hosts(white), hole)) for white in (True, False)} if lesions else {}
+    among = {white: torch.cat((hosts(white), hole)).to(device) for white in (True, False)} if lesions else {}
     severities = []
     for lesion in lesions:
         found = highest(lesion.levels, source)
         if found is None:
             continue
-        where, top, strength = found
+        where, top, strength = found[0], found[1].to(device), found[2].to(device)
         part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
         host = among[lesion.white_only][index[part].long()]
         inside = host & (top >= 0.5)
@@ -76,7 +85,7 @@ def structures_in(
             empty = host & (top >= lesion.cavity)
             index[part] = torch.where(empty, count, index[part])
             host = host & ~empty
-        severity = torch.zeros(index.shape)
+        severity = torch.zeros(index.shape, device=device)
         severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
         severities.append((severity, lesion.change))
     if moved is not None:
@@ -94,6 +103,8 @@ def structures_in(
 
 def _pulled(values: Tensor, voxels: Tensor, first: tuple[int, int, int]) -> Tensor:
     """``values`` ``[a, b, c]`` at voxels ``[3, x, y, z]`` of a grid, of which ``first`` is the first that they hold."""
+    if not by_loops(values):
+        return atrophy_tensors.pull(values, voxels, first)
     out = values.new_empty(voxels.shape[1:])
     pull(values.contiguous().numpy(), *(v.numpy() for v in voxels), first, out.numpy())
     return out

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import AnyVolume, Labels, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Labels, Volume
 from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box
 from qontrast.physics.catalogue import possible
@@ -18,6 +18,16 @@ from qontrast.physics.tissue import TissueMaps
 
 class Tissue(ABC):
     """One draw of a subject's tissue; the same for every contrast that is made of it."""
+
+    def on(self, device: Device) -> "Tissue":
+        """The same, with its volumes made on a device; what was drawn, and tables, stay on the CPU.
+
+        Raises:
+            NotImplementedError: for a tissue that is on the CPU alone.
+        """
+        if torch.device(device).type != "cpu":
+            raise NotImplementedError(f"{type(self).__name__} is made on the CPU alone")
+        return self
 
     @abstractmethod
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:

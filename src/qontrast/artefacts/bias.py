@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume
 from qontrast.basics.spline import basis, draw_spline, linear_weights, spline_spread
 
@@ -23,7 +24,7 @@ def shaded(image: AnyVolume, *shadings: "BiasField | CoilArray") -> AnyVolume:
     left, right = torch.cat([p[0] for p in pairs], dim=1), torch.cat([p[1] for p in pairs])
     left, right = (factor.to(image.device, image.dtype.to_real()) for factor in (left, right))
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
-    planes = max(1, SLAB // (y * z))
+    planes = max(1, SLAB // (y * z)) if by_loops(image) else x
     for start in range(0, x, planes):
         part = slice(start, start + planes)
         gain = (left[part] @ right).exp_().reshape(-1, y, z)

@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from qontrast.artefacts import dropout_tensors
 from qontrast.artefacts.dropout_loops import add_dipole, displace, spread_phases
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, uniform
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Volume
 
 GAMMA = 42.577e6
 """Gyromagnetic ratio of the proton over 2 pi, Hz/T (CODATA 2018)."""
@@ -66,15 +68,19 @@ class Dephasing:
         if not self.bandwidth > 0:
             raise InputError("dropout", f"{self.bandwidth:g} Hz per voxel", "a number above 0")
 
-    def frequency(self, shape: tuple[int, int, int]) -> Tensor:
+    def frequency(self, shape: tuple[int, int, int], device: Device = "cpu") -> Tensor:
         """The cavities' field ``[x, y, z]``, Hz; inside a cavity that of its surface."""
         axes = [
-            (torch.arange(n, dtype=torch.float32) - (n - 1) / 2) * s for n, s in zip(shape, self.voxel, strict=True)
+            (torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2) * s
+            for n, s in zip(shape, self.voxel, strict=True)
         ]
-        out = torch.zeros(shape)
+        out = torch.zeros(shape, device=device)
         for cavity in self.cavities:
-            places = zip(axes, cavity.position, strict=True)
-            add_dipole(*(((axis - p) / cavity.radius).numpy() for axis, p in places), out.numpy())
+            radii = [(axis - p) / cavity.radius for axis, p in zip(axes, cavity.position, strict=True)]
+            if by_loops(out):
+                add_dipole(*(distance.numpy() for distance in radii), out.numpy())
+            else:
+                out += dropout_tensors.dipole(radii)
         return out.mul_(AIR_TO_TISSUE / 3 * self.field_strength * GAMMA)
 
     def __call__(self, signal: AnyVolume, b0: Volume | None = None) -> AnyVolume:
@@ -82,11 +88,15 @@ class Dephasing:
         if signal.is_complex():
             return torch.complex(self(signal.real, b0), self(signal.imag, b0))
         x, y, z = signal.shape[-3:]
-        field = self.frequency((x, y, z)) if b0 is None else b0[:, 0]
+        field = self.frequency((x, y, z), signal.device) if b0 is None else b0[:, 0]
         field = field.to(signal.dtype).expand(len(signal), x, y, z).contiguous()
         cycles = [math.pi * self.echo_time * size / step for size, step in zip(self.acquired, self.voxel, strict=True)]
-        left = torch.empty_like(signal, memory_format=torch.contiguous_format)
-        spread_phases(signal.contiguous().numpy(), field.numpy(), np.array(cycles, left.numpy().dtype), left.numpy())
+        if by_loops(signal):
+            left = torch.empty_like(signal, memory_format=torch.contiguous_format)
+            shares = np.array(cycles, left.numpy().dtype)
+            spread_phases(signal.contiguous().numpy(), field.numpy(), shares, left.numpy())
+        else:
+            left = dropout_tensors.spread_phases(signal, field, cycles)
         return left if self.readout is None else displaced(left, field / self.bandwidth, self.readout)
 
     def describe(self) -> str:
@@ -101,8 +111,10 @@ def displaced(signal: AnyVolume, voxels: Float[Tensor, "batch x y z"], axis: int
     Signal is moved, not invented: where voxels pile up it is brighter (Jezzard and Balaban 1995,
     doi:10.1002/mrm.1910340111). What leaves the image is lost.
     """
-    out = torch.zeros_like(signal, memory_format=torch.contiguous_format)
     moved = voxels.expand(len(signal), *signal.shape[2:]).contiguous()
+    if not by_loops(signal):
+        return dropout_tensors.displace(signal, moved, axis)
+    out = torch.zeros_like(signal, memory_format=torch.contiguous_format)
     displace(signal.contiguous().numpy(), moved.numpy(), axis, out.numpy())
     return out
 

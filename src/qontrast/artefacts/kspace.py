@@ -92,7 +92,7 @@ class BackgroundPhase:
     def apart(self, image: Planes) -> Planes:
         """The same for the planes of an image."""
         x, y, z = image.real.shape[-3:]
-        phase = upsample_spline(self.control[None], (x, y, z))[0].to(image.real)
+        phase = upsample_spline(self.control[None].to(image.real), (x, y, z))[0]
         cosine, sine = torch.cos(phase), torch.sin(phase)
         if image.imaginary is None:
             return Planes(image.real * cosine, image.real * sine)

@@ -8,6 +8,7 @@ from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
+from torch import Tensor
 
 try:
     import fcntl
@@ -27,6 +28,11 @@ def compiled(loop: Loop) -> Loop:
     with suppress(RuntimeError):  # nowhere to keep it: it is compiled in each process
         made._cache = _Kept(function)  # type: ignore[attr-defined]
     return made
+
+
+def by_loops(values: Tensor) -> bool:
+    """Whether loops can read a tensor; where they cannot, the same is done by operations on whole tensors."""
+    return values.device.type == "cpu"
 
 
 class _Kept(FunctionCache):

@@ -35,6 +35,10 @@ PerBatch = Float[Tensor, " batch"]
 """One number per subject of a batch."""
 
 
+Device = torch.device | str
+"""Where tensors are."""
+
+
 def full_precision(values: Tensor) -> Tensor:
     """In single precision, or in double where it is that already."""
     return values if values.dtype == torch.float64 else values.float()

@@ -25,9 +25,9 @@ class Reach(NamedTuple):
 
     def mask(self, count: int) -> Bool[Tensor, "x y z"]:
         """The same of rows of ``count`` voxels, voxel by voxel."""
-        start, stop = (edge.cpu().numpy()[:, :, None] for edge in self)  # NumPy compares these faster than PyTorch
+        start, stop = (edge.numpy()[:, :, None] for edge in self)  # NumPy compares these faster than PyTorch
         steps = torch.arange(count, dtype=torch.int16).numpy()
-        return torch.from_numpy((steps >= start) & (steps < stop)).to(self.start.device)
+        return torch.from_numpy((steps >= start) & (steps < stop))
 
 
 def everywhere(box: Box) -> Reach:

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled, full_precision
+from qontrast.geometry import reading_tensors
 from qontrast.geometry.reading_loops import read_nearest, read_rows
 
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -32,16 +34,22 @@ class Reading:
             return torch.complex(self(block.real), self(block.imag))
         images = full_precision(self._images(block))
         planes = [plane.to(images).contiguous() for plane in self._planes]
-        out = images.new_empty(len(images), *planes[0].shape)
-        read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
+        if by_loops(images):
+            out = images.new_empty(len(images), *planes[0].shape)
+            read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
+        else:
+            out = reading_tensors.read_rows(images, planes, self.first)
         return out.reshape(*block.shape[:2], *self.view)
 
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""
         images = self._images(block).view(BITS[block.element_size()])
-        planes = [plane.float().contiguous().numpy() for plane in self._planes]
-        out = images.new_empty(len(images), *self._planes[0].shape)
-        read_nearest(images.numpy(), *planes, self.first, out.numpy())
+        planes = [plane.float().contiguous() for plane in self._planes]
+        if by_loops(images):
+            out = images.new_empty(len(images), *planes[0].shape)
+            read_nearest(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
+        else:
+            out = reading_tensors.read_nearest(images, planes, self.first)
         return out.view(block.dtype).reshape(*block.shape[:2], *self.view)
 
     def _images(self, block: AnyVolume) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from qontrast.basics.compiled import compiled
+from qontrast.basics.compiled import by_loops, compiled
 from qontrast.basics.shapes import Coordinates
 
 Ends = Float[Tensor, " direction"]
@@ -13,7 +13,7 @@ Ends = Float[Tensor, " direction"]
 
 def span(coordinates: Coordinates, directions: Float[Tensor, "direction 3"]) -> tuple[Ends, Ends]:
     """The least and the largest product of any point with each direction."""
-    if coordinates.dtype != torch.float32:  # the loop below reads single precision
+    if coordinates.dtype != torch.float32 or not by_loops(coordinates):  # the loop reads single precision
         products = directions.to(coordinates) @ coordinates.movedim(-1, 0).flatten(1)
         return products.amin(dim=1), products.amax(dim=1)
     low, high = torch.empty(2, len(directions))

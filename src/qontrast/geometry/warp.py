@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.randomness import Range, chance, uniform
-from qontrast.basics.shapes import Coordinates
+from qontrast.basics.shapes import Coordinates, Device
 from qontrast.basics.spline import draw_spline, linear_control, spline_spread, upsample_spline
 from qontrast.geometry.reading import Reading
 
@@ -35,12 +35,13 @@ class Warp:
     spacing: float
     subject_spacing: Tensor
 
-    def coordinates(self, oversampling: int = 1, onward: Tensor | None = None) -> Coordinates:
+    def coordinates(self, oversampling: int = 1, onward: Tensor | None = None, device: Device = "cpu") -> Coordinates:
         """Subject voxel coordinates of every voxel of the view, or of ``oversampling``³ points inside each of them.
 
         Args:
             oversampling: as above.
             onward: from the subject's voxels to those of another grid, ``[4, 4]``: its coordinates are given instead.
+            device: where they are wanted.
 
         Returns:
             ``[x, y, z, 3]`` with each axis ``oversampling`` times as long as the view's.
@@ -57,7 +58,7 @@ class Warp:
         if onward is not None:
             rotation, shift = onward.double()[:3, :3], onward.double()[:3, 3]
             control = torch.einsum("ij,jabc->iabc", rotation, control) + shift.reshape(3, 1, 1, 1)
-        return upsample_spline(control.float(), (x, y, z)).movedim(0, -1)
+        return upsample_spline(control.float().to(device), (x, y, z)).movedim(0, -1)
 
     def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:
         """The view's voxel coordinates of points of the subject: what :meth:`coordinates` would lead there.
@@ -72,13 +73,13 @@ class Warp:
         x, y, z = self.shape
         back = torch.linalg.inv(self.matrix / self.subject_spacing[:, None]) / self.spacing
         middle = (torch.tensor(self.shape, dtype=torch.float32) - 1) / 2
-        affine = (points - self.centre) @ back.T + middle
+        affine = (points - self.centre.to(points)) @ back.T.to(points) + middle.to(points)
         if not bool((self.displacement != 0).any()):
             return affine
-        moved = upsample_spline(self.displacement / self.spacing, (x, y, z))[None]
-        found = affine
+        moved = upsample_spline((self.displacement / self.spacing).to(points), (x, y, z))[None]
+        found, last = affine, 2 * middle.to(points)
         for _ in range(rounds):
-            place = torch.minimum(found.clamp(min=0), torch.tensor(self.shape) - 1.0)
+            place = torch.minimum(found.clamp(min=0), last)
             better = affine - Reading(place, self.shape)(moved)[0].movedim(0, -1)
             change = float((better - found).abs().max())
             found = better

@@ -8,12 +8,13 @@ less than 0.3 % of PD, even where the transmit field is 60 % off; a test holds t
 import math
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Volume
 from qontrast.geometry.reach import Reach
+from qontrast.physics import lookup_tensors
 from qontrast.physics.field import at_field, transverse_at_field
 from qontrast.physics.lookup_loops import R1_STEP, R2_STEP, decay, limits, scan
 from qontrast.physics.sequence import Sequence, acquire, first
@@ -23,6 +24,8 @@ B1_STEP = 0.02
 LOWEST, HIGHEST = 0.02, 500.0  # 1/s: rates beyond these are read as these
 WORTH_IT = 1 << 16  # voxels: for fewer the table costs more than the signal
 NO_DECAY = 1e-6  # 1/s
+Decay = tuple[Tensor, int, float, float]
+"""By which factor R2 grows at each node of R1, the bits of the first of them, that of R2* beyond R2, TE (s)."""
 
 
 def tabulated(sequence: Sequence, tissue: TissueMaps) -> bool:
@@ -44,30 +47,48 @@ class Lookup:
     def __init__(self, tissue: TissueMaps, reach: Reach) -> None:
         assert tissue.r2 is not None
         self.field_strength = tissue.field_strength
-        self._span = reach.start.numpy(), reach.stop.numpy()
+        self._reach = reach
         self._bits = {n: _bits(m[0, 0]) for n, m in tissue.present().items() if n in ("pd", "r1", "r2", "r2star")}
         pd = self._bits["pd"]
         self._rates = [_nodes(pd, self._bits[name], step) for name, step in (("r1", R1_STEP), ("r2", R2_STEP))]
-        self._lowest = tuple(int(_bits(nodes)[0]) for nodes in self._rates)
+        self._lowest = int(_bits(self._rates[0])[0]), int(_bits(self._rates[1])[0])
         self._transmits, self._transmit = torch.ones(1), torch.empty(0, 0, 0)
         if tissue.b1_transmit is not None:
             field = tissue.b1_transmit[0, 0].float()
             there = field[tissue.pd[0, 0] > 0]
             self._transmits = even_nodes(there if len(there) else field.flatten(), B1_STEP)
             step = self._transmits[1] - self._transmits[0]
-            self._transmit = (field - self._transmits[0]).div_(step).contiguous()
+            self._transmit = (field - self._transmits[0].to(field)).div_(step.to(field)).contiguous()
 
     def signal(self, sequence: Sequence) -> Volume:
         """The signed signals ``[1, component, x, y, z]``; 0 in voxels that are out of reach."""
+        table, lost = self._table(sequence), None
+        if sequence.decays_by_r2star:
+            ratio = sequence.field_strength / self.field_strength
+            echo_time = first(sequence.echo_time)  # type: ignore[attr-defined]
+            lost = self._faster(sequence.field_strength), self._lowest[0], ratio, echo_time
+        return self._by_loops(table, lost) if by_loops(self._bits["pd"]) else self._by_tensors(table, lost)
+
+    def _by_loops(self, tables: Tensor, lost: Decay | None) -> Volume:
+        bits = {name: values.numpy() for name, values in self._bits.items()}
+        span = [edge.numpy() for edge in self._reach]
+        out = torch.empty(1, len(tables), *bits["pd"].shape)
+        for component, table in zip(out[0].numpy(), tables.numpy(), strict=True):
+            r1, r2 = bits["r1"], bits["r2"]
+            scan(bits["pd"], r1, r2, self._transmit.numpy(), *span, table, self._lowest, component)
+            if lost is not None:
+                faster, lowest, ratio, echo_time = lost
+                decay(r1, r2, bits["r2star"], *span, faster.numpy(), lowest, ratio, echo_time, component)
+        return out
+
+    def _by_tensors(self, tables: Tensor, lost: Decay | None) -> Volume:
         pd, r1, r2 = (self._bits[name] for name in ("pd", "r1", "r2"))
-        out = torch.empty(1, sequence.components, *pd.shape)
-        for component, table in zip(out[0].numpy(), self._table(sequence).numpy(), strict=True):
-            scan(pd, r1, r2, self._transmit.numpy(), *self._span, table, self._lowest, component)
-            if sequence.decays_by_r2star:
-                ratio = sequence.field_strength / self.field_strength
-                echo_time = first(sequence.echo_time)  # type: ignore[attr-defined]
-                faster, star = self._faster(sequence.field_strength).numpy(), self._bits["r2star"]
-                decay(r1, r2, star, *self._span, faster, self._lowest[0], ratio, echo_time, component)
+        found = [lookup_tensors.scan(pd, (r1, r2), self._transmit, t.to(pd.device), self._lowest) for t in tables]
+        out = torch.stack(found)[None]
+        if lost is not None:
+            faster, lowest, ratio, echo_time = lost
+            rates = r1, r2, self._bits["r2star"]
+            out *= lookup_tensors.decay(rates, faster.to(pd.device), lowest, ratio, echo_time)
         return out
 
     @property
@@ -105,20 +126,21 @@ class Lookup:
 
 def even_nodes(values: Tensor, step: float) -> Tensor:
     """Evenly spaced nodes that enclose the values, at most ``step`` apart, two or more."""
-    low, high = (float(v) for v in torch.aminmax(values))
+    low, high = torch.stack(torch.aminmax(values)).tolist()
     count = 2 + math.ceil((high - low) / step)
     return low + max(high - low, 1e-3) / (count - 1) * torch.arange(count, dtype=torch.float32)
 
 
-def _bits(values: Tensor) -> np.ndarray:
+def _bits(values: Tensor) -> Tensor:
     """The bits of the values in half precision."""
-    return values.half().contiguous().view(torch.int16).numpy()
+    return values.half().contiguous().view(torch.int16)
 
 
-def _nodes(pd: np.ndarray, rate: np.ndarray, step: int) -> Tensor:
+def _nodes(pd: Tensor, rate: Tensor, step: int) -> Tensor:
     """Rates (1/s) whose bits are multiples of ``step``, from below the least to above the largest where there is PD."""
     lowest, highest = (int(b) for b in _bits(torch.tensor([LOWEST, HIGHEST])))
-    least, most = (min(max(int(b), lowest), highest) for b in limits(pd, rate))
+    ends = limits(pd.numpy(), rate.numpy()) if by_loops(pd) else lookup_tensors.limits(pd, rate)
+    least, most = (min(max(int(b), lowest), highest) for b in ends)
     first_bits = least // step * step
     count = (max(most, least) - first_bits) // step + 2
     bits = first_bits + step * torch.arange(count, dtype=torch.int32)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.physics.feasible import Parameter
 from qontrast.physics.tissue import RATES, TissueMaps
@@ -90,7 +91,7 @@ def acquire(
     """
     tissue.require(sequence.needs, sequence.name)
     batch, _, nx, ny, nz = tissue.shape
-    step = max(1, SLAB_VOXELS // max(1, batch * ny * nz))
+    step = max(1, SLAB_VOXELS // max(1, batch * ny * nz)) if by_loops(tissue.pd) else max(1, nx)
     with torch.no_grad():
         for start in range(0, nx, step):
             slab = tissue.apply(lambda m, s=start: m[:, :, s : s + step])  # type: ignore[misc]

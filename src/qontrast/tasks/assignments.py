@@ -15,7 +15,6 @@ from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.speaking import track
 from qontrast.views.denoising import CleanCase, NoisyMaker, ScannedClean, SimulatedClean
 from qontrast.views.labelled import CropMaker
-from qontrast.views.loader import Make
 
 RESIDUAL = ("residual",)
 """Output of a denoiser: what to add to the noisy window."""
@@ -39,7 +38,7 @@ class Assignment:
     outputs: tuple[str, ...]
     aim: str
     subjects: tuple[str, ...]
-    make: Make
+    make: CropMaker | NoisyMaker
     losses: Callable[[nn.Module, dict[str, Tensor]], Losses]
     still: bool = False
 

@@ -1,7 +1,9 @@
 """Fine-tuning: a U-Net on an encoder, pretrained or not, learns a task from a few examples."""
 
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -78,13 +80,17 @@ def finetune(
     say(f"{assignment.aim}: from {origin}, {len(heads)} heads, {described(fabric)}", quiet=quiet)
     if len(heads) == 1:
         say(f"note: {heads[0]} alone is learned from; how well others are done is not known", quiet=quiet)
-    workers, prefetch = plan.compute.loading(12 * plan.batch * plan.views.crop**3)
-    examples = Examples(assignment.make, len(assignment.subjects), plan.batch, plan.seed)
+    making = plan.compute.making(fabric.device)
+    loading = plan.compute.loading(12 * plan.batch * plan.views.crop**3, on_gpu=making.type != "cpu")
+    examples = Examples(replace(assignment.make, device=making), len(assignment.subjects), plan.batch, plan.seed)
     steps = plan.optimisation.steps * plan.optimisation.accumulate
     examples_a_step = plan.batch * plan.optimisation.accumulate
     run = Run(out, plan.task, plan.seed, digest(plan), examples_a_step, unit="crops", resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
-    loaded = partial(batches, examples, steps=steps, workers=workers, prefetch=prefetch, pin=pin)
+
+    def loaded(start: int) -> Iterator[dict[str, Any]]:
+        return batches(examples, start, steps, pin=pin, **loading)
+
     if isinstance(net, Neighbours):
         crops = bar(loaded(0), steps, "reading labelled voxels", quiet=quiet)
         fill_bank(net.to(fabric.device), crops, steps, plan.schedule.voxels, plan.seed)

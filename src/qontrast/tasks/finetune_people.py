@@ -138,7 +138,7 @@ def _train(
     crops = HeadCrops(
         [partial(_opened, path, plan.spacing, plan.crop) for path in paths], targets, plan.crop, plan.seed
     )
-    workers, prefetch = plan.compute.loading(4 * plan.batch * plan.crop**3)
+    loading = plan.compute.loading(4 * plan.batch * plan.crop**3)
     examples = Examples(crops, len(paths), plan.batch, plan.seed)
     count = Counter(targets)
     weights = {value: len(targets) / (len(count) * number) for value, number in count.items()}
@@ -154,7 +154,7 @@ def _train(
     how = plan.optimisation
     run = Run(out, plan.goal, plan.seed, digest(plan), plan.batch * how.accumulate, "crops", resume=resume, quiet=quiet)
     steps, pin = how.steps * how.accumulate, fabric.device.type == "cuda"
-    loaded = partial(batches, examples, steps=steps, workers=workers, prefetch=prefetch, pin=pin)
+    loaded = partial(batches, examples, steps=steps, pin=pin, **loading)
     groups = plan.schedule.groups((net.encoder,), (net.linear,), how)
     fit(fabric, net, in_one_pass(losses), loaded, how, run, None, groups)
 

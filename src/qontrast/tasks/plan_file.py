@@ -27,6 +27,7 @@ NOT_IN_DIGEST = (
     "compute.workers",
     "compute.prefetch",
     "compute.layout",
+    "compute.views",
     "probe.every",
     "probe.heads",
     "probe.anatomies",

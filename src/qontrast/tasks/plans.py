@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import torch
 
 from qontrast.anatomy.classes import Scheme
 from qontrast.anatomy.cohort import Kind
@@ -67,6 +69,8 @@ class Compute:
             and half as much time again; the gradient is that of the whole batch (cached gradients).
         layout: order of feature maps in memory, ``contiguous`` or ``channels_last``; ``auto`` measures
             both at the start of a run of 200 steps or more.
+        views: where the volumes of examples are computed: ``auto`` (on the training's own device) or ``cpu``. They are
+            the same but for rounding.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -75,6 +79,7 @@ class Compute:
     prefetch: int = -1
     micro: int = 0
     layout: Literal["auto", "contiguous", "channels_last"] = "auto"
+    views: Literal["auto", "cpu"] = "auto"
 
     def __post_init__(self) -> None:
         if self.micro < 0:
@@ -82,10 +87,21 @@ class Compute:
         if self.prefetch < 1 and self.prefetch != -1:
             raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
 
-    def loading(self, batch_bytes: int, sharing: int = 1) -> tuple[int, int]:
-        """Loader processes, and batches of so many bytes that each makes ahead, where trainings share the machine."""
-        workers = default_workers(sharing) if self.workers < 0 else self.workers
-        return workers, default_prefetch(workers, batch_bytes) if self.prefetch < 0 else self.prefetch
+    def making(self, training: torch.device) -> torch.device:
+        """Where examples of a training on a device are made."""
+        return torch.device("cpu") if self.views == "cpu" else training
+
+    def loading(self, batch_bytes: int, sharing: int = 1, *, on_gpu: bool = False) -> dict[str, Any]:
+        """How :func:`qontrast.views.loader.batches` loads.
+
+        Args:
+            batch_bytes: of a batch.
+            sharing: trainings that share the machine.
+            on_gpu: whether examples are made on a GPU.
+        """
+        workers = default_workers(sharing, on_gpu=on_gpu) if self.workers < 0 else self.workers
+        prefetch = default_prefetch(workers, batch_bytes) if self.prefetch < 0 else self.prefetch
+        return {"workers": workers, "prefetch": prefetch, "on_gpu": on_gpu}
 
 
 @dataclass(frozen=True)

@@ -87,19 +87,21 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     steps = Steps(partial(seen_by, model), 2 * pairs, plan.views.crop, plan.optimisation.steps)
     arrange(fabric, model, steps, plan.compute, out, quiet=quiet)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
-    workers, prefetch = plan.compute.loading(4 * TENSORS * plan.batch * plan.views.crop**3, processes()[0])
-    maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives))
+    making = plan.compute.making(fabric.device)
+    size, on_gpu = 4 * TENSORS * plan.batch * plan.views.crop**3, making.type != "cpu"
+    loading = plan.compute.loading(size, processes()[0], on_gpu=on_gpu)
+    maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives), making)
     examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     count = plan.optimisation.steps * plan.optimisation.accumulate
     pairs = plan.batch * plan.optimisation.accumulate
     run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), pairs, resume=resume, quiet=quiet)
     pin = fabric.device.type == "cuda"
-    ranks = {"rank": fabric.global_rank, "ranks": fabric.world_size}
+    ranks: dict[str, Any] = {"rank": fabric.global_rank, "ranks": fabric.world_size}
     fit(
         fabric,
         model,
         in_two_passes(lambda rows: losses_of(rows, objectives, across), plan.compute.micro),
-        lambda start: batches(examples, start, count, workers, prefetch=prefetch, pin=pin, **ranks),
+        lambda start: batches(examples, start, count, pin=pin, **loading, **ranks),
         plan.optimisation,
         run,
         watch_over(plan, out, quiet=quiet) if fabric.global_rank == 0 else None,

@@ -10,7 +10,7 @@ from torch import Tensor
 from qontrast.anatomy.observed import ObservedHead, ObservedScan
 from qontrast.anatomy.subject import Head, Subject, Tissue
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Volume
 from qontrast.geometry.sample import average_blocks, reading, touched
 from qontrast.physics.sequence import Sequence
 from qontrast.views.contrast import describe, draw_contrasts
@@ -100,9 +100,10 @@ class Observed(Acquisition):
 
     def render(self, place: Place) -> Signal:
         """Read on the scan's own grid: one interpolation, whatever the grids of the head's other scans are."""
-        moved = place.warp.coordinates(place.factor, torch.from_numpy(self.scan.to_head))
+        moved = place.warp.coordinates(place.factor, torch.from_numpy(self.scan.to_head), place.device)
         box = touched(moved, self.scan.grid.shape)
-        return average_blocks(reading(box, moved)(self.scan.block(box)), place.factor), None
+        block = self.scan.block(box).to(place.device)
+        return average_blocks(reading(box, moved)(block), place.factor), None
 
     def draw_spoiling(self, plan: ViewPlan, generator: torch.Generator, *, field_known: bool) -> Spoiling:
         """Bias, noise and erasure: the rest is in the scan already."""
@@ -113,7 +114,9 @@ class Observed(Acquisition):
         return f"{self.scan.contrast} (observed)"
 
 
-def draw_acquisitions(head: Head, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Acquisition, Acquisition]:
+def draw_acquisitions(
+    head: Head, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu"
+) -> tuple[Acquisition, Acquisition]:
     """The two contrasts of a pair; the same object twice where both views show the same.
 
     Args:
@@ -122,6 +125,7 @@ def draw_acquisitions(head: Head, plan: ViewPlan, seed: int, step: int, slot: in
         seed: the plan's.
         step: training step.
         slot: place in the batch.
+        device: where they are to be rendered.
 
     Raises:
         MissingMapError: if a subject's maps suffice for none of the plan's sequences.
@@ -134,7 +138,7 @@ def draw_acquisitions(head: Head, plan: ViewPlan, seed: int, step: int, slot: in
         first = Observed(scans[0])
         return first, (first if scans[1] is scans[0] else Observed(scans[1]))
     assert isinstance(head, Subject)
-    tissue = head.draw(derive(seed, head.name, step, slot, "tissue"), plan.pathology)
+    tissue = head.draw(derive(seed, head.name, step, slot, "tissue"), plan.pathology).on(device)
     one, other = draw_contrasts(plan, head, own)
     first_of = Simulated(one, tissue)
     return first_of, (first_of if other is one else Simulated(other, tissue))

@@ -18,7 +18,7 @@ from qontrast.artefacts.noise import ComplexNoise
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import Range, derive, derive_seed, log_uniform, uniform
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Volume
 from qontrast.geometry.sample import average_blocks, occupied, sample, whole
 from qontrast.physics.clinical import protocol_of
 from qontrast.views.labelled import SCANNED_BIAS, draw_place, draw_sequence, whole_head
@@ -84,7 +84,7 @@ class Received:
             return self.form(ComplexNoise(strength, seed, level=self.level)(self.signal))
         clean = self.clean()
         _, _, deviation = standardise(clean)
-        return clean + strength * deviation * torch.randn(clean.shape, generator=derive(seed, "gaussian"))
+        return clean + strength * deviation * torch.randn(clean.shape, generator=derive(seed, "gaussian")).to(clean)
 
 
 class CleanCase(ABC):
@@ -94,7 +94,7 @@ class CleanCase(ABC):
     subject: str
 
     @abstractmethod
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int) -> Received:
+    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
         """The training crop of this seed, step and slot."""
 
 
@@ -111,14 +111,14 @@ class SimulatedClean(CleanCase):
         self.name = self.subject = head.name
         self.head, self.contrasts, self.drawn = head, contrasts, drawn
 
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int) -> Received:
+    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
         """See :class:`CleanCase`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
         person = generator if self.drawn else derive(seed, head.name, "person")
-        tissue = head.draw(person, plan.pathology if self.drawn else None)
-        signal, _ = resampled(tissue, sequence, draw_place(plan, head.region, head.grid, generator))
+        tissue = head.draw(person, plan.pathology if self.drawn else None).on(device)
+        signal, _ = resampled(tissue, sequence, draw_place(plan, head.region, head.grid, generator, device=device))
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
         return Received(bias(signal), sequence.image)
 
@@ -139,11 +139,11 @@ class ScannedClean(CleanCase):
         self.level = float(image[0, 0][mask].mean())
         self.region = occupied(mask) or whole(scan.grid.shape)
 
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int) -> Received:
+    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
         """See :class:`CleanCase`; the scan is moved, and a mild bias field is added."""
         generator = derive(seed, self.name, step, slot)
-        place = draw_place(plan, self.region, self.scan.grid, generator)
-        image = place.read(self.scan.block(place.box)).clamp(min=0)
+        place = draw_place(plan, self.region, self.scan.grid, generator, device=device)
+        image = place.read(self.scan.block(place.box).to(device)).clamp(min=0)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
         return Received(bias(image), _magnitude, self.level)
 
@@ -160,10 +160,11 @@ class NoisyMaker:
     plan: ViewPlan
     noise: NoiseRanges
     seed: int
+    device: Device = "cpu"
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
         case, noise = self.cases[which], self.noise
-        received = case.receive(self.plan, self.seed, step, slot)
+        received = case.receive(self.plan, self.seed, step, slot, self.device)
         own = derive(self.seed, case.name, step, slot, "noise")
         strength = log_uniform(noise.snr, own) if noise.kind == "rician" else noise.sigma
         noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, slot, "noise"))

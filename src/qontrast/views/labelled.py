@@ -16,7 +16,7 @@ from qontrast.artefacts.bias import draw_bias
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, choice, derive, uniform
-from qontrast.basics.shapes import Labels, Volume
+from qontrast.basics.shapes import Device, Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
 from qontrast.geometry.warp import Warp, draw_warp, still
 from qontrast.physics.clinical import protocol_of
@@ -66,7 +66,7 @@ class Case(ABC):
     """Whether its truth is shares of the classes in each voxel."""
 
     @abstractmethod
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Truth]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Truth]:
         """The training crop of this seed, step and slot: image ``[1, 1, x, y, z]``, and its truth.
 
         Classes ``[x, y, z]``, or where the truth is soft their shares ``[class, x, y, z]``.
@@ -94,13 +94,13 @@ class SimulatedCase(Case):
         self.classes = class_names(scheme)
         self.head, self.contrasts, self.drawn, self.scheme = head, contrasts, drawn, scheme
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Labels]:
         """See :meth:`Case.crop`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
-        tissue = head.draw(generator, plan.pathology) if self.drawn else person(head, seed)
-        place = draw_place(plan, head.region, head.grid, generator)
+        tissue = (head.draw(generator, plan.pathology) if self.drawn else person(head, seed)).on(device)
+        place = draw_place(plan, head.region, head.grid, generator, device=device)
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
@@ -130,21 +130,25 @@ class ScannedCase(Case):
         self.classes, self.soft = opened.names, opened.shares is not None
         self._present = set(np.unique(opened.classes).tolist())
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Truth]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Truth]:
         """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
         generator = derive(seed, self.name, step, slot)
         scan = self.scan.open()
-        place = draw_place(plan, whole(scan.grid.shape), scan.grid, generator, self._centre(scan, plan, generator))
+        centre = self._centre(scan, plan, generator)
+        place = draw_place(plan, whole(scan.grid.shape), scan.grid, generator, centre, device)
         block = box_slices(place.box)
-        image = place.read(torch.from_numpy(np.ascontiguousarray(scan.image[block]))[None, None])
+
+        def read(values: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+        image = place.read(read(scan.image[block])[None, None])
         image = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)(image)
         noise = 0.05 * uniform((0.0, 1.0), generator) * float(image.std())
-        image = image + noise * torch.randn(image.shape, generator=generator)
+        image = image + noise * torch.randn(image.shape, generator=generator).to(image)
         if scan.shares is not None:
-            shares = place.read(torch.from_numpy(scan.shares[(slice(None), *block)].astype(np.float32))[None])[0]
+            shares = place.read(read(scan.shares[(slice(None), *block)].astype(np.float32))[None])[0]
             return normalise(image), torch.cat((1 - shares.sum(dim=0, keepdim=True), shares)).clamp(min=0)
-        truth = torch.from_numpy(np.ascontiguousarray(scan.classes[block]))
-        return normalise(image), majority(truth, len(self.classes), place)
+        return normalise(image), majority(read(scan.classes[block]), len(self.classes), place)
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`."""
@@ -179,10 +183,11 @@ class CropMaker:
     cases: list[Case]
     plan: ViewPlan
     seed: int
+    device: Device = "cpu"
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, torch.Tensor]:
         case = self.cases[which]
-        image, truth = case.crop(self.plan, self.seed, step, slot)
+        image, truth = case.crop(self.plan, self.seed, step, slot, self.device)
         if case.soft:
             return {"image": image[0], "truth": truth}
         if any(c.soft for c in self.cases):
@@ -248,14 +253,19 @@ def person(subject: LabelSubject, seed: int) -> LabelTissue:
 
 
 def draw_place(
-    plan: ViewPlan, region: Box, grid: Grid, generator: torch.Generator, centre: Tensor | None = None
+    plan: ViewPlan,
+    region: Box,
+    grid: Grid,
+    generator: torch.Generator,
+    centre: Tensor | None = None,
+    device: Device = "cpu",
 ) -> Place:
     """Where a training crop lies: about ``centre``; without one mostly in the region, now and then anywhere."""
     if centre is None:
         where = whole(grid.shape) if chance(plan.anywhere, generator) else region
         centre = draw_centre(where, grid.spacing, plan.crop * plan.spacing, generator)
     shape = (plan.crop,) * 3
-    return Place(grid, draw_warp(plan.geometry, centre, shape, plan.spacing, grid.spacing, generator))
+    return Place(grid, draw_warp(plan.geometry, centre, shape, plan.spacing, grid.spacing, generator), device)
 
 
 def majority(classes: Labels, count: int, place: Place) -> Int[Tensor, "crop_x crop_y crop_z"]:

@@ -7,7 +7,7 @@ from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import chance, derive
-from qontrast.basics.shapes import Labels, Volume
+from qontrast.basics.shapes import Device, Labels, Volume
 from qontrast.geometry.sample import Box
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import Simulated
@@ -41,14 +41,14 @@ class LesionedCase(Case):
         self.classes = CLASSES
         self.head, self.contrasts, self.drawn, self.centred = head, contrasts, drawn, centred
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int) -> tuple[Volume, Labels]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Labels]:
         """See :meth:`Case.crop`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
-        tissue = head.draw(derive(seed, head.name, step, slot, "patient"), plan.pathology)
+        tissue = head.draw(derive(seed, head.name, step, slot, "patient"), plan.pathology).on(device)
         centre = self._centre(tissue, plan, generator) if chance(self.centred, generator) else None
-        place = draw_place(plan, head.region, head.grid, generator, centre)
+        place = draw_place(plan, head.region, head.grid, generator, centre, device)
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
@@ -85,7 +85,7 @@ def lesion_box(tissue: LabelTissue, kinds: tuple[str, ...]) -> Box | None:
 
 def marked(tissue: LabelTissue, box: Box, kinds: tuple[str, ...]) -> Tensor:
     """Which voxels of ``box`` hold a lesion of some kinds, booleans ``[x, y, z]``."""
-    return torch.isin(tissue.lesion(box), torch.tensor([CODES[kind] for kind in kinds]))
+    return torch.isin(tissue.lesion(box), torch.tensor([CODES[kind] for kind in kinds], device=tissue.device))
 
 
 def lesions_at(tissue: LabelTissue, place: Place, kinds: tuple[str, ...]) -> Labels:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from joblib import cpu_count
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
@@ -18,6 +18,8 @@ from qontrast.engine.stopping import apart_from_signals
 MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
 SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
 MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
+MEMORY_ON_GPU = 4e9  # bytes, with the GPU's libraries
+MOST_ON_GPU = 8
 Make = Callable[[int, int, int], dict[str, Any]]
 """From subject, step and slot to an example, tensors by name."""
 
@@ -68,9 +70,10 @@ class Examples(Dataset[dict[str, Any]]):
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return self.make(self.subject(step, slot), step, slot)
+            example = self.make(self.subject(step, slot), step, slot)
         finally:
             torch.set_num_threads(threads)
+        return example if get_worker_info() is None else {name: values.cpu() for name, values in example.items()}
 
 
 def batches(
@@ -80,6 +83,7 @@ def batches(
     workers: int,
     *,
     prefetch: int = 2,
+    on_gpu: bool = False,
     pin: bool = False,
     rank: int = 0,
     ranks: int = 1,
@@ -92,6 +96,7 @@ def batches(
         steps: one past the last.
         workers: loader processes.
         prefetch: batches that each of them makes ahead.
+        on_gpu: whether examples are made on a GPU; processes then give them back to the CPU.
         pin: put batches into memory that a GPU reads fast.
         rank: which share of each batch is wanted: of ``ranks`` processes each takes every so manyth slot.
         ranks: how many processes train together; they divide the batch.
@@ -101,16 +106,18 @@ def batches(
             "batch", f"{examples.batch} slots for {ranks} processes", "as many slots for each", "Choose --batch."
         )
     own = [step * examples.batch + slot for step in range(start, steps) for slot in range(rank, examples.batch, ranks)]
+    # Forked processes share the subjects that are already open; nothing else of the parent is used there. A GPU cannot
+    # be used in them.
+    context = "fork" if hasattr(os, "fork") and not on_gpu else "spawn"
     loader = DataLoader(
         examples,
         batch_size=examples.batch // ranks,
         sampler=own,
         num_workers=workers,
-        # Forked processes share the subjects that are already open; nothing else of the parent is used there.
-        multiprocessing_context="fork" if workers and hasattr(os, "fork") else None,
+        multiprocessing_context=context if workers else None,
         worker_init_fn=_begin_worker if workers else None,
         prefetch_factor=prefetch if workers else None,
-        pin_memory=pin,
+        pin_memory=pin and not (on_gpu and not workers),
         # Keeps the loader from drawing its unused base seed out of the global generator.
         generator=torch.Generator().manual_seed(0),
     )
@@ -122,14 +129,16 @@ def _begin_worker(_: int) -> None:
     apart_from_signals()
 
 
-def default_workers(sharing: int = 1) -> int:
+def default_workers(sharing: int = 1, *, on_gpu: bool = False) -> int:
     """Loader processes: one per core but one, at most 16, and no more than fit the memory that is free.
 
     Args:
         sharing: trainings that share the machine.
+        on_gpu: whether they make examples on a GPU, where a few are enough.
     """
-    fitting = _free_memory() / MEMORY_OF_WORKER / sharing
-    return max(0, min(16, cpu_count() // sharing - 1, int(min(fitting, 16))))
+    most = MOST_ON_GPU if on_gpu else 16
+    fitting = _free_memory() / (MEMORY_ON_GPU if on_gpu else MEMORY_OF_WORKER) / sharing
+    return max(0, min(most, cpu_count() // sharing - 1, int(min(fitting, most))))
 
 
 def default_prefetch(workers: int, batch_bytes: int) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from qontrast.anatomy.subject import Head
+from qontrast.basics.shapes import Device
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ViewPlan
 from qontrast.views.targets import Wanted, targets
@@ -28,14 +29,16 @@ class PairMaker:
         plan: how.
         seed: the plan's.
         wanted: beside the views; see :func:`qontrast.views.targets.targets`.
+        device: where volumes are computed; a loader process gives back what it has made to the CPU.
     """
 
     subjects: Several[Opens]
     plan: ViewPlan
     seed: int
     wanted: Wanted = field(default_factory=Wanted)
+    device: Device = "cpu"
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
-        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot)
+        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot, self.device)
         views = {"a": pair.a.image[0], "b": pair.b.image[0]}
         return views | targets(pair, self.wanted, self.seed, step, slot)

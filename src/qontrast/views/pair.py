@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qontrast.anatomy.subject import Head
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import Coordinates, Volume
+from qontrast.basics.shapes import Coordinates, Device, Volume
 from qontrast.geometry.sample import Box
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
@@ -86,12 +86,14 @@ class ViewPair:
             hundredth of a voxel. What lies outside b has coordinates below 0 or above its last voxel's.
         """
         if self.a.warp is self.b.warp:
-            axes = [torch.arange(0, n, stride, dtype=torch.float32) for n in self.a.warp.shape]
+            device = self.a.place.device
+            axes = [torch.arange(0, n, stride, dtype=torch.float32, device=device) for n in self.a.warp.shape]
             return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-        return self.b.warp.inverse(self.a.warp.coordinates()[::stride, ::stride, ::stride])
+        device = self.a.place.device
+        return self.b.warp.inverse(self.a.warp.coordinates(device=device)[::stride, ::stride, ::stride])
 
 
-def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0) -> ViewPair:
+def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0, device: Device = "cpu") -> ViewPair:
     """Make the pair that belongs to this seed, subject, step and slot, and to nothing else.
 
     Args:
@@ -100,19 +102,21 @@ def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0
         seed: the plan's.
         step: training step.
         slot: place in the batch.
+        device: where volumes are computed. What chance decides is drawn on the CPU and the same everywhere, noise
+            included.
 
     Raises:
         MissingMapError: if the subject's maps suffice for none of the plan's sequences.
     """
     generator = derive(seed, subject.name, step, slot)
-    acquisitions = draw_acquisitions(subject, plan, seed, step, slot)
+    acquisitions = draw_acquisitions(subject, plan, seed, step, slot, device)
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp, other = draw_warps(plan, centre, subject.grid.spacing, generator)
-    place, signal = Place(subject.grid, warp), None
+    place, signal = Place(subject.grid, warp, device), None
     views: list[View] = []
     for acquisition, moved in zip(acquisitions, (warp, other), strict=True):
         if moved is not place.warp:
-            place, signal = Place(subject.grid, moved), None
+            place, signal = Place(subject.grid, moved, device), None
         if signal is None or acquisition is not acquisitions[0]:
             signal = acquisition.render(place)
         spoiling = acquisition.draw_spoiling(plan, generator, field_known=signal[1] is not None)

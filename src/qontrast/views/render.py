@@ -8,8 +8,9 @@ from torch import Tensor
 
 from qontrast.anatomy.subject import Tissue
 from qontrast.artefacts.prevalence import prevalence
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import AnyVolume, Resampled, Volume
+from qontrast.basics.shapes import AnyVolume, Device, Resampled, Volume
 from qontrast.geometry.reach import Reach, within_reach
 from qontrast.geometry.sample import average_blocks, reading, sample, touched
 from qontrast.geometry.warp import Warp
@@ -30,12 +31,13 @@ class Place:
     Args:
         grid: of the head.
         warp: of the view.
+        device: where the view is made.
     """
 
-    def __init__(self, grid: Grid, warp: Warp) -> None:
-        self.warp = warp
+    def __init__(self, grid: Grid, warp: Warp, device: Device = "cpu") -> None:
+        self.warp, self.device = warp, torch.device(device)
         self.factor = oversampling(grid, warp.spacing)
-        self.coordinates = warp.coordinates(self.factor)
+        self.coordinates = warp.coordinates(self.factor, device=device)
         self.box = touched(self.coordinates, grid.shape)
         self.reading = reading(self.box, self.coordinates)
 
@@ -50,7 +52,7 @@ class Place:
 
     def inside(self, voxels: Int[Tensor, "point 3"]) -> Float[Tensor, "point some 3"]:
         """Where in the head the points lie that some of the view's voxels are averaged over."""
-        steps = torch.arange(self.factor)
+        steps = torch.arange(self.factor, device=voxels.device)
         x, y, z = (voxels[:, None] * self.factor + torch.cartesian_prod(*[steps] * 3).reshape(-1, 3)).unbind(dim=2)
         return self.coordinates[x, y, z]
 
@@ -77,5 +79,6 @@ def resampled(tissue: Tissue, sequence: Sequence, place: Place) -> tuple[AnyVolu
         tissue has it and the sequence is a gradient echo of some length.
     """
     dephased = prevalence(sequence.name).gradient_echo and first(sequence.echo_time) > SHORT_ECHO  # type: ignore[attr-defined]
-    signal, b0 = tissue.scan(sequence, place.box, place.needed, with_b0=dephased)
+    needed = place.needed if by_loops(place.coordinates) else None  # elsewhere to make all costs less than to choose
+    signal, b0 = tissue.scan(sequence, place.box, needed, with_b0=dephased)
     return place.read(signal), place.read_smooth(b0) if dephased and b0 is not None else None

@@ -87,17 +87,17 @@ def matched_points(
     there = pair.a.there
     seen = there.flatten().nonzero().flatten()
     if not len(seen):
-        seen = torch.arange(there.numel())
-    drawn = seen[torch.randperm(len(seen), generator=generator)[: 2 * count]]
+        seen = torch.arange(there.numel(), device=there.device)
+    drawn = seen[torch.randperm(len(seen), generator=generator)[: 2 * count].to(seen.device)]
     _, y, z = there.shape
     a = torch.stack((drawn // (y * z), drawn // z % y, drawn % z), dim=1)
     b = a.float()
     if pair.a.warp is not pair.b.warp:
         b = pair.b.warp.inverse(pair.a.place.inside(a).mean(dim=1)[:, None, None])[:, 0, 0]
-        inside = ((b >= 0) & (b <= torch.tensor(pair.b.warp.shape) - 1.0)).all(dim=1)
+        inside = ((b >= 0) & (b <= torch.tensor(pair.b.warp.shape).to(b) - 1.0)).all(dim=1)
         if bool(inside.any()):
             a, b = a[inside], b[inside]
-    again = torch.arange(count) % len(a)
+    again = torch.arange(count, device=a.device) % len(a)
     return a[again].float(), b[again]
 
 
@@ -109,14 +109,13 @@ def tissue_at(
     Averages over each voxel (rates and saturation weighted by PD), at the field where the subject's maps hold;
     logarithms of the rates; all of them shifted and scaled by ``TYPICAL``. Zeros where nothing is known.
     """
-    out, known = torch.zeros(len(points), len(MAP_NAMES)), torch.zeros(len(MAP_NAMES))
+    out, known = points.new_zeros(len(points), len(MAP_NAMES)), points.new_zeros(len(MAP_NAMES))
     if tissue is None:
         return out, known
     places, box = view.place.inside(points.long()), view.place.box
-    low = torch.tensor([a for a, _ in box])
-    edges = torch.tensor([b - a for a, b in box])
-    nearest = (places.round().long() - low).clamp(min=0).minimum(edges - 1).flatten(0, 1)
-    flat = (nearest[:, 0] * edges[1] + nearest[:, 1]) * edges[2] + nearest[:, 2]
+    nearest = zip(places.round().long().flatten(0, 1).unbind(dim=1), box, strict=True)
+    x, y, z = ((at - a).clamp(0, b - a - 1) for at, (a, b) in nearest)
+    flat = (x * (box[1][1] - box[1][0]) + y) * (box[2][1] - box[2][0]) + z
     maps = tissue.at(box, flat).present()
     pd = maps["pd"].reshape(places.shape[:2])
     weight = pd / pd.sum(dim=1, keepdim=True).clamp(min=1e-6)
