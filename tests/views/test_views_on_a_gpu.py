@@ -10,6 +10,7 @@ import torch
 
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.artefacts.dropout import Dephasing, displaced
+from qontrast.basics.white_noise import complex_white_noise, white_noise
 from qontrast.geometry.warp import WarpRanges
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.views.denoising import NoiseRanges, NoisyMaker, SimulatedClean
@@ -111,6 +112,13 @@ def test_dephasing_and_displacement(device, axis, shape):
     torch.testing.assert_close(
         displaced(signal.to(where), (b0[:, 0] / 100).to(where), axis).cpu(), moved, atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("shape", [(7,), (3, 5, 9)])
+def test_noise_is_the_same_to_the_bit(shape):
+    assert torch.equal(complex_white_noise(shape, 4, "cuda").cpu(), complex_white_noise(shape, 4))
+    assert torch.equal(white_noise(shape, 4, "cuda").cpu(), white_noise(shape, 4))
 
 
 def test_images_of_one_value_become_zero(device):

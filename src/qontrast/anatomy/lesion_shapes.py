@@ -12,6 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import Device
 from qontrast.basics.spline import sample_along_axes, upsample_spline
 from qontrast.geometry.sample import Box
 from qontrast.scans.names import find_images
@@ -44,20 +45,20 @@ class Level(ABC):
     def values(self) -> Tensor:
         """``[a, b, c]``, 0 to 1, 0.5 at the border; made when it is read, for most crops meet few lesions."""
 
-    def within(self, box: Box) -> tuple[Box, Float[Tensor, "x y z"]] | None:
+    def within(self, box: Box, device: Device = "cpu") -> tuple[Box, Float[Tensor, "x y z"]] | None:
         """The part of ``box`` that it reaches, and its level there; None where they do not meet."""
         meet = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(self.box, box, strict=True)]
         if any(a >= b for a, b in meet):
             return None
-        values = self.values()
-        axes = [torch.arange(a, b, dtype=torch.float32) for a, b in meet]
+        values = self.values().to(device)
+        axes = [torch.arange(a, b, dtype=torch.float32, device=device) for a, b in meet]
         where = (meet[0], meet[1], meet[2])
         if bool((self.matrix == torch.diag(torch.diagonal(self.matrix))).all()):
             positions = [a * self.matrix[i, i] + self.shift[i] for i, a in enumerate(axes)]
             return where, sample_along_axes(values[None], positions)[0]
         size = torch.tensor(values.shape, dtype=torch.float32) - 1
         scaled, offset = 2 * self.matrix / size[:, None], 2 * self.shift / size - 1
-        grid = torch.empty(*(len(a) for a in axes), 3)
+        grid = torch.empty(*(len(a) for a in axes), 3, device=device)
         for i in range(3):  # an affine is a sum of three ramps
             x, y, z = (scaled[i, j] * axes[j] for j in range(3))
             grid[..., 2 - i] = (x + offset[i])[:, None, None] + y[:, None] + z
@@ -100,18 +101,18 @@ def _unit_radius() -> Tensor:
     return torch.sqrt(x**2 + y**2 + z**2)
 
 
-def highest(levels: tuple[Level, ...], box: Box) -> tuple[Box, Tensor, Tensor] | None:
+def highest(levels: tuple[Level, ...], box: Box, device: Device = "cpu") -> tuple[Box, Tensor, Tensor] | None:
     """The highest level, and the strength where it is reached, in the part of ``box`` that any level reaches.
 
     Returns:
         That part, and ``[x, y, z]`` each; None where there is none.
     """
-    parts = [(level, part) for level in levels if (part := level.within(box)) is not None]
+    parts = [(level, part) for level in levels if (part := level.within(box, device)) is not None]
     if not parts:
         return None
     edges = [(min(w[i][0] for _, (w, _) in parts), max(w[i][1] for _, (w, _) in parts)) for i in range(3)]
     shape = tuple(b - a for a, b in edges)
-    top, strength = torch.zeros(shape), torch.zeros(shape)
+    top, strength = torch.zeros(2, *shape, device=device)
     for level, (where, read) in parts:
         inner = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, edges, strict=True))
         higher = read > top[inner]

@@ -97,7 +97,7 @@ class StoredMaps(Subject):
     def _part(self, name: str, box: Box) -> torch.Tensor:
         return torch.from_numpy(np.asarray(self.stored[name][box_slices(box)]))[None, None]
 
-    @property
+    @cached_property
     def maps(self) -> tuple[str, ...]:
         """Names of the maps that there are; nothing is read."""
         return tuple(self.stored)

@@ -73,10 +73,10 @@ def structures_in(
     among = {white: torch.cat((hosts(white), hole)).to(device) for white in (True, False)} if lesions else {}
     severities = []
     for lesion in lesions:
-        found = highest(lesion.levels, source)
+        found = highest(lesion.levels, source, device)
         if found is None:
             continue
-        where, top, strength = found[0], found[1].to(device), found[2].to(device)
+        where, top, strength = found
         part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
         host = among[lesion.white_only][index[part].long()]
         inside = host & (top >= 0.5)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -91,12 +92,12 @@ class Subject(Head, ABC):
         """The label map in ``box``, integers ``[x, y, z]``; None where the subject has none."""
         return None
 
-    @property
+    @cached_property
     def maps(self) -> tuple[str, ...]:
         """Names of the maps and fields that the subject has."""
         return tuple(self.draw(None).block(((0, 2), (0, 2), (0, 2))).present())
 
-    @property
+    @cached_property
     def sequences(self) -> list[str]:
         """Names of the sequences that the subject's maps suffice for."""
         return possible(self.draw(None).block(((0, 2), (0, 2), (0, 2))))

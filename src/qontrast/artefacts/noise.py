@@ -117,7 +117,8 @@ class ComplexNoise:
         seed = derive_seed(self.seed, "noise")
 
         def white(shape: Sequence[int]) -> Volume:
-            return complex_white_noise((shape[0] // 2, *shape[1:]), seed).flatten(0, 1).to(image.real)
+            drawn = complex_white_noise((shape[0] // 2, *shape[1:]), seed, image.real.device)
+            return drawn.flatten(0, 1).to(image.real)
 
         both = colour(white, (2 * len(image.real), *image.real.shape[1:])).reshape(2, *image.real.shape)
         real, imaginary = both[0].mul_(sigma).add_(image.real), both[1].mul_(sigma)
@@ -128,7 +129,8 @@ class ComplexNoise:
     def _others(self, image: Planes, sigma: Tensor, colour: Colour) -> Tensor:
         """The power of the channels that hold noise alone."""
         seed = derive_seed(self.seed, "coils")
-        normal = colour(lambda shape: white_noise(shape, seed).to(image.real), image.real.shape)
+        where = image.real.device
+        normal = colour(lambda shape: white_noise(shape, seed, where).to(image.real), image.real.shape)
         return sigma**2 * _chi_squared(2 * self.coils - 2, normal)
 
     def describe(self) -> str:

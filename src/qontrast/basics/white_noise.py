@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.compiled import compiled
+from qontrast.basics.shapes import Device
 
 LEVELS = 1 << 16
 SLAB = 1 << 10  # draws at a time
@@ -17,7 +18,7 @@ GOLDEN = 40725
 points are uncorrelated."""
 
 
-def white_noise(shape: Sequence[int], seed: int) -> Tensor:
+def white_noise(shape: Sequence[int], seed: int, device: Device = "cpu") -> Tensor:
     """Independent draws of mean 0 and standard deviation 1, in single precision.
 
     Each is one of 65,536 equally likely values, the means of so many equal slices of a normal distribution:
@@ -27,21 +28,31 @@ def white_noise(shape: Sequence[int], seed: int) -> Tensor:
     Args:
         shape: of the draws.
         seed: what they depend on.
+        device: where they are wanted; the same everywhere.
     """
-    out = torch.empty(1, math.prod(shape))
-    _draw(_state(seed), _levels()[:1], out.numpy())
-    return out.reshape(tuple(shape))
+    return _drawn(shape, seed, 1, device)[0]
 
 
-def complex_white_noise(shape: Sequence[int], seed: int) -> Tensor:
+def complex_white_noise(shape: Sequence[int], seed: int, device: Device = "cpu") -> Tensor:
     """The real and the imaginary parts of such draws, ``[2, *shape]``: each pair is one of 65,536 points of the plane.
 
     The points are a lattice bent to the normal distribution, so that one lies in nearly every cell of 1 / 256 by
     1 / 256 of its quantiles.
     """
-    out = torch.empty(2, math.prod(shape))
-    _draw(_state(seed), _levels(), out.numpy())
-    return out.reshape(2, *shape)
+    return _drawn(shape, seed, 2, device)
+
+
+def _drawn(shape: Sequence[int], seed: int, parts: int, device: Device) -> Tensor:
+    """``[part, *shape]``."""
+    where, count = torch.device(device), math.prod(shape)
+    if where.type == "cpu":
+        out = torch.empty(parts, count)
+        _draw(_state(seed), _levels()[:parts], out.numpy())
+        return out.reshape(parts, *shape)
+    bits = np.empty(count + -count % 4, np.uint16)
+    _fill(_state(seed), bits)  # two bytes a draw are less to carry than four or eight
+    chosen = torch.from_numpy(bits.view(np.int16)[:count]).to(where).int() & (LEVELS - 1)
+    return _levels_on(where)[:parts, chosen].reshape(parts, *shape)
 
 
 def _state(seed: int) -> np.ndarray:
@@ -50,28 +61,40 @@ def _state(seed: int) -> np.ndarray:
 
 
 @compiled
-def _draw(state: np.ndarray, tables: np.ndarray, out: np.ndarray) -> None:
-    """Four draws of each word of SFC64 (C. Doty-Humphrey, PractRand), from its lowest bits on: ``[table, draw]``."""
+def _fill(state: np.ndarray, bits: np.ndarray) -> None:
+    """Four draws of each word of SFC64 (C. Doty-Humphrey, PractRand), from its lowest bits on, a multiple of four."""
     a, b, c, counter = state
     one, left, right, low = np.uint64(1), np.uint64(24), np.uint64(40), np.uint64(LEVELS - 1)
     sixteen = np.uint64(16)
+    for i in range(len(bits) // 4):
+        word = a + b + counter
+        counter += one
+        a = b ^ (b >> np.uint64(11))
+        b = c + (c << np.uint64(3))
+        c = ((c << left) | (c >> right)) + word
+        bits[4 * i] = word & low
+        bits[4 * i + 1] = (word >> sixteen) & low
+        bits[4 * i + 2] = (word >> np.uint64(32)) & low
+        bits[4 * i + 3] = word >> np.uint64(48)
+    state[0], state[1], state[2], state[3] = a, b, c, counter
+
+
+@compiled
+def _draw(state: np.ndarray, tables: np.ndarray, out: np.ndarray) -> None:
+    """The tables' values of as many draws: ``[table, draw]``."""
     bits = np.empty(SLAB, np.uint16)
     count = out.shape[1]
     for start in range(0, count, SLAB):
-        for i in range(SLAB // 4):
-            word = a + b + counter
-            counter += one
-            a = b ^ (b >> np.uint64(11))
-            b = c + (c << np.uint64(3))
-            c = ((c << left) | (c >> right)) + word
-            bits[4 * i] = word & low
-            bits[4 * i + 1] = (word >> sixteen) & low
-            bits[4 * i + 2] = (word >> np.uint64(32)) & low
-            bits[4 * i + 3] = word >> np.uint64(48)
+        _fill(state, bits)
         for t in range(len(tables)):
             table, part = tables[t], out[t, start : start + SLAB]
             for i in range(len(part)):
                 part[i] = table[bits[i]]
+
+
+@cache
+def _levels_on(device: torch.device) -> Tensor:
+    return torch.from_numpy(_levels()).to(device)
 
 
 @cache
