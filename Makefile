@@ -61,18 +61,16 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 
 study = $(BIN)/qontrast study recipes/claims/$(1).yaml --out runs/claims/$(1) --jobs 2
 
-claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about 16 hours on two cores; goes on where it was stopped
+claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cores, half an hour on a GPU; goes on where it was stopped
 	$(call study,main) --fractions 1 3
-	$(call study,again-1) --fractions 1 3
-	$(call study,again-2) --fractions 1 3
+	$(call study,again-1)
+	$(call study,again-2)
 	$(BIN)/qontrast finetune segment recipes/claims/supervised.yaml --data $(QONTRAST_DATA)/anatomies --out runs/claims/supervised --resume
 	$(call study,ablations)
 	$(call study,encoders)
 	$(call study,tasks) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
 	$(BIN)/python claims/after.py runs/claims
 	$(call study,main)
-	$(call study,again-1)
-	$(call study,again-2)
 	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks supervised real sweeps)
 
 claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers

@@ -1,12 +1,13 @@
 """What the claims need of a finished main study beside its ledger: sweeps (C5), a real scan, the control's scores.
 
-QONTRAST_DATA=/data python claims/after.py runs/claims     (goes on where it was stopped)
+QONTRAST_DATA=/data python claims/after.py runs/claims [JOBS]     (goes on where it was stopped)
 """
 
 import os
 import sys
 from pathlib import Path
 
+from joblib import Parallel, delayed
 from scores import LABELLED_AT
 
 from qontrast.studies.folder import LEDGER, RUN, cell_folder
@@ -24,12 +25,13 @@ SWEPT = ("masked", "base", "seqinv", "hybrid")
 SWEEPS, REAL, CONTROL = "sweeps", "real", "supervised"
 
 
-def after(runs: Path, data: Path) -> None:
+def after(runs: Path, data: Path, jobs: int = 1) -> None:
     """Sweep the encoders and their segmenters of three heads, score all of these on the real scan, score the control.
 
     Args:
         runs: folder with ``main`` and ``supervised``.
         data: folder with ``anatomies`` and ``scans``.
+        jobs: sweeps at a time.
     """
     plan: StudyPlan = read_plan(StudyPlan, RECIPE)
     heads, main, control = plan.split.test_subjects, runs / "main", runs / CONTROL
@@ -45,12 +47,15 @@ def after(runs: Path, data: Path) -> None:
     for arm in plan.arms:
         for schedule in plan.schedules:
             evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
-    for arm in SWEPT:
-        encoder = main / PRETRAIN / arm
-        for kind, swept in (("encoder", encoder), *((how, model(arm, how)) for how in plan.schedules)):
-            asked = SweepPlan(model=str(swept), maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
-            sweep(asked, runs / SWEEPS / arm / kind)
+    swept = [(arm, "encoder", main / PRETRAIN / arm) for arm in SWEPT]
+    swept += [(arm, how, model(arm, how)) for arm in SWEPT for how in plan.schedules]
+
+    def one(arm: str, kind: str, network: Path) -> None:
+        asked = SweepPlan(model=str(network), maps=str(data / "anatomies"), heads=len(heads), subjects=heads)
+        sweep(asked, runs / SWEEPS / arm / kind, quiet=jobs > 1)
+
+    Parallel(n_jobs=jobs)(delayed(one)(*each) for each in swept)
 
 
 if __name__ == "__main__":
-    after(Path(sys.argv[1]), Path(os.environ["QONTRAST_DATA"]))
+    after(Path(sys.argv[1]), Path(os.environ["QONTRAST_DATA"]), *map(int, sys.argv[2:]))
