@@ -62,6 +62,9 @@ def main() -> None:
         caches = make_caches(Path(folder))
         for crop in given.crops:
             table(Path(folder), caches, crop, given.rounds)
+        if torch.cuda.is_available():
+            for crop in given.crops:
+                on_gpu(caches, crop)
 
 
 def make_caches(folder: Path) -> dict[str, SubjectSource]:
@@ -113,6 +116,22 @@ def table(folder: Path, caches: dict[str, SubjectSource], crop: int, rounds: int
         found = stages(source, plan, 4 * OURS)
         shown = "".join(f"{1000 * t:11.1f}" for t in found.values())
         print(f"{f'ours, {kind}':28}{shown}{least / sum(found.values()):11.0%}")
+
+
+def on_gpu(caches: dict[str, SubjectSource], crop: int) -> None:
+    """Seconds per pair of one process, on one core and on the GPU in turns."""
+    plan = ViewPlan(crop=crop, spacing=SPACING[crop])
+    torch.set_num_threads(1)
+    print(f"\n{crop}³, seconds per pair of one process{'':4}{'one core':>10}{'GPU':>10}")
+    for kind, source in caches.items():
+        spent = {"cpu": 0.0, "cuda": 0.0}
+        for step in range(-2, 2 * OURS):  # the first two warm up
+            for device in spent:
+                began = time.perf_counter()
+                make_pair(source.open(), plan, 0, step + 2, device=device)
+                torch.cuda.synchronize()
+                spent[device] += time.perf_counter() - began if step >= 0 else 0.0
+        print(f"{f'ours, {kind}':40}" + "".join(f"{s / (2 * OURS):10.3f}" for s in spent.values()), flush=True)
 
 
 def floors(crop: int, spacing: float) -> dict[str, Work]:
