@@ -166,7 +166,7 @@ def test_every_field_but_where_and_when_changes_the_digest():
         "optimisation.accumulate": "2", "optimisation.average": "0.9", "optimisation.patience": "2",
         "compute.micro": "1", "compute.layout": "contiguous", "optimisation.checkpoint_seconds": "5",
         "optimisation.checkpoint_steps": "5", "compute.device": "cpu", "compute.precision": "32",
-        "compute.workers": "0", "compute.prefetch": "1", "compute.views": "cpu",
+        "compute.workers": "0", "compute.prefetch": "1", "compute.views": "gpu",
     }  # fmt: skip
     assert other.keys() == plan_values(plan).keys()
     unmoved = {

@@ -1,11 +1,12 @@
 """A plan that is not understood is refused, with the file, the field and the remedy in the message."""
 
 import pytest
+import torch
 
 from qontrast.basics.errors import PlanError
 from qontrast.engine.optimisation import Optimisation
 from qontrast.tasks.plan_file import read_plan
-from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
 
 
 def refused(tmp_path, text, kind=PretrainPlan):
@@ -166,6 +167,13 @@ def test_a_wrong_flag_is_refused_like_a_wrong_field():
         read_plan(PretrainPlan, None, {"batch": "x"})
     with pytest.raises(PlanError, match="--batch"):
         read_plan(PretrainPlan, None, {"batch": "[1"})
+
+
+def test_views_on_a_gpu_want_a_training_on_one():
+    with pytest.raises(PlanError, match="compute.views: found gpu, in a training on the CPU"):
+        Compute(views="gpu").making(torch.device("cpu"))
+    assert Compute(views="gpu").making(torch.device("cuda")).type == "cuda"
+    assert Compute().making(torch.device("cuda")).type == "cpu"
 
 
 def test_the_defaults_are_no_error():

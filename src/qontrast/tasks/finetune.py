@@ -65,6 +65,7 @@ def finetune(
     quicken(net)
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
+    making = plan.compute.making(fabric.device)
     keep_plan(out, plan)
     heads = sorted(set(assignment.subjects))
     if start.spacing not in (None, plan.views.spacing):
@@ -80,7 +81,6 @@ def finetune(
     say(f"{assignment.aim}: from {origin}, {len(heads)} heads, {described(fabric)}", quiet=quiet)
     if len(heads) == 1:
         say(f"note: {heads[0]} alone is learned from; how well others are done is not known", quiet=quiet)
-    making = plan.compute.making(fabric.device)
     loading = plan.compute.loading(12 * plan.batch * plan.views.crop**3, on_gpu=making.type != "cpu")
     examples = Examples(replace(assignment.make, device=making), len(assignment.subjects), plan.batch, plan.seed)
     steps = plan.optimisation.steps * plan.optimisation.accumulate

@@ -69,8 +69,8 @@ class Compute:
             and half as much time again; the gradient is that of the whole batch (cached gradients).
         layout: order of feature maps in memory, ``contiguous`` or ``channels_last``; ``auto`` measures
             both at the start of a run of 200 steps or more.
-        views: where the volumes of examples are computed: ``auto`` (on the training's own device) or ``cpu``. They are
-            the same but for rounding.
+        views: where the volumes of examples are computed, ``cpu`` or ``gpu``: the training's own, of which each process
+            that makes examples takes about 2 GB. They are the same but for rounding.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -79,7 +79,7 @@ class Compute:
     prefetch: int = -1
     micro: int = 0
     layout: Literal["auto", "contiguous", "channels_last"] = "auto"
-    views: Literal["auto", "cpu"] = "auto"
+    views: Literal["cpu", "gpu"] = "cpu"
 
     def __post_init__(self) -> None:
         if self.micro < 0:
@@ -88,8 +88,16 @@ class Compute:
             raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
 
     def making(self, training: torch.device) -> torch.device:
-        """Where examples of a training on a device are made."""
-        return torch.device("cpu") if self.views == "cpu" else training
+        """Where examples of a training on a device are made.
+
+        Raises:
+            PlanError: for a GPU where training has none.
+        """
+        if self.views == "gpu" and training.type == "cpu":
+            raise PlanError(
+                "compute.views", "gpu, in a training on the CPU", "cpu", "Or train with --compute.device cuda."
+            )
+        return training if self.views == "gpu" else torch.device("cpu")
 
     def loading(self, batch_bytes: int, sharing: int = 1, *, on_gpu: bool = False) -> dict[str, Any]:
         """How :func:`qontrast.views.loader.batches` loads.

@@ -62,6 +62,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     found = [sources_of(cohort) for cohort in cohorts]
     sources = [source for cohort in found for source in cohort]
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
+    making = plan.compute.making(fabric.device)
     quiet = quiet or fabric.global_rank > 0
     if fabric.global_rank == 0:
         open_run(out, plan, resume=resume)
@@ -87,7 +88,6 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     steps = Steps(partial(seen_by, model), 2 * pairs, plan.views.crop, plan.optimisation.steps)
     arrange(fabric, model, steps, plan.compute, out, quiet=quiet)
     across = Across(fabric.global_rank, fabric.world_size, gather_rows)
-    making = plan.compute.making(fabric.device)
     size, on_gpu = 4 * TENSORS * plan.batch * plan.views.crop**3, making.type != "cpu"
     loading = plan.compute.loading(size, processes()[0], on_gpu=on_gpu)
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives), making)
