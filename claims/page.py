@@ -108,11 +108,15 @@ def tissue_tables(found: list[dict[str, Any]]) -> str:
 def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
     """Every claim with its verdict, then what each was judged by."""
     names = list(dict.fromkeys(claim.name for claim in found))
-    void = joint(found, CONTROL) in ("fails", "not told apart", "not reached")
+    control = joint(found, CONTROL)
+    void = control in ("fails", "not told apart", "not reached")
     lines = []
     for name in names:
-        few = void and name.startswith(("C1", "C2"))
-        lines.append([name, joint(found, name) + (", **void**" if few else "")])
+        verdict, mark = joint(found, name), ""
+        if name.startswith(("C1", "C2")):
+            missing = control == "not run" and verdict != "not run"
+            mark = ", **void**" if void else ", open: the control was not run" if missing else ""
+        lines.append([name, verdict + mark])
     lines += [[f"C5, against {about}", verdict] for about, verdict in verdicts(steady).items()]
     text = table(["claim", "verdict"], lines) + "\n"
     if void:

@@ -142,6 +142,11 @@ def test_plain_segmentation_of_the_same_images_decides_whether_few_labels_are_cl
     assert ("| C2, tuned | not run, **void** |" in said) == (verdict != "holds")
 
 
+def test_a_claim_about_few_labels_stays_open_without_the_control():
+    rows = rivals([0.5] * 4) + trained("hybrid", [0.7] * 4)
+    assert "| C1, tuned | holds, open: the control was not run |" in page.claim_table(scores.claims(rows), {})
+
+
 def swept(arm, dice, retrieval):
     points = [{"task": "sweep", "arm": arm, "model": "frozen", "useless": False, "dice_mean": d} for d in dice]
     moved = {"task": "sweep", "arm": arm, "useless": False, "retrieval": retrieval, "drift_relative": 0.1}
