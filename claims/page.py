@@ -114,7 +114,7 @@ def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
     for name in names:
         verdict, mark = joint(found, name), ""
         if name.startswith(("C1", "C2")):
-            missing = control == "not run" and verdict != "not run"
+            missing = (control, verdict) == ("not run", "holds")
             mark = ", **void**" if void else ", open: the control was not run" if missing else ""
         lines.append([name, verdict + mark])
     lines += [[f"C5, against {about}", verdict] for about, verdict in verdicts(steady).items()]
