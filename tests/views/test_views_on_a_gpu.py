@@ -4,6 +4,7 @@ Without a GPU these operations run on the CPU; with one, views are made there, t
 """
 
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -27,24 +28,20 @@ APART = WarpRanges(shared=False, shift=0.1)
 
 
 @pytest.fixture(params=["tensors", "cuda"])
-def device(request, monkeypatch):
-    """Where views are made; ``tensors`` is the CPU without its loops."""
-    if request.param == "cuda":
-        if not torch.cuda.is_available():
-            pytest.skip("no GPU")
-        return "cuda"
+def device(request):
+    """Gives a context in which views are made: the CPU without its loops, or a GPU. Outside of it loops are used."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
 
-    def forbid():
-        for name, module in list(sys.modules.items()):
-            if name.startswith("qontrast.") and hasattr(module, "by_loops"):
-                monkeypatch.setattr(module, "by_loops", lambda _: False)
-        return "cpu"
+    @contextmanager
+    def there():
+        with pytest.MonkeyPatch.context() as patch:
+            for name, module in list(sys.modules.items()):
+                if request.param == "tensors" and name.startswith("qontrast.") and hasattr(module, "by_loops"):
+                    patch.setattr(module, "by_loops", lambda _: False)
+            yield "cuda" if request.param == "cuda" else "cpu"
 
-    return forbid
-
-
-def place(device):
-    return device if isinstance(device, str) else device()
+    return there
 
 
 def alike(found, wanted, share=0.002):
@@ -60,7 +57,8 @@ def alike(found, wanted, share=0.002):
 def both(maker, device, which=0, step=0):
     """An example as loops make it, and as the device does."""
     wanted = maker("cpu")(which, step, 1)
-    return maker(place(device))(which, step, 1), wanted
+    with device() as where:
+        return maker(where)(which, step, 1), wanted
 
 
 @pytest.mark.parametrize("step", range(6))
@@ -107,11 +105,10 @@ def test_dephasing_and_displacement(device, axis, shape):
     signal, b0 = torch.rand(2, 3, *shape, generator=generator), 400 * torch.randn(2, 1, *shape, generator=generator)
     lost = Dephasing(0.03, (2.0, 3.0, 4.0), (1.0, 1.0, 2.0), 3.0, readout=axis)
     wanted, moved = lost(signal, b0), displaced(signal, b0[:, 0] / 100, axis)
-    where = place(device)
-    torch.testing.assert_close(lost(signal.to(where), b0.to(where)).cpu(), wanted, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(
-        displaced(signal.to(where), (b0[:, 0] / 100).to(where), axis).cpu(), moved, atol=1e-5, rtol=1e-5
-    )
+    with device() as where:
+        signal, b0 = signal.to(where), b0.to(where)
+        torch.testing.assert_close(lost(signal, b0).cpu(), wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(displaced(signal, b0[:, 0] / 100, axis).cpu(), moved, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -124,7 +121,9 @@ def test_noise_is_the_same_to_the_bit(shape):
 def test_images_of_one_value_become_zero(device):
     image = torch.cat((torch.full((1, 1, 8, 8, 8), 3.0), torch.arange(512.0).reshape(1, 1, 8, 8, 8)))
     wanted = standardise(image)
-    for one, other in zip(standardise(image.to(place(device))), wanted, strict=True):
+    with device() as where:
+        found = standardise(image.to(where))
+    for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one.cpu(), other, atol=1e-5, rtol=1e-5)
 
 
