@@ -61,7 +61,7 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 
 study = $(BIN)/qontrast study recipes/claims/$(1).yaml --out runs/claims/$(1) --jobs 2
 
-claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cores, half an hour on a GPU; goes on where it was stopped
+claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cores; goes on where it was stopped
 	$(call study,main) --fractions 1 3
 	$(call study,again-1)
 	$(call study,again-2)

@@ -18,7 +18,7 @@ from qontrast.engine.stopping import apart_from_signals
 MOST_AHEAD = 4  # batches ahead of each process: more only cost memory, for a batch is long in the making
 SHARE_AHEAD = 0.1  # of the free memory, for all batches that wait
 MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, beside what it shares
-MEMORY_ON_GPU = 4e9  # bytes, with the GPU's libraries
+MEMORY_ON_GPU = 2.5e9  # bytes: eighteen processes were seen to take 39 GB
 MOST_ON_GPU = 4
 Make = Callable[[int, int, int], dict[str, Any]]
 """From subject, step and slot to an example, tensors by name."""

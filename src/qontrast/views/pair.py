@@ -85,11 +85,10 @@ class ViewPair:
             Voxel coordinates of b, ``[u, v, w, 3]``: those of a itself where both share a warp, else right to a
             hundredth of a voxel. What lies outside b has coordinates below 0 or above its last voxel's.
         """
+        device = self.a.place.device
         if self.a.warp is self.b.warp:
-            device = self.a.place.device
             axes = [torch.arange(0, n, stride, dtype=torch.float32, device=device) for n in self.a.warp.shape]
             return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-        device = self.a.place.device
         return self.b.warp.inverse(self.a.warp.coordinates(device=device)[::stride, ::stride, ::stride])
 
 

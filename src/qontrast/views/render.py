@@ -79,6 +79,6 @@ def resampled(tissue: Tissue, sequence: Sequence, place: Place) -> tuple[AnyVolu
         tissue has it and the sequence is a gradient echo of some length.
     """
     dephased = prevalence(sequence.name).gradient_echo and first(sequence.echo_time) > SHORT_ECHO  # type: ignore[attr-defined]
-    needed = place.needed if by_loops(place.coordinates) else None  # elsewhere to make all costs less than to choose
+    needed = place.needed if by_loops(place.coordinates) else None  # a GPU makes all of the box
     signal, b0 = tissue.scan(sequence, place.box, needed, with_b0=dephased)
     return place.read(signal), place.read_smooth(b0) if dephased and b0 is not None else None
