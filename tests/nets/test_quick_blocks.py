@@ -191,9 +191,27 @@ def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit():
         assert torch.equal(fast(noise(1, 1, 32, 32, 32)), plain(noise(1, 1, 32, 32, 32)))
 
 
+@pytest.mark.parametrize("shape", [(2, 2, 2), (2, 5, 4), (4, 2, 2)])
+def test_gradients_under_autocast_are_right_on_the_shallowest_maps(shape):
+    for seed in range(20):  # what was never written differs from call to call
+        torch.manual_seed(seed)
+        net = quicken(nn.Sequential(nn.Conv3d(12, 12, 3, padding=1)), "channels_last")
+        x = noise(4, 12, *shape, seed=seed).requires_grad_()
+        above = noise(4, 12, *shape, seed=seed + 100)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = net(x)
+        assert found.dtype == torch.bfloat16
+        got = torch.autograd.grad(found, (x, net[0].weight), above.bfloat16())
+        expected = torch.autograd.grad(net(x), (x, net[0].weight), above)
+        for one, other in zip(got, expected, strict=True):
+            assert (one - other).abs().max() < 0.02 * other.abs().max()
+
+
 def test_a_quickened_network_trains_under_autocast():
-    net = quicken(CNNEncoder(TINY), "channels_last")
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = net.embed(noise(2, 1, 32, 32, 32)).square().sum()
-    loss.backward()
-    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+    for seed in range(20):
+        torch.manual_seed(seed)
+        net = quicken(CNNEncoder(TINY), "channels_last")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = net.embed(noise(2, 1, 32, 32, 32)).square().sum()
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in net.parameters())

@@ -1,4 +1,4 @@
-"""A convolution whose weights' gradient is quick where the processor has AVX2 and no more."""
+"""A convolution whose weights' gradient is quick where the processor has AVX2 alone, and right on shallow maps."""
 
 from typing import Any
 
@@ -16,10 +16,16 @@ class QuickConv3d(nn.Conv3d):
 
     oneDNN has no kernel for that gradient in three dimensions there and falls back to matrix products of copied
     patches, but it has one in two. The gradient for each of the three taps along x is a sum over slices of such.
+
+    With AMX, in bfloat16, that of a map shallower than its kernel holds numbers that nobody wrote (oneDNN of torch
+    2.13): now and then not finite, always wrong. Such a map is small, and its convolution is done in single precision.
     """
 
     def forward(self, x: Volume) -> Tensor:
         """See :class:`torch.nn.Conv3d`."""
+        if 1 < x.shape[2] < self.kernel_size[0] and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float()).to(torch.get_autocast_dtype("cpu"))
         plain = self.kernel_size == (3, 3, 3) and self.padding == self.stride == self.dilation == (1, 1, 1)
         narrow = self.groups == 1 and 1 < self.in_channels <= WIDEST and x.dtype == torch.float32
         quick = plain and narrow and self.padding_mode == "zeros" and x.is_contiguous() and SLICED
