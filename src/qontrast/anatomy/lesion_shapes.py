@@ -1,6 +1,5 @@
 """Where a lesion is: levels between 0 and 1 on small grids of their own, 0.5 at the border, read anywhere in a head."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -12,8 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
-from qontrast.basics.shapes import Device
-from qontrast.basics.spline import sample_along_axes, upsample_spline
+from qontrast.basics.spline import upsample_spline
 from qontrast.geometry.sample import Box
 from qontrast.scans.names import find_images
 from qontrast.scans.nifti import read_image
@@ -27,8 +25,8 @@ THICK_SLICES_MM = 2.2
 
 
 @dataclass(frozen=True)
-class Level(ABC):
-    """A lesion's level on its own grid; zero beyond it.
+class Level:
+    """A lesion's level on its own grid; zero beyond its voxels.
 
     Args:
         matrix, shift: from voxel coordinates of the head to those of its own grid, ``[3, 3]`` and ``[3]``.
@@ -41,39 +39,12 @@ class Level(ABC):
     box: Box
     strength: float
 
-    @abstractmethod
-    def values(self) -> Tensor:
-        """``[a, b, c]``, 0 to 1, 0.5 at the border; made when it is read, for most crops meet few lesions."""
-
-    def within(self, box: Box, device: Device = "cpu") -> tuple[Box, Float[Tensor, "x y z"]] | None:
-        """The part of ``box`` that it reaches, and its level there; None where they do not meet."""
-        meet = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(self.box, box, strict=True)]
-        if any(a >= b for a, b in meet):
-            return None
-        values = self.values().to(device)
-        axes = [torch.arange(a, b, dtype=torch.float32, device=device) for a, b in meet]
-        where = (meet[0], meet[1], meet[2])
-        if bool((self.matrix == torch.diag(torch.diagonal(self.matrix))).all()):
-            positions = [a * self.matrix[i, i] + self.shift[i] for i, a in enumerate(axes)]
-            return where, sample_along_axes(values[None], positions)[0]
-        size = torch.tensor(values.shape, dtype=torch.float32) - 1
-        scaled, offset = 2 * self.matrix / size[:, None], 2 * self.shift / size - 1
-        grid = torch.empty(*(len(a) for a in axes), 3, device=device)
-        for i in range(3):  # an affine is a sum of three ramps
-            x, y, z = (scaled[i, j] * axes[j] for j in range(3))
-            grid[..., 2 - i] = (x + offset[i])[:, None, None] + y[:, None] + z
-        return where, torch.nn.functional.grid_sample(values[None, None], grid[None], align_corners=True)[0, 0]
-
 
 @dataclass(frozen=True)
 class Drawn(Level):
-    """A level that is there as an array ``[a, b, c]``, zero on its faces."""
+    """A level that is there as an array ``[a, b, c]``."""
 
     array: Tensor
-
-    def values(self) -> Tensor:
-        """See :meth:`Level.values`."""
-        return self.array
 
 
 @dataclass(frozen=True)
@@ -88,10 +59,12 @@ class Blob(Level):
     control: Tensor
     ramp: float
 
-    def values(self) -> Tensor:
-        """See :meth:`Level.values`."""
-        noise = upsample_spline(self.control, (BLOB_EDGE,) * 3)[0]
-        return (0.5 + (1 - _unit_radius() * torch.exp(noise)) / self.ramp).clamp_(0, 1)
+
+def blob_values(blobs: list[Blob]) -> Float[Tensor, "blob a b c"]:
+    """Levels of blobs on their own grids, 0 to 1, 0.5 at the border: made when read, for most crops meet few."""
+    noise = upsample_spline(torch.cat([each.control for each in blobs]), (BLOB_EDGE,) * 3)
+    ramp = torch.tensor([each.ramp for each in blobs])[:, None, None, None]
+    return noise.exp_().mul_(_unit_radius()).neg_().add_(1).div_(ramp).add_(0.5).clamp_(0, 1)
 
 
 @cache
@@ -99,26 +72,6 @@ def _unit_radius() -> Tensor:
     edge = torch.linspace(-BLOB_REACH, BLOB_REACH, BLOB_EDGE)
     x, y, z = torch.meshgrid(edge, edge, edge, indexing="ij")
     return torch.sqrt(x**2 + y**2 + z**2)
-
-
-def highest(levels: tuple[Level, ...], box: Box, device: Device = "cpu") -> tuple[Box, Tensor, Tensor] | None:
-    """The highest level, and the strength where it is reached, in the part of ``box`` that any level reaches.
-
-    Returns:
-        That part, and ``[x, y, z]`` each; None where there is none.
-    """
-    parts = [(level, part) for level in levels if (part := level.within(box, device)) is not None]
-    if not parts:
-        return None
-    edges = [(min(w[i][0] for _, (w, _) in parts), max(w[i][1] for _, (w, _) in parts)) for i in range(3)]
-    shape = tuple(b - a for a, b in edges)
-    top, strength = torch.zeros(2, *shape, device=device)
-    for level, (where, read) in parts:
-        inner = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, edges, strict=True))
-        higher = read > top[inner]
-        top[inner] = torch.where(higher, read, top[inner])
-        strength[inner] = torch.where(higher, level.strength, strength[inner])
-    return (edges[0], edges[1], edges[2]), top, strength
 
 
 def blob(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from qontrast.anatomy import atrophy_tensors
 from qontrast.anatomy.atrophy_loops import pull
-from qontrast.anatomy.lesion_shapes import highest
+from qontrast.anatomy.lesion_levels import highest
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology
@@ -73,10 +73,10 @@ def structures_in(
     among = {white: torch.cat((hosts(white), hole)).to(device) for white in (True, False)} if lesions else {}
     severities = []
     for lesion in lesions:
-        found = highest(lesion.levels, source, device)
+        found = highest(lesion.levels, lesion.soft, source, device)
         if found is None:
             continue
-        where, top, strength = found
+        where, top, severe = found
         part = tuple(slice(a - c, b - c) for (a, b), (c, _) in zip(where, source, strict=True))
         host = among[lesion.white_only][index[part].long()]
         inside = host & (top >= 0.5)
@@ -86,7 +86,7 @@ def structures_in(
             index[part] = torch.where(empty, count, index[part])
             host = host & ~empty
         severity = torch.zeros(index.shape, device=device)
-        severity[part] = ((top - 0.5) / lesion.soft + 0.5).clamp_(0, 1).mul_(strength).mul_(host)
+        severity[part] = severe.mul_(host)
         severities.append((severity, lesion.change))
     if moved is not None:
         first = source[0][0], source[1][0], source[2][0]

@@ -1,0 +1,68 @@
+"""Many lesions read together, by the loop and by whole tensors, against a plain reading one by one."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from qontrast.anatomy import lesion_levels
+from qontrast.anatomy.lesion_levels import highest
+from qontrast.anatomy.lesion_shapes import Drawn, blob, blob_values
+from qontrast.basics.randomness import derive
+from qontrast.geometry.sample import box_slices
+
+SHAPE = (40, 44, 36)
+
+
+@pytest.fixture(params=["loops", "tensors"])
+def by(request, monkeypatch):
+    monkeypatch.setattr(lesion_levels, "by_loops", lambda _: request.param == "loops")
+
+
+def blobs(count):
+    generator = derive(3, "blobs")
+    affine = np.diag([1.0, 1.5, 2.0, 1.0])
+    for i in range(count):
+        turned, _ = np.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64).numpy())
+        centre = affine[:3, :3] @ (torch.rand(3, generator=generator).double().numpy() * SHAPE)
+        axes = turned @ np.diag([3.0 + i % 4, 4.0, 6.0])
+        yield blob(centre, axes, affine, SHAPE, generator, ragged=0.1, strength=1 - i / 50)
+
+
+def one_by_one(levels, values, soft):
+    """The highest level of the whole head and the highest severity, read by SciPy."""
+    voxels = np.stack(np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")).reshape(3, -1)
+    top, severity = np.zeros((2, *SHAPE))
+    for level, own in zip(levels, values, strict=True):
+        places = level.matrix.numpy().astype(float) @ voxels + level.shift.numpy()[:, None]
+        read = ndimage.map_coordinates(own.numpy().astype(float), places, order=1, mode="nearest")
+        beyond = (places < -0.5).any(0) | (places > np.array(own.shape)[:, None] - 0.5).any(0)
+        read = np.where(beyond, 0, read).reshape(SHAPE)
+        top = np.maximum(top, read)
+        severity = np.maximum(severity, level.strength * np.clip((read - 0.5) / soft + 0.5, 0, 1))
+    return top, severity
+
+
+@pytest.mark.parametrize("soft", [0.3, 0.9])
+def test_the_highest_of_many_levels_and_severities(by, soft):
+    levels = tuple(blobs(30))
+    matrix, shift = 0.5 * torch.eye(3), torch.full((3,), -0.25)
+    array = torch.rand(10, 22, 18, generator=derive(1, "band"))
+    levels += (Drawn(matrix, shift, ((0, 20), (0, 44), (0, 36)), 1.0, array),)
+    expected = one_by_one(levels, [*blob_values(list(levels[:-1])), array], soft)
+    box = ((3, 37), (0, 44), (5, 30))
+    part, *found = highest(levels, soft, box)
+    for one, other in zip(found, expected, strict=True):
+        whole = np.zeros(SHAPE)
+        whole[box_slices(part)] = one
+        np.testing.assert_allclose(whole[box_slices(box)], other[box_slices(box)], atol=1e-4)
+        assert 0.2 < (one > 0.3).float().mean() < 0.9
+
+
+def test_only_what_meets_the_box_is_read(by):
+    (level,) = blobs(1)
+    assert highest((level,), 0.9, ((0, 1), (0, 1), (0, 1))) is None
+    assert highest((), 0.9, ((0, 40), (0, 44), (0, 36))) is None
+    part, top, severity = highest((level,), 0.9, ((0, 40), (0, 44), (0, 36)))
+    assert part == level.box
+    assert tuple(top.shape) == tuple(severity.shape) == tuple(b - a for a, b in level.box)
