@@ -47,12 +47,12 @@ class Compartments:
 
     def has(self, *tissues: str) -> Tensor:
         """Which of the labels that occur are one of ``tissues``, booleans ``[label]``."""
-        return torch.tensor([self.table.tissues.get(int(v), "") in tissues for v in self._values])
+        return torch.tensor([self.table.tissues.get(v, "") in tissues for v in self._values.tolist()])
 
     @cached_property
     def is_ventricle(self) -> Tensor:
         """Which of the labels that occur are ventricles, booleans ``[label]``."""
-        inner = torch.tensor([int(v) in VENTRICLES for v in self._values])
+        inner = torch.tensor([v in VENTRICLES for v in self._values.tolist()])
         return inner & self.has(*FLUID)
 
     def share(self, labels: Tensor) -> np.ndarray:
@@ -110,7 +110,7 @@ class Compartments:
     @cached_property
     def from_ventricles(self) -> np.ndarray:
         """Distance to the lateral and third ventricles, mm; 1000 where the head has none."""
-        inner = torch.tensor([int(v) in (4, 5, 14, 43, 44, 31, 63, 136, 137, 163, 164) for v in self._values])
+        inner = torch.tensor([v in (4, 5, 14, 43, 44, 31, 63, 136, 137, 163, 164) for v in self._values.tolist()])
         where = self.share(inner & self.has(*FLUID)) > 0.5
         return self._distance(where)
 

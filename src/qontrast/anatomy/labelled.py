@@ -92,7 +92,7 @@ class LabelSubject(Subject):
     def _region(self, origin: str) -> Box:
         assert isinstance(self.dense, Tensor)
         grey_or_white = torch.isin(self.class_of_each("tissues"), torch.tensor([1, 2]))
-        tissue = torch.tensor([self.table.priors[int(v)].pd > 0 for v in self.values])
+        tissue = torch.tensor([self.table.priors[v].pd > 0 for v in self.values.tolist()])
         box = occupied(grey_or_white[self.dense.long()]) or occupied(tissue[self.dense.long()])
         if box is None:
             raise InputError(origin, "no tissue at all (only air)", "a head or a brain", "Is this the right file?")
@@ -105,7 +105,7 @@ class LabelSubject(Subject):
     def class_of_each(self, scheme: Scheme) -> Int[Tensor, " label"]:
         """The segmentation class of each label that occurs, ``[label]``."""
         by_label = self.table.classes(scheme)
-        return torch.tensor([by_label.get(int(v), 0) for v in self.values])
+        return torch.tensor([by_label.get(v, 0) for v in self.values.tolist()])
 
     def classes(self, box: Box, scheme: Scheme = "tissues") -> Labels:
         """The segmentation classes in ``box``."""
@@ -142,7 +142,7 @@ class LabelSubject(Subject):
         Raises:
             InputError: if the folder of lesion masks has none.
         """
-        means = [self.table.priors[int(v)] for v in self.values]
+        means = [self.table.priors[v] for v in self.values.tolist()]
         knots = [4 + int(n * s / TEXTURE_KNOT_MM) for n, s in zip(self.grid.shape, self.grid.spacing, strict=True)]
         rates = draw_rates(means, generator)
         if generator is None:
@@ -155,7 +155,7 @@ class LabelSubject(Subject):
         own = derive(int(torch.randint(2**62, (), generator=generator)), "pathology")
         drawn = draw_pathology(pathology, self.compartments, self.atrophy, own)
         if drawn.age is not None:
-            rates = aged(rates, [self.table.tissues.get(int(v), "") for v in self.values], drawn.age)
+            rates = aged(rates, [self.table.tissues.get(v, "") for v in self.values.tolist()], drawn.age)
         cavity = draw_rates([fluid_of_cavities(float(torch.rand((), generator=own)))], None)
         rates = {name: torch.cat((values, cavity[name])) for name, values in rates.items()}
         return LabelTissue(self, rates, texture, transmit, 1.0, drawn)

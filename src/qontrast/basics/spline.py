@@ -47,8 +47,12 @@ def upsample_spline(control: Tensor, shape: tuple[int, int, int]) -> Tensor:
 def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor:
     """Control values ``[k]`` of a spline that is a straight line of this slope a sample and this first value."""
     slope, start = line
-    place = (torch.arange(controls, dtype=torch.float64) - 1) * samples / (controls - 3) - 0.5
-    return start + slope * place
+    return start + slope * _places(controls, samples)
+
+
+@cache
+def _places(controls: int, samples: int) -> Tensor:
+    return (torch.arange(controls, dtype=torch.float64) - 1) * samples / (controls - 3) - 0.5
 
 
 @cache

@@ -1,5 +1,7 @@
 """Interpolation at many points, for as many images as there are."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ class Reading:
         self, coordinates: Coordinates, shape: tuple[int, int, int], first: tuple[int, int, int] = (0, 0, 0)
     ) -> None:
         self.shape, self.first = shape, first
-        self.view = tuple(coordinates.shape[:3])
+        self.view, self._coordinates = tuple(coordinates.shape[:3]), coordinates
         self._planes = [coordinates[..., axis].reshape(-1, coordinates.shape[2]) for axis in range(3)]
 
     def __call__(self, block: AnyVolume) -> Resampled:
@@ -33,13 +35,17 @@ class Reading:
         if block.is_complex():
             return torch.complex(self(block.real), self(block.imag))
         images = full_precision(self._images(block))
-        planes = [plane.to(images).contiguous() for plane in self._planes]
         if by_loops(images):
+            planes = [plane.to(images).contiguous() for plane in self._planes]
             out = images.new_empty(len(images), *planes[0].shape)
             read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
         else:
-            out = reading_tensors.read_rows(images, planes, self.first)
+            out = reading_tensors.read(images, self._grid.to(images))
         return out.reshape(*block.shape[:2], *self.view)
+
+    @cached_property
+    def _grid(self) -> Tensor:
+        return reading_tensors.grid(self._coordinates, self.shape, self.first)
 
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""

@@ -4,25 +4,34 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from qontrast.basics.shapes import Coordinates
+
 Planes = list[Tensor]
 """The points' three coordinates, ``[row, point]`` each."""
 
 
-def read_rows(
-    block: Float[Tensor, "channel x y z"], planes: Planes, first: tuple[int, int, int]
-) -> Float[Tensor, "channel row point"]:
+def grid(coordinates: Coordinates, shape: tuple[int, int, int], first: tuple[int, int, int]) -> Tensor:
+    """Coordinates as PyTorch wants them: the last axis first, from a block's first face (-1) to its last (1).
+
+    Args:
+        coordinates: voxels of the grid that the block is a part of, ``[u, v, w, 3]``.
+        shape: of the block.
+        first: coordinates of its first voxel.
+    """
+    size, start = (
+        torch.tensor(each[::-1], dtype=coordinates.dtype, device=coordinates.device) for each in (shape, first)
+    )
+    return torch.addcmul((1 - 2 * start) / size - 1, coordinates.flip(-1), 2 / size)
+
+
+def read(block: Float[Tensor, "channel x y z"], places: Coordinates) -> Float[Tensor, "channel u v w"]:
     """Trilinear values of a block that zeros surround.
 
     Args:
         block: the images.
-        planes: where they are read.
-        first: coordinates of the block's first voxel.
+        places: as :func:`grid` gives them.
     """
-    # PyTorch names the last axis first, and counts from the faces of the first voxel (-1) to those of the last (1).
-    places = zip(planes, first, block.shape[1:], strict=True)
-    grid = torch.stack([(2 * (p - start) + 1) / count - 1 for p, start, count in places][::-1], dim=-1)
-    read = torch.nn.functional.grid_sample(block[None], grid[None, None], align_corners=False)
-    return read[0, :, 0]
+    return torch.nn.functional.grid_sample(block[None], places[None], align_corners=False)[0]
 
 
 def read_nearest(

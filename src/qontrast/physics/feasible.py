@@ -28,6 +28,8 @@ def at_least(sequence: str, larger: Parameter, larger_name: str, smaller: Parame
     Raises:
         ProtocolError: with both values and the nearest feasible one.
     """
+    if not isinstance(larger, Tensor) and not isinstance(smaller, Tensor) and larger - smaller >= -1e-9:
+        return
     gap = _numbers(larger) - _numbers(smaller)
     if bool((gap >= -1e-9).all()):
         return
@@ -48,6 +50,8 @@ def positive(sequence: str, **values: Parameter) -> None:
         ProtocolError: naming the first value at fault.
     """
     for name, value in values.items():
+        if not isinstance(value, Tensor) and 0 < value < math.inf:
+            continue
         numbers = _numbers(value)
         possible = torch.isfinite(numbers) & (numbers > 0)
         if not bool(possible.all()):
@@ -67,7 +71,7 @@ def seconds(sequence: str, longest: float, **values: Parameter) -> None:
     """
     positive(sequence, **values)
     for name, value in values.items():
-        most = float(_numbers(value).max())
+        most = _most(value)
         if most > longest:
             raise ProtocolError(
                 sequence,
@@ -85,7 +89,7 @@ def radians(sequence: str, largest: float = math.pi, **values: Parameter) -> Non
     """
     positive(sequence, **values)
     for name, value in values.items():
-        most = float(_numbers(value).max())
+        most = _most(value)
         if largest + 1e-6 < most <= math.pi + 1e-6:
             raise ProtocolError(
                 sequence,
@@ -117,6 +121,10 @@ def efficiency(sequence: str, inversion_efficiency: Parameter) -> None:
 
 def _numbers(value: Parameter) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float64).detach()
+
+
+def _most(value: Parameter) -> float:
+    return float(_numbers(value).max()) if isinstance(value, Tensor) else float(value)
 
 
 def _entry(value: Parameter, index: int) -> float:
