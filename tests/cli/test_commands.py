@@ -11,8 +11,9 @@ import yaml
 from qontrast.cli.app import run
 from qontrast.results.ledger import read_rows
 from qontrast.studies.plan import StudyPlan
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.plan_file import read_plan
-from qontrast.tasks.plans import Compute, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
 SMALL = ["--steps", "1", "--batch", "2", "--device", "cpu", "--precision", "32", "--workers", "0", "--views.crop=32"]
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from qontrast.engine.optimisation import Optimisation
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.finetune import finetune
-from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
+from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.views.plan import ViewPlan
 

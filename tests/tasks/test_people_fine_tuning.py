@@ -15,10 +15,10 @@ from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.adapter import adapt
 from qontrast.results.ledger import read_rows
 from qontrast.results.people_scores import score_people
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.finetune_people import finetune_people
 from qontrast.tasks.people_plan import PeoplePlan
 from qontrast.tasks.plan_file import plan_text, read_plan
-from qontrast.tasks.plans import Compute
 from qontrast.tasks.schedules import Schedule
 from qontrast.views.heads import HeadCrops
 from qontrast.weights.contract import read_weights

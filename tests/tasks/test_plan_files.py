@@ -12,8 +12,9 @@ from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.masked import Masked
 from qontrast.objectives.nt_xent import NTXent
 from qontrast.studies.plan import StudyPlan
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.plan_file import annotated_plan, digest, plan_text, plan_values, read_plan
-from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan, Probing
+from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan, Probing
 from qontrast.tasks.schedules import Schedule
 from qontrast.views.plan import ArtefactRanges, ViewPlan
 

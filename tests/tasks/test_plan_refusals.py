@@ -5,8 +5,9 @@ import torch
 
 from qontrast.basics.errors import PlanError
 from qontrast.engine.optimisation import Optimisation
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.plan_file import read_plan
-from qontrast.tasks.plans import Cohort, Compute, FinetunePlan, PretrainPlan
+from qontrast.tasks.plans import Cohort, FinetunePlan, PretrainPlan
 
 
 def refused(tmp_path, text, kind=PretrainPlan):

@@ -10,9 +10,10 @@ import qontrast
 from qontrast.objectives.catalogue import Objectives
 from qontrast.objectives.dense_info_nce import DenseInfoNCE
 from qontrast.tasks.arranging import ARRANGEMENT
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.pack import pack
-from qontrast.tasks.plans import Compute, Probing
+from qontrast.tasks.plans import Probing
 from qontrast.tasks.pretrain import pretrain
 from qontrast.tasks.schedules import Schedule
 from qontrast.weights.encoder import load_decoder

@@ -20,15 +20,9 @@ from qontrast.physics.tissue import TissueMaps
 class Tissue(ABC):
     """One draw of a subject's tissue; the same for every contrast that is made of it."""
 
+    @abstractmethod
     def on(self, device: Device) -> "Tissue":
-        """The same, with its volumes made on a device; what was drawn, and tables, stay on the CPU.
-
-        Raises:
-            NotImplementedError: for a tissue that is on the CPU alone.
-        """
-        if torch.device(device).type != "cpu":
-            raise NotImplementedError(f"{type(self).__name__} is made on the CPU alone")
-        return self
+        """The same, with its volumes made on a device; what was drawn, and tables, stay on the CPU."""
 
     @abstractmethod
     def block(self, box: Box, field_strength: float | None = None, *, with_b0: bool = False) -> TissueMaps:

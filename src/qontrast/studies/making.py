@@ -18,8 +18,9 @@ from qontrast.studies.grid import PRETRAIN, Cell
 from qontrast.studies.scans import open_scan
 from qontrast.studies.scoring import SHORT, Row, score_cell, weights_digest
 from qontrast.studies.study import SCAN, Study
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.finetune import finetune
-from qontrast.tasks.plans import Compute, FinetunePlan
+from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.pretrain import pretrain
 from qontrast.weights.segmenter import MODEL
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.nets.quick import Layout, quicken
-from qontrast.tasks.plans import Compute
+from qontrast.tasks.compute import Compute
 from qontrast.tasks.speaking import say
 
 ARRANGEMENT = "arrangement.json"

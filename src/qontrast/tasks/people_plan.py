@@ -6,7 +6,8 @@ from typing import Literal
 from qontrast.basics.errors import PlanError
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.encoder import STRIDE
-from qontrast.tasks.plans import SMALLEST_CROP, Compute, known_dropout, known_net
+from qontrast.tasks.compute import Compute
+from qontrast.tasks.plans import SMALLEST_CROP, known_dropout, known_net
 from qontrast.tasks.schedules import Schedule
 
 
