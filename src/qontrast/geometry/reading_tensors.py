@@ -1,5 +1,7 @@
 """What :mod:`qontrast.geometry.reading_loops` does, in operations on whole tensors: for a GPU."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -18,10 +20,17 @@ def grid(coordinates: Coordinates, shape: tuple[int, int, int], first: tuple[int
         shape: of the block.
         first: coordinates of its first voxel.
     """
-    size, start = (
-        torch.tensor(each[::-1], dtype=coordinates.dtype, device=coordinates.device) for each in (shape, first)
-    )
-    return torch.addcmul((1 - 2 * start) / size - 1, coordinates.flip(-1), 2 / size)
+    start, step = _scale(shape, first, coordinates.device, coordinates.dtype)
+    return torch.addcmul(start, coordinates.flip(-1), step)
+
+
+@lru_cache(maxsize=16)
+def _scale(
+    shape: tuple[int, int, int], first: tuple[int, int, int], device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Where voxel 0 lies along each axis, and how far a step leads; kept, for a flow reads one block many times."""
+    size, corner = (torch.tensor(each[::-1], dtype=torch.float64) for each in (shape, first))
+    return ((1 - 2 * corner) / size - 1).to(device, dtype), (2 / size).to(device, dtype)
 
 
 def read(block: Float[Tensor, "channel x y z"], places: Coordinates) -> Float[Tensor, "channel u v w"]:
