@@ -17,8 +17,8 @@ class QuickConv3d(nn.Conv3d):
     oneDNN has no kernel for that gradient in three dimensions there and falls back to matrix products of copied
     patches, but it has one in two. The gradient for each of the three taps along x is a sum over slices of such.
 
-    With AMX, in bfloat16, that of a map shallower than its kernel holds numbers that nobody wrote (oneDNN of torch
-    2.13): now and then not finite, always wrong. Such a map is small, and its convolution is done in single precision.
+    In bfloat16, on a processor with AVX512-BF16 but no AMX, that of a map shallower than its kernel holds numbers that
+    nobody wrote (oneDNN of torch 2.13): often not finite, always wrong. Single precision, for so small a map, is right.
     """
 
     def forward(self, x: Volume) -> Tensor:
