@@ -56,7 +56,8 @@ class LabelBox:
     """
 
     def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Reach] | None) -> None:
-        self.tissue, self.needed = tissue, needed
+        # No reference to the tissue, which keeps this box: volumes of such a circle stay until all garbage is collected.
+        self.rates, self.solid, self.needed = tissue.rates, tissue.solid, needed
         self.reach = everywhere(box) if needed is None else needed()
         anatomy = tissue.anatomy(box)
         self.index = anatomy.index.contiguous()
@@ -85,7 +86,7 @@ class LabelBox:
 
     def _tissue(self) -> Tensor:
         """Which labels hold protons, where the labels are."""
-        return (self.tissue.rates["pd"] > 0).to(self.index.device)
+        return (self.rates["pd"] > 0).to(self.index.device)
 
     def scan(self, sequence: Sequence, b0: Tensor | None = None) -> AnyVolume:
         """The signed signals ``[1, components, x, y, z]`` of the box; zero in voxels that are out of reach.
@@ -126,10 +127,10 @@ class LabelBox:
     def _table(self, sequence: Sequence) -> Tensor:
         """The signal of each label at each node, ``[component, label, texture, transmit]``."""
         own = self._by_label(sequence.field_strength)
-        varied = self.textures.reshape(1, 1, 1, -1, 1) * self.tissue.solid.reshape(1, 1, -1, 1, 1)
+        varied = self.textures.reshape(1, 1, 1, -1, 1) * self.solid.reshape(1, 1, -1, 1, 1)
         maps = vary({name: getattr(own, name) for name in MAP_NAMES}, varied)
         maps["r2star"] = torch.maximum(maps["r2star"], maps["r2"])
-        shape = (1, 1, len(self.tissue.rates["pd"]), len(self.textures), len(self.transmits))
+        shape = (1, 1, len(self.rates["pd"]), len(self.textures), len(self.transmits))
         full = {name: values.expand(shape).contiguous() for name, values in maps.items()}
         b1 = self._b1(self.transmits, sequence).expand(shape).contiguous()
         return acquire(sequence, TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))[0]
@@ -145,7 +146,7 @@ class LabelBox:
         labels = self.index.flatten()[voxels].long()
         own = self._by_label(sequence.field_strength)
         maps = {name: getattr(own, name).flatten().to(labels.device)[labels] for name in MAP_NAMES}
-        varied = vary(maps, self.texture.flatten()[voxels] * self.tissue.solid.to(labels.device)[labels])
+        varied = vary(maps, self.texture.flatten()[voxels] * self.solid.to(labels.device)[labels])
         place = torch.searchsorted(voxels, self.changed)
         for among, severity, change in self.changes:
             which = place[among]
@@ -162,5 +163,5 @@ class LabelBox:
         return (1.0 + transmit_spread(sequence.field_strength) * transmit).clamp(min=LEAST_TRANSMIT)
 
     def _by_label(self, field_strength: float) -> TissueMaps:
-        column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.tissue.rates.items()}
+        column = {name: rate.reshape(1, 1, -1, 1, 1) for name, rate in self.rates.items()}
         return at_field(TissueMaps(**column, field_strength=PRIOR_FIELD), field_strength)
