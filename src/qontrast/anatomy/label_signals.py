@@ -56,7 +56,7 @@ class LabelBox:
     """
 
     def __init__(self, tissue: Drawn, box: Box, needed: Callable[[], Reach] | None) -> None:
-        # No reference to the tissue, which keeps this box: volumes of such a circle stay until all garbage is collected.
+        # Not the tissue, which keeps this box: volumes in such a circle stay until all garbage is collected.
         self.rates, self.solid, self.needed = tissue.rates, tissue.solid, needed
         self.reach = everywhere(box) if needed is None else needed()
         anatomy = tissue.anatomy(box)

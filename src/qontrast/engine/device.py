@@ -6,14 +6,15 @@ from qontrast.basics.errors import PlanError
 
 
 def has_fast_bf16(device: str) -> bool:
-    """Whether bfloat16 arithmetic runs in hardware there (AVX-512-BF16 or AMX on a CPU)."""
+    """Whether bfloat16 is faster than single precision there: on a CPU, whether it has AMX.
+
+    With AVX512-BF16 alone it is not (a Xeon: training takes 1.1 to 1.2, prediction 1.3 times as long).
+    """
     if device == "cuda":
         return torch.cuda.is_bf16_supported()
     if device != "cpu":
         return False
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return bool(supported() or tiles())
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def pick_device(name: str = "auto") -> str:
@@ -32,5 +33,5 @@ def pick_device(name: str = "auto") -> str:
 
 
 def autocast_for(device: str) -> torch.autocast:
-    """bf16 autocast where the processor has it, else nothing."""
+    """bf16 autocast where it is faster, else nothing."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=has_fast_bf16(device))

@@ -15,7 +15,7 @@ SILENCE = timedelta(hours=1)  # after which a process that answers nothing count
 
 
 def make_fabric(device: str = "auto", precision: Precision = "auto") -> Fabric:
-    """Devices and their precision: bf16 autocast where the processor has it, else single precision.
+    """Devices and their precision: bf16 autocast where it is faster, else single precision.
 
     One device, or one for each process that ``torchrun`` or ``srun`` started; these are connected when it returns.
 
