@@ -31,7 +31,8 @@ from qontrast.nets.quick import quicken
 from qontrast.objectives.objective import Across
 from qontrast.objectives.pretrainer import Pretrainer, losses_of
 from qontrast.results.ledger import read_rows
-from qontrast.tasks.plans import Cohort, Compute, PretrainPlan, Probing
+from qontrast.tasks.compute import Compute
+from qontrast.tasks.plans import Cohort, PretrainPlan, Probing
 from qontrast.tasks.pretrain import fresh_encoder, pretrain
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ViewPlan

@@ -43,6 +43,18 @@ def one_by_one(levels, values, soft):
     return top, severity
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_level_of_one_slice(by, axis):
+    shape = [8, 8, 8]
+    shape[axis] = 1
+    array = torch.rand(*shape, generator=derive(2, "slice"))
+    level = Drawn(torch.eye(3) / 2, torch.full((3,), -0.25), tuple((0, 2 * n) for n in shape), 1.0, array)
+    (expected, _) = one_by_one([level], [array], 0.9)
+    part, top, _ = highest((level,), 0.9, level.box)
+    np.testing.assert_allclose(top, expected[box_slices(part)], atol=1e-5)
+    assert top.min() < top.max()
+
+
 @pytest.mark.parametrize("soft", [0.3, 0.9])
 def test_the_highest_of_many_levels_and_severities(by, soft):
     levels = tuple(blobs(30))
@@ -57,6 +69,28 @@ def test_the_highest_of_many_levels_and_severities(by, soft):
         whole[box_slices(part)] = one
         np.testing.assert_allclose(whole[box_slices(box)], other[box_slices(box)], atol=1e-4)
         assert 0.2 < (one > 0.3).float().mean() < 0.9
+
+
+def test_few_levels_at_a_time_are_as_many(monkeypatch):
+    levels, box = tuple(blobs(30)), ((3, 37), (0, 44), (5, 30))
+    monkeypatch.setattr(lesion_levels, "by_loops", lambda _: False)
+    whole = highest(levels, 0.7, box)
+    monkeypatch.setattr(lesion_levels, "MOST_VOXELS", 5000)
+    for one, other in zip(highest(levels, 0.7, box)[1:], whole[1:], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_ragged_lesions_hardly_reach_their_grids_faces():
+    generator, reached = derive(4, "ragged"), []
+    for _ in range(40):
+        (level,) = blob_values([blob(np.zeros(3), 20 * np.eye(3), np.eye(4), (9, 9, 9), generator, ragged=0.35,
+                                     ramp=0.8, reach=2.8)])  # fmt: skip
+        assert all(float(level.select(axis, at).max()) == 0 for axis in range(3) for at in (0, -1))
+        inner = level[1:-1, 1:-1, 1:-1]
+        faces = torch.cat([inner.select(axis, at).flatten() for axis in range(3) for at in (0, -1)])
+        reached.append(float((faces > 0.5).float().mean()))
+    assert np.mean(reached) < 0.005
+    assert np.mean(np.array(reached) > 0) < 0.5
 
 
 def test_only_what_meets_the_box_is_read(by):

@@ -201,6 +201,7 @@ def test_gradients_under_autocast_are_right_on_the_shallowest_maps(shape):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = net(x)
         assert found.dtype == torch.bfloat16
+        assert shape[0] > 2 or torch.equal(found, net(x).bfloat16())  # single precision, rounded
         got = torch.autograd.grad(found, (x, net[0].weight), above.bfloat16())
         expected = torch.autograd.grad(net(x), (x, net[0].weight), above)
         for one, other in zip(got, expected, strict=True):

@@ -1,16 +1,20 @@
 """Many lesions read together: in a box of a head, the highest of their levels and severities."""
 
+import math
 from collections import defaultdict
 
 import torch
 from torch import Tensor
 
 from qontrast.anatomy.lesion_loops import rise
-from qontrast.anatomy.lesion_shapes import Blob, Drawn, Level, blob_values
+from qontrast.anatomy.lesion_shapes import Blob, Level, blob_values
 from qontrast.anatomy.lesion_tensors import levels_at
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Device
 from qontrast.geometry.sample import Box
+
+MOST_VOXELS = 1 << 20
+"""That levels are read at in one operation: each takes about 0.1 kB."""
 
 
 def highest(
@@ -43,18 +47,26 @@ def highest(
 def _all_at_once(
     met: list[tuple[Level, Box]], values: list[Tensor], soft: float, box: Box, top: Tensor, severity: Tensor
 ) -> None:
-    """The same for the levels of one size of grid at a time."""
+    """The same for as many levels of one size of grid at a time as memory allows."""
     alike = defaultdict(list)
     for (level, part), own in zip(met, values, strict=True):
         alike[own.shape].append((level, part, own))
     for group in alike.values():
-        levels, parts, grids = zip(*group, strict=True)
-        matrix, shift = torch.stack([each.matrix for each in levels]), torch.stack([each.shift for each in levels])
-        read, flat = levels_at(torch.stack(grids).to(top.device), matrix, shift, torch.tensor(parts), torch.tensor(box))
-        strength = torch.tensor([each.strength for each in levels], device=top.device)[:, None]
-        severe = ((read - 0.5) / soft + 0.5).clamp_(0, 1).mul_(strength)
-        for out, found in ((top, read), (severity, severe)):
-            out.view(-1).scatter_reduce_(0, flat.flatten(), found.flatten(), "amax")
+        group.sort(key=lambda each: _voxels(each[1]))  # those of one size together: parts are padded to the largest
+        many = max(1, MOST_VOXELS // _voxels(group[-1][1]))
+        for start in range(0, len(group), many):
+            levels, parts, grids = zip(*group[start : start + many], strict=True)
+            matrix, shift = torch.stack([each.matrix for each in levels]), torch.stack([each.shift for each in levels])
+            own = torch.stack(grids).to(top.device)
+            read, flat = levels_at(own, matrix, shift, torch.tensor(parts), torch.tensor(box))
+            strength = torch.tensor([each.strength for each in levels], device=top.device)[:, None]
+            severe = ((read - 0.5) / soft + 0.5).clamp_(0, 1).mul_(strength)
+            for out, found in ((top, read), (severity, severe)):
+                out.view(-1).scatter_reduce_(0, flat.flatten(), found.flatten(), "amax")
+
+
+def _voxels(box: Box) -> int:
+    return math.prod(b - a for a, b in box)
 
 
 def _meet(one: Box, other: Box) -> Box | None:
@@ -63,7 +75,10 @@ def _meet(one: Box, other: Box) -> Box | None:
 
 
 def _values(levels: list[Level]) -> list[Tensor]:
-    """Each level's own grid; those of blobs are made together."""
-    blobs = [level for level in levels if isinstance(level, Blob)]
-    made = iter(blob_values(blobs)) if blobs else iter(())
-    return [level.array if isinstance(level, Drawn) else next(made) for level in levels]
+    """Each level's own grid; those of blobs of one size are made together."""
+    alike = defaultdict(list)
+    for level in levels:
+        if isinstance(level, Blob):
+            alike[level.edge].append(level)
+    made = {edge: iter(blob_values(blobs)) for edge, blobs in alike.items()}
+    return [next(made[level.edge]) if isinstance(level, Blob) else level.array for level in levels]

@@ -31,8 +31,10 @@ def rise(
     na, nb, nc = values.shape
     flat, none, half = values.ravel(), np.float32(0), np.float32(0.5)
     end_a, end_b, end_c = np.float32(na - 1), np.float32(nb - 1), np.float32(nc - 1)
-    last_a, last_b, last_c = np.int32(na - 2), np.int32(nb - 2), np.int32(nc - 2)
+    last_a, last_b, last_c = np.int32(max(na - 2, 0)), np.int32(max(nb - 2, 0)), np.int32(max(nc - 2, 0))
     over_a, over_b = np.int32(nb * nc), np.int32(nc)
+    # To the next sample along each axis; of a single one it is its own neighbour.
+    next_a, next_b, next_c = np.uint32(nb * nc * (na > 1)), np.uint32(nc * (nb > 1)), np.uint32(nc > 1)
     slope, whole, own = np.float32(1 / soft), np.float32(1), np.float32(strength)
     for i in range(top.shape[0]):
         x = np.float32(first[0] + i)
@@ -50,16 +52,16 @@ def rise(
                 u, v, w = min(np.int32(a), last_a), min(np.int32(b), last_b), min(np.int32(c), last_c)
                 n = np.uint32(u * over_a + v * over_b + w)
                 a, b, c = a - np.float32(u), b - np.float32(v), c - np.float32(w)
-                near = _square(flat, n, np.uint32(over_b), b, c)
-                level = near + (_square(flat, n + np.uint32(over_a), np.uint32(over_b), b, c) - near) * a
+                near = _square(flat, n, next_b, next_c, b, c)
+                level = near + (_square(flat, n + next_a, next_b, next_c, b, c) - near) * a
                 top[i, j, k] = max(top[i, j, k], level)
                 share = min(max((level - half) * slope + half, none), whole)
                 severity[i, j, k] = max(severity[i, j, k], own * share)
 
 
 @compiled
-def _square(values: np.ndarray, n: int, over: int, b: float, c: float) -> float:
+def _square(values: np.ndarray, n: int, over: int, on: int, b: float, c: float) -> float:
     """Four corners of a cell's face, by shares of a step along both axes."""
-    near = values[n] + (values[n + np.uint32(1)] - values[n]) * c
-    far = values[n + over] + (values[n + over + np.uint32(1)] - values[n + over]) * c
+    near = values[n] + (values[n + on] - values[n]) * c
+    far = values[n + over] + (values[n + over + on] - values[n + over]) * c
     return near + (far - near) * b

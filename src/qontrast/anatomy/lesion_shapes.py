@@ -1,5 +1,6 @@
 """Where a lesion is: levels between 0 and 1 on small grids of their own, 0.5 at the border, read anywhere in a head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from qontrast.geometry.sample import Box
 from qontrast.scans.names import find_images
 from qontrast.scans.nifti import read_image
 
-BLOB_EDGE = 20  # samples along a blob's own grid
-BLOB_REACH = 1.7  # its half width, in radii
+BLOB_REACH = 1.7  # half width of a blob's own grid, in radii
+BLOB_STEP = 2 * BLOB_REACH / 19  # from sample to sample
+BLOB_KNOT = 2 * BLOB_REACH / 3  # from knot to knot of its raggedness
 KEPT_MASKS = 64  # smoothed masks in memory, about half a MB each
 LARGE_VOXELS = 10_000  # larger masks are smoothed at half their resolution
 THICK_SLICES_MM = 2.2
@@ -25,7 +27,7 @@ THICK_SLICES_MM = 2.2
 
 
 @dataclass(frozen=True)
-class Level:
+class Placed:
     """A lesion's level on its own grid; zero beyond its voxels.
 
     Args:
@@ -41,36 +43,49 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Drawn(Level):
+class Drawn(Placed):
     """A level that is there as an array ``[a, b, c]``."""
 
     array: Tensor
 
 
 @dataclass(frozen=True)
-class Blob(Level):
-    """A ball of radius 1 with a ragged border, on a grid that reaches to ``BLOB_REACH``.
+class Blob(Placed):
+    """A ball of radius 1 with a ragged border, on a grid around it.
 
     Args:
-        control: control values of the raggedness, ``[1, 6, 6, 6]``: log of the radius.
+        edge: samples along the grid, ``BLOB_STEP`` apart.
+        control: control values of the raggedness, ``[1, k, k, k]``: log of the radius.
         ramp: over how many radii the level falls from 1 to 0.
     """
 
+    edge: int
     control: Tensor
     ramp: float
 
 
-def blob_values(blobs: list[Blob]) -> Float[Tensor, "blob a b c"]:
-    """Levels of blobs on their own grids, 0 to 1, 0.5 at the border: made when read, for most crops meet few."""
-    noise = upsample_spline(torch.cat([each.control for each in blobs]), (BLOB_EDGE,) * 3)
+Level = Drawn | Blob
+
+
+def blob_values(blobs: Sequence[Blob]) -> Float[Tensor, "blob a b c"]:
+    """Levels of blobs on their own grids of one size, 0 to 1, 0.5 at the border, 0 on the grid's faces.
+
+    They are made when they are read, for most crops meet few.
+    """
+    edge = blobs[0].edge
+    noise = upsample_spline(torch.cat([each.control for each in blobs]), (edge,) * 3)
     ramp = torch.tensor([each.ramp for each in blobs])[:, None, None, None]
-    return noise.exp_().mul_(_unit_radius()).neg_().add_(1).div_(ramp).add_(0.5).clamp_(0, 1)
+    level = noise.exp_().mul_(_unit_radius(edge)).neg_().add_(1).div_(ramp).add_(0.5).clamp_(0, 1)
+    for axis in (1, 2, 3):
+        level.select(axis, 0).zero_()
+        level.select(axis, edge - 1).zero_()
+    return level
 
 
 @cache
-def _unit_radius() -> Tensor:
-    edge = torch.linspace(-BLOB_REACH, BLOB_REACH, BLOB_EDGE)
-    x, y, z = torch.meshgrid(edge, edge, edge, indexing="ij")
+def _unit_radius(edge: int) -> Tensor:
+    line = BLOB_STEP * (torch.arange(edge) - (edge - 1) / 2)
+    x, y, z = torch.meshgrid(line, line, line, indexing="ij")
     return torch.sqrt(x**2 + y**2 + z**2)
 
 
@@ -84,6 +99,7 @@ def blob(
     ragged: float = 0.2,
     ramp: float = 0.6,
     strength: float = 1.0,
+    reach: float = BLOB_REACH,
 ) -> Level:
     """An ellipsoid with a ragged border.
 
@@ -95,15 +111,16 @@ def blob(
         generator: of the raggedness.
         ragged: standard deviation of the radius over directions, a share of it.
         ramp: over how many radii the level falls from 1 to 0.
-        strength: see :class:`Level`.
+        strength: see :class:`Placed`.
+        reach: half width of its grid, radii. What is ragged enough to reach farther fades on the grid's last step.
     """
-    control = ragged / 0.33 * torch.randn(1, 6, 6, 6, generator=generator)
+    edge, knots = round(2 * reach / BLOB_STEP) + 1, 3 + round(2 * reach / BLOB_KNOT)
+    control = ragged / 0.33 * torch.randn(1, knots, knots, knots, generator=generator)
     # Blob units to voxels of its grid, after world to blob units, after the head's voxels to world.
     to_unit = np.linalg.inv(axes)
-    scale = (BLOB_EDGE - 1) / (2 * BLOB_REACH)
-    matrix = scale * to_unit @ affine[:3, :3]
-    shift = scale * (to_unit @ (affine[:3, 3] - centre) + BLOB_REACH)
-    return Blob(*_place((BLOB_EDGE,) * 3, matrix, shift, shape), strength, control, ramp)
+    matrix = to_unit @ affine[:3, :3] / BLOB_STEP
+    shift = to_unit @ (affine[:3, 3] - centre) / BLOB_STEP + (edge - 1) / 2
+    return Blob(*_place((edge,) * 3, matrix, shift, shape), strength, edge, control, ramp)
 
 
 def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirror: bool, smoothing: float) -> Level:

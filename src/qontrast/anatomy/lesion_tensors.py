@@ -25,14 +25,16 @@ def levels_at(
         As many voxels for each as the largest part has: of smaller parts there are some with level 0.
     """
     device = values.device
+    low, high = (edge[:, None].to(device, torch.int32) for edge in parts.unbind(dim=-1))
     sizes = (parts[..., 1] - parts[..., 0]).amax(dim=0).tolist()
-    steps = torch.cartesian_prod(*(torch.arange(n, device=device) for n in sizes)).reshape(-1, 3)
-    voxels = parts[:, None, :, 0].to(device) + steps
+    axes = (torch.arange(n, dtype=torch.int32, device=device) for n in sizes)
+    voxels = low + torch.cartesian_prod(*axes).reshape(-1, 3)
     size = torch.tensor(values.shape[1:], device=device) - 1
-    places = voxels.float() @ matrix.to(device).mT + shift.to(device)[:, None]
-    inside = ((voxels < parts[:, None, :, 1].to(device)) & (places >= -0.5) & (places <= size + 0.5)).all(dim=-1)
-    grid = (2 * places / size - 1).flip(-1)[:, None, None]
+    ramps = voxels.float()[..., None, :] * matrix.to(device)[:, None]  # no matrix product: TF32 would round places
+    places = ramps.sum(dim=-1) + shift.to(device)[:, None]
+    inside = ((voxels < high) & (places >= -0.5) & (places <= size + 0.5)).all(dim=-1)
+    grid = (2 * places / size.clamp(min=1) - 1).flip(-1)[:, None, None]
     read = torch.nn.functional.grid_sample(values[:, None], grid, padding_mode="border", align_corners=True)[:, 0, 0, 0]
-    x, y, z = (voxels - edges[:, 0].to(device)).unbind(dim=-1)
+    x, y, z = (voxels - edges[:, 0].to(device, torch.int32)).unbind(dim=-1)
     ny, nz = (edges[1:, 1] - edges[1:, 0]).tolist()
-    return read * inside, ((x * ny + y) * nz + z) * inside
+    return read * inside, (((x * ny + y) * nz + z) * inside).long()

@@ -17,13 +17,15 @@ class QuickConv3d(nn.Conv3d):
     oneDNN has no kernel for that gradient in three dimensions there and falls back to matrix products of copied
     patches, but it has one in two. The gradient for each of the three taps along x is a sum over slices of such.
 
-    In bfloat16, on a processor with AVX512-BF16 but no AMX, that of a map shallower than its kernel holds numbers that
-    nobody wrote (oneDNN of torch 2.13): often not finite, always wrong. Single precision, for so small a map, is right.
+    In bfloat16, on a processor with AVX512-BF16 but no AMX, that of a map of two voxels or more that is shallower than
+    its kernel holds numbers that nobody wrote (oneDNN of torch 2.13): often not finite, wrong wherever the stride is 1.
+    Such a map is small, and is convolved in single precision.
     """
 
     def forward(self, x: Volume) -> Tensor:
         """See :class:`torch.nn.Conv3d`."""
-        if 1 < x.shape[2] < self.kernel_size[0] and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        shallow = 1 < x.shape[2] < self.kernel_size[0] and x.device.type == "cpu" and torch.is_grad_enabled()
+        if shallow and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.float()).to(torch.get_autocast_dtype("cpu"))
         plain = self.kernel_size == (3, 3, 3) and self.padding == self.stride == self.dilation == (1, 1, 1)
