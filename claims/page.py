@@ -121,8 +121,8 @@ def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
     text = table(["claim", "verdict"], lines) + "\n"
     if void:
         text += (
-            "Void: the same heads, sequences and number of images served plain segmentation about as well as the "
-            "hybrid's pretraining, so no claim about few labels is made.\n\n"
+            "Void: the same heads, sequences and number of images served plain segmentation as well as the hybrid's "
+            "pretraining or better, so no claim about few labels is made.\n\n"
         )
     lines = []
     for claim in found:
