@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from qontrast.anatomy.lesion_levels import highest
-from qontrast.anatomy.lesion_shapes import traced
+from qontrast.anatomy.lesion_shapes import masks_in, traced
 from qontrast.anatomy.lesions import CHANGES, CODES, KINDS, draw_change
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import InputError, PlanError
@@ -181,6 +181,31 @@ def test_changes_stay_in_their_ranges_and_move_together():
 def test_ranges_that_mean_nothing_are_refused(changes, message):
     with pytest.raises(PlanError, match=message):
         PathologyRanges(**changes)
+
+
+def test_masks_for_learning_and_for_testing_are_of_other_people(tmp_path):
+    names = [f"sub-{p:03}_ses-{s}_mask.nii.gz" for p in range(60) for s in (1, 2)] + [f"x{i}.nii" for i in range(40)]
+    parts = {}
+    for few in (50, len(names)):
+        folder = tmp_path / f"{few}"
+        folder.mkdir()
+        for name in names[:few]:
+            (folder / name).touch()
+        parts[few] = [{path.name for path in masks_in(str(folder), part)} for part in ("learning", "testing")]
+        assert parts[few][0] | parts[few][1] == {path.name for path in masks_in(str(folder))} == set(names[:few])
+    learning, testing = parts[len(names)]
+    assert {name[:7] for name in learning if name[0] == "s"}.isdisjoint(name[:7] for name in testing)
+    assert 0.1 < len(testing) / len(names) < 0.3
+    assert parts[50][1] <= testing  # more masks move none from one part to the other
+    assert parts[50][0] <= learning
+
+
+def test_a_part_without_masks_is_refused(tmp_path):
+    (tmp_path / "sub-1_mask.nii").touch()
+    with pytest.raises(
+        InputError, match=r"1 lesion masks, none of them for \w+ing; wanted those of every fifth person"
+    ):
+        [masks_in(str(tmp_path), part) for part in ("learning", "testing")]
 
 
 def test_a_folder_without_masks_and_an_empty_mask_are_refused(big_head, tmp_path):

@@ -13,6 +13,7 @@ from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.tasks.assignments import ASSIGNMENTS
 from qontrast.tasks.evaluate import evaluate
+from qontrast.tasks.exam_segmentation import spoken, unseen
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort
 from qontrast.weights.segmenter import load_segmenter
@@ -53,6 +54,21 @@ def write_scan(folder, name, mask, suffix="label-lesion_mask"):
 def ball(radius):
     index = np.indices((36, 34, 32)) - np.array([17, 16, 15]).reshape(3, 1, 1, 1)
     return (np.sqrt((index**2).sum(axis=0)) < radius).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("learned", "folder", "masks"),
+    [
+        (PathologyRanges(folder="masks"), None, "testing"),
+        (PathologyRanges(folder="masks"), "masks/../masks", "testing"),
+        (PathologyRanges(folder="masks"), "others", "all"),
+        (PathologyRanges(folder="masks", masks="all"), None, "all"),
+    ],
+)
+def test_tests_have_masks_that_nothing_was_learned_from(learned, folder, masks):
+    found = unseen(learned, learned, folder)
+    assert (found.masks, found.folder) == (masks, folder or "masks")
+    assert ("left out of learning" in spoken(found)) == (masks == "testing")
 
 
 def test_label_maps_are_given_lesions_and_every_head_is_scored(copied, labels_folder, tmp_path):
@@ -192,3 +208,4 @@ def test_real_masks_in_a_real_head(finetune_plan, tmp_path):
     (row,) = evaluate(tmp_path / "run", cohort, tmp_path / "r", contrasts=("fse",), quiet=True)
     assert row["truth_voxels"] > 0
     assert row["trained_on"]
+    assert "left out of learning" in row["lesions"]

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from qontrast.anatomy.compartments import Compartments
-from qontrast.anatomy.lesion_shapes import Level, blob, masks_in, traced
+from qontrast.anatomy.lesion_shapes import Level, blob, traced
 from qontrast.anatomy.white_matter_burden import bands
 from qontrast.basics.randomness import Range, chance, choice, log_uniform, normal, uniform
 
@@ -69,22 +69,22 @@ class Lesion:
 
 
 def draw_lesions(
-    kind: str, head: Compartments, folder: str | None, burden: float | None, generator: torch.Generator
+    kind: str, head: Compartments, masks: tuple[Path, ...], burden: float | None, generator: torch.Generator
 ) -> tuple[Lesion, ...]:
     """Draw a disease; nothing where the head has no brain to have it in.
 
     Args:
         kind: one of ``KINDS``.
         head: whose.
-        folder: of lesion masks in MNI space, for strokes; None draws shapes.
+        masks: of lesions in MNI space, for strokes; none for drawn shapes.
         burden: ml of white-matter hyperintensities, for small-vessel disease; None draws it.
         generator: where the randomness comes from.
     """
     if not len(head.sites["brain"]):
         return ()
     drawers: dict[str, Callable[[], tuple[Lesion, ...]]] = {
-        "acute-stroke": partial(_stroke, "acute-stroke", head, folder, generator),
-        "chronic-stroke": partial(_stroke, "chronic-stroke", head, folder, generator),
+        "acute-stroke": partial(_stroke, "acute-stroke", head, masks, generator),
+        "chronic-stroke": partial(_stroke, "chronic-stroke", head, masks, generator),
         "ms": partial(_multiple_sclerosis, head, generator),
         "svd": partial(_small_vessels, head, burden, generator),
     }
@@ -108,10 +108,10 @@ def draw_change(kind: str, generator: torch.Generator) -> dict[str, float]:
     }
 
 
-def _stroke(kind: str, head: Compartments, folder: str | None, generator: torch.Generator) -> tuple[Lesion, ...]:
+def _stroke(kind: str, head: Compartments, masks: tuple[Path, ...], generator: torch.Generator) -> tuple[Lesion, ...]:
     chronic = kind == "chronic-stroke"
-    if folder is not None:
-        path = choice(masks_in(folder), generator)
+    if masks:
+        path = choice(masks, generator)
         mirror = chance(0.5, generator)
         to_head = np.linalg.inv(head.to_mni @ head.grid.affine)
         level = traced(Path(path), to_head, head.grid.shape, mirror=mirror, smoothing=4.5 if chronic else 1.5)

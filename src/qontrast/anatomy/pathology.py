@@ -8,6 +8,7 @@ import torch
 from qontrast.anatomy.ageing import sulcal_growth, ventricular_growth
 from qontrast.anatomy.atrophy import Atrophy, Flow
 from qontrast.anatomy.compartments import Compartments
+from qontrast.anatomy.lesion_shapes import Part, masks_in
 from qontrast.anatomy.lesions import KINDS, Lesion, draw_lesions
 from qontrast.anatomy.white_matter_burden import burden_at
 from qontrast.basics.errors import PlanError, nearest
@@ -27,6 +28,7 @@ class PathologyRanges:
         ageing: probability that a head has an age; if not, it is the adult of the label map and the priors.
         ages: youngest and oldest, years.
         folder: folder of lesion masks in MNI space that strokes are taken from; null draws shapes.
+        masks: which of its people's: ``learning`` leaves out a fifth, which is for ``testing``; or ``all``.
     """
 
     lesions: float = 0.3
@@ -34,6 +36,7 @@ class PathologyRanges:
     ageing: float = 0.3
     ages: Range = (20.0, 90.0)
     folder: str | None = None
+    masks: Part = "learning"
 
     def __post_init__(self) -> None:
         for name, value in (("lesions", self.lesions), ("ageing", self.ageing)):
@@ -98,10 +101,11 @@ def draw_pathology(
     if age is not None and age >= 45 and kind != "ms":
         # A disease of the small vessels is four times the burden of one's age, which varies between people.
         burden = burden_at(age) * math.exp(0.8 * load) * (4 if kind == "svd" else 1)
-        lesions = draw_lesions("svd", head, None, min(80.0, burden), generator)
+        lesions = draw_lesions("svd", head, (), min(80.0, burden), generator)
         kind = None if kind == "svd" else kind
     if kind is not None:
-        lesions += draw_lesions(kind, head, ranges.folder, None, generator)
+        masks = () if ranges.folder is None else masks_in(ranges.folder, ranges.masks)
+        lesions += draw_lesions(kind, head, masks, None, generator)
     if age is None or not len(head.sites["brain"]):
         return Pathology(lesions, age)
     millilitres = float(head.ventricular_fluid.sum() * head.spacing[0] * head.spacing[1] * head.spacing[2]) / 1000

@@ -5,6 +5,7 @@ from pathlib import Path
 from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.labelled_scans import LabelledScanSource, Truth, find_labelled_scans
+from qontrast.anatomy.lesion_shapes import masks_in
 from qontrast.anatomy.observed import ObservedHead
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.anatomy.prepared import is_cache
@@ -101,7 +102,10 @@ def check_lesions_are_drawn(ranges: PathologyRanges) -> None:
 
     Raises:
         PlanError: naming the field.
+        InputError: if there is no folder of masks, or none of its masks is for this use.
     """
+    if ranges.folder is not None:
+        masks_in(ranges.folder, ranges.masks)
     if ranges.lesions == 0:
         remedy = "Label maps have no lesions of their own."
         raise PlanError("views.pathology.lesions", "0", "a probability above 0", remedy)

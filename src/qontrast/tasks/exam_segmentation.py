@@ -68,7 +68,7 @@ class SegmentationExam(Exam[Test]):
         self.scans = labelled_scans(cohort, "lesion" if self.lesion else "tissue")
         self.pathology = None if self.scans or not self.lesion else conditions.pathology or ranges_of(model)
         if self.pathology is not None:
-            self.pathology = replace(self.pathology, folder=conditions.masks or self.pathology.folder)
+            self.pathology = unseen(self.pathology, ranges_of(model), conditions.masks)
             check_lesions_are_drawn(self.pathology)
         self.snrs = (None,) if self.scans else (conditions.snrs or (SNR,))
         self.about: Row = {"lesions": None if self.pathology is None else spoken(self.pathology)}
@@ -145,13 +145,30 @@ def ranges_of(model: Segmenter) -> PathologyRanges:
     plan, start = model.contract.plan, "views.pathology."
     told = {name.removeprefix(start): value for name, value in plan.items() if name.startswith(start)}
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
-    return PathologyRanges(**fields)
+    return PathologyRanges(**{"masks": "all", **fields})  # older files do not say: they learned from all
+
+
+def unseen(asked: PathologyRanges, learned: PathologyRanges, folder: str | None) -> PathologyRanges:
+    """A test's lesions, from the masks of people that nothing was learned from, as far as there are any.
+
+    Args:
+        asked: of the test.
+        learned: of the model.
+        folder: of masks for the test; None for that of ``asked``.
+    """
+    asked = replace(asked, folder=folder or asked.folder)
+    same = (
+        None not in (asked.folder, learned.folder)
+        and Path(str(asked.folder)).resolve() == Path(str(learned.folder)).resolve()
+    )
+    return replace(asked, masks="testing" if same and learned.masks == "learning" else "all")
 
 
 def spoken(ranges: PathologyRanges) -> str:
     """Which lesions label maps are given, for a ledger."""
     kinds = "any kind" if ranges.kinds == KINDS else ", ".join(ranges.kinds)
-    shapes = "drawn shapes" if ranges.folder is None else f"masks of {ranges.folder}"
+    whose = " left out of learning" if ranges.masks == "testing" else ""
+    shapes = "drawn shapes" if ranges.folder is None else f"masks of {ranges.folder}{whose}"
     aged = f", {ranges.ageing:g} of heads aged {ranges.ages[0]:g} to {ranges.ages[1]:g}" if ranges.ageing else ""
     return f"{kinds}, {shapes}, in {ranges.lesions:g} of heads{aged}"
 

@@ -182,6 +182,7 @@ def pathology_of(
         ageing=float(age is not None),
         ages=AGES if age is None else (age, age),
         folder=None if folder is None else str(folder),
+        masks="all",
     )
 
 
