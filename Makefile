@@ -68,10 +68,11 @@ claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cor
 	$(BIN)/qontrast finetune segment recipes/claims/supervised.yaml --data $(QONTRAST_DATA)/anatomies --out runs/claims/supervised --resume
 	$(call study,ablations)
 	$(call study,encoders)
-	$(call study,tasks) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
+	$(call study,tasks)
+	$(call study,lesions) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
 	$(BIN)/python claims/after.py runs/claims
 	$(call study,main)
-	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks supervised real sweeps)
+	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks lesions supervised real sweeps)
 
 claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers
 	$(BIN)/python claims/page.py
