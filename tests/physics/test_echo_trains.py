@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles.spins import Spins
 
-from qontrast.physics.echo_train import echo_amplitudes, echo_train, residue
+from qontrast.physics.echo_train import _last_echoes, _residue_by_loops, echo_amplitudes, echo_train, residue
 
 
 @pytest.mark.parametrize("degrees", [180, 150, 120, 60, 25])
@@ -28,6 +28,21 @@ def test_the_graph_is_what_isochromats_do(degrees, echoes):
             spins.crush()
             spins.wait(spacing / 2)
         assert spins.mean()[:, 0] == pytest.approx(kept * mz + gained, abs=2e-3 if echoes > 7 else 1e-12)
+
+
+@pytest.mark.parametrize("echoes", [1, 2, 3, 7, 8, 9, 40])
+def test_the_loops_follow_the_same_graph(echoes):
+    r1, r2 = torch.tensor([0.2, 1.6, 5.0], dtype=torch.float64), torch.tensor([0.0, 3.0, 60.0], dtype=torch.float64)
+    flip, spacing = torch.tensor([3.14, 2.0, 0.7, 4.2], dtype=torch.float64), torch.tensor(0.011, dtype=torch.float64)
+    tissue = r1[:, None, None], r2[None, None], flip[None, :, None], spacing, echoes
+    exact = echo_amplitudes(*tissue)
+    found = _last_echoes(*tissue)
+    torch.testing.assert_close(found[..., 1], exact[..., -1], rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(
+        found[..., 0], exact[..., -2] if echoes > 1 else 0 * found[..., 0], rtol=1e-12, atol=1e-14
+    )
+    for one, other in zip(_residue_by_loops(*tissue), residue(*tissue), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(("spacing", "echo", "length"), [(0.012, 1, 4), (0.009, 2, 6), (0.010, 9, 16), (0.005, 20, 30)])

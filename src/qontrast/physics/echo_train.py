@@ -15,9 +15,11 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.physics.echo_train_loops import amplitudes, residues
 from qontrast.physics.feasible import Parameter
 
 R1_NODES = (0.2, 1.6, 5.0)  # 1/s: a parabola runs through them
@@ -210,15 +212,36 @@ def _make_tables(flip: Tensor, time: Tensor, spacing: Tensor, count: int, unifor
     before = max(1, math.floor(float((time / spacing).detach()) + 1e-6))
     past = (time / spacing - before).clamp(0.0, 1.0)
     echoes = before + (1 if past.requires_grad or float(past) > 1e-6 else 0)
-    train = echo_amplitudes(column, (decay / time)[None, None], row, spacing, echoes)
+    learned = any(v.requires_grad for v in (flip, time, spacing))
+    follow, left = (echo_amplitudes, residue) if learned else (_last_echoes, _residue_by_loops)
+    train = follow(column, (decay / time)[None, None], row, spacing, echoes)
     log = torch.asinh(train * torch.exp(decay)[:, None] / SOFTENING)
-    echo = log[..., before - 1]
+    echo = log[..., -1]
     if echoes > before:
-        echo = (1.0 - past) * echo + past * log[..., before]
+        echo = (1.0 - past) * log[..., -2] + past * echo
 
     decay = LONGEST_DECAY * torch.linspace(0, 1, RESIDUE_NODES, dtype=torch.float64) ** 2
-    both = torch.stack(residue(column, (decay / time)[None, None], row, spacing, count))
+    both = torch.stack(tuple(left(column, (decay / time)[None, None], row, spacing, count)))
     return (
         torch.einsum("kr,rfd->kfd", inverse, echo),
         torch.einsum("kr,qrfd->qkfd", inverse, both).flatten(0, 1),
     )
+
+
+def _last_echoes(r1: Tensor, r2: Tensor, flip_angle: Tensor, echo_spacing: Tensor, echoes: int) -> Tensor:
+    """The last two of :func:`echo_amplitudes` (of a single echo a 0 before it), by loops and without gradients."""
+    out = torch.empty(2, r1.numel(), flip_angle.numel(), r2.numel(), dtype=torch.float64)
+    amplitudes(*_rows(r1, r2, flip_angle, echo_spacing), echoes, out.numpy())
+    return out.movedim(0, -1)
+
+
+def _residue_by_loops(r1: Tensor, r2: Tensor, flip_angle: Tensor, echo_spacing: Tensor, echoes: int) -> Tensor:
+    """Both of :func:`residue`, ``[2, r, f, d]``, likewise."""
+    out = torch.empty(2, r1.numel(), flip_angle.numel(), r2.numel(), dtype=torch.float64)
+    orders = min(MOST_ORDERS, 2 * echoes + 1)
+    residues(*_rows(r1, r2, flip_angle, echo_spacing), echoes, orders, out.numpy())
+    return out
+
+
+def _rows(*tissue_and_train: Tensor) -> list[np.ndarray]:
+    return [factor.double().flatten().numpy() for factor in _factors(*tissue_and_train)]
