@@ -29,9 +29,10 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         out, statistics = torch.empty_like(x), []
+        kind = x.dtype if weight is None else weight.dtype
         for sample, place in zip(x.split(1), out.split(1), strict=True):
-            normal, *found = torch.native_batch_norm(sample, weight, bias, None, None, True, 0.0, eps)
-            place.copy_(normal)
+            found = [torch.empty(x.shape[1], dtype=kind) for _ in range(2)]
+            torch.native_batch_norm(sample, weight, bias, None, None, True, 0.0, eps, out=(place, *found))
             statistics += found
         ctx.save_for_backward(x, weight, *statistics)
         ctx.eps = eps
