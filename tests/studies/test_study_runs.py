@@ -97,13 +97,12 @@ def test_two_processes_killed_halfway_and_one_that_goes_on_give_the_ledger_of_on
         return done, {cell for cell in cells if (cell / "run" / "checkpoint.safetensors").is_file()} - done
 
     wait = time.monotonic() + 120
-    while not all(half_done()) and process.poll() is None and time.monotonic() < wait:
+    while not (seen := all(half_done())) and process.poll() is None and time.monotonic() < wait:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done, half = half_done()
-    assert done
-    assert half
+    assert seen
+    done, half = half_done()  # a worker may have finished its cell before it noticed
     assert not (killed / "ledger.jsonl").is_file()
     stamps = {cell: (cell / "scores.jsonl").stat().st_mtime_ns for cell in done}
     run_study(plan, killed, quiet=True)
