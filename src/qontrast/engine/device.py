@@ -8,7 +8,7 @@ from qontrast.basics.errors import PlanError
 def has_fast_bf16(device: str) -> bool:
     """Whether bfloat16 is faster than single precision there: on a CPU, whether it has AMX.
 
-    With AVX512-BF16 alone it is not (a Xeon: training takes 1.1 to 1.2, prediction 1.3 times as long).
+    With AVX512-BF16 alone it is not: ARCHITECTURE.md has what was measured.
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported()
