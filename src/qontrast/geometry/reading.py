@@ -28,7 +28,6 @@ class Reading:
     ) -> None:
         self.shape, self.first = shape, first
         self.view, self._coordinates = tuple(coordinates.shape[:3]), coordinates
-        self._planes = [coordinates[..., axis].reshape(-1, coordinates.shape[2]) for axis in range(3)]
 
     def __call__(self, block: AnyVolume) -> Resampled:
         """``block`` ``[batch, channel, x, y, z]``, real or complex, at the points: ``[batch, channel, u, v, w]``."""
@@ -36,12 +35,16 @@ class Reading:
             return torch.complex(self(block.real), self(block.imag))
         images = full_precision(self._images(block))
         if by_loops(images):
-            planes = [plane.to(images).contiguous() for plane in self._planes]
+            planes = self._planes(images.dtype)
             out = images.new_empty(len(images), *planes[0].shape)
             read_rows(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())
         else:
             out = reading_tensors.read(images, self._grid.to(images))
         return out.reshape(*block.shape[:2], *self.view)
+
+    def _planes(self, dtype: torch.dtype) -> list[Tensor]:
+        """The points' three coordinates, ``[row, point]`` each."""
+        return [plane.reshape(-1, self.view[2]).to(dtype).contiguous() for plane in self._coordinates.unbind(-1)]
 
     @cached_property
     def _grid(self) -> Tensor:
@@ -50,7 +53,7 @@ class Reading:
     def nearest(self, block: AnyVolume) -> Resampled:
         """The same, but the nearest voxel of each point instead of a blend: for labels."""
         images = self._images(block).view(BITS[block.element_size()])
-        planes = [plane.float().contiguous() for plane in self._planes]
+        planes = self._planes(torch.float32)
         if by_loops(images):
             out = images.new_empty(len(images), *planes[0].shape)
             read_nearest(images.numpy(), *(plane.numpy() for plane in planes), self.first, out.numpy())

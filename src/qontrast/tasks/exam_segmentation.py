@@ -157,10 +157,8 @@ def unseen(asked: PathologyRanges, learned: PathologyRanges, folder: str | None)
         folder: of masks for the test; None for that of ``asked``.
     """
     asked = replace(asked, folder=folder or asked.folder)
-    same = (
-        None not in (asked.folder, learned.folder)
-        and Path(str(asked.folder)).resolve() == Path(str(learned.folder)).resolve()
-    )
+    test, own = (None if each.folder is None else Path(each.folder).resolve() for each in (asked, learned))
+    same = test is not None and test == own
     return replace(asked, masks="testing" if same and learned.masks == "learning" else "all")
 
 
