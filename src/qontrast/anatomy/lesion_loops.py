@@ -32,9 +32,9 @@ def rise(
     flat, none, half = values.ravel(), np.float32(0), np.float32(0.5)
     end_a, end_b, end_c = np.float32(na - 1), np.float32(nb - 1), np.float32(nc - 1)
     last_a, last_b, last_c = np.int32(max(na - 2, 0)), np.int32(max(nb - 2, 0)), np.int32(max(nc - 2, 0))
-    over_a, over_b = np.int32(nb * nc), np.int32(nc)
-    # To the next sample along each axis; of a single one it is its own neighbour.
-    next_a, next_b, next_c = np.uint32(nb * nc * (na > 1)), np.uint32(nc * (nb > 1)), np.uint32(nc > 1)
+    # To the next sample along each axis; a single one is its own neighbour.
+    over_a, over_b, over_c = np.int32(nb * nc * (na > 1)), np.int32(nc * (nb > 1)), np.int32(nc > 1)
+    next_a, next_b, next_c = np.uint32(over_a), np.uint32(over_b), np.uint32(over_c)
     slope, whole, own = np.float32(1 / soft), np.float32(1), np.float32(strength)
     for i in range(top.shape[0]):
         x = np.float32(first[0] + i)
@@ -50,7 +50,7 @@ def rise(
                     continue
                 a, b, c = min(max(a, none), end_a), min(max(b, none), end_b), min(max(c, none), end_c)
                 u, v, w = min(np.int32(a), last_a), min(np.int32(b), last_b), min(np.int32(c), last_c)
-                n = np.uint32(u * over_a + v * over_b + w)
+                n = np.uint32(u * over_a + v * over_b + w * over_c)
                 a, b, c = a - np.float32(u), b - np.float32(v), c - np.float32(w)
                 near = _square(flat, n, next_b, next_c, b, c)
                 level = near + (_square(flat, n + next_a, next_b, next_c, b, c) - near) * a

@@ -132,6 +132,7 @@ def _infarct(head: Compartments, generator: torch.Generator) -> Level:
     centre = _world(head, where[int(torch.randint(len(where), (), generator=generator))])
     stretch = np.exp([0.25 * normal(generator) for _ in range(3)])
     axes = _turned(generator) @ np.diag(radius * stretch / np.prod(stretch) ** (1 / 3))
+    # An even border ends at 1.4 radii (half of the ramp beyond one); where it is two deviations out, at twice that.
     return blob(centre, axes, head.grid.affine, head.grid.shape, generator, ragged=0.35, ramp=0.8, reach=2.8)
 
 
