@@ -119,7 +119,7 @@ def test_the_scans_intensities_decide_borders_of_tissues_alone_and_where_they_ar
 
     def all_white(image, probabilities, spacing):
         asked.append(spacing)
-        return torch.tensor([0.0, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1).expand_as(probabilities)
+        return torch.tensor([0.0, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1).expand_as(probabilities).clone()
 
     monkeypatch.setattr(models, "by_intensity", all_white)
     if not tissues:

@@ -7,7 +7,6 @@ import torch
 
 from qontrast.anatomy.classes import class_names
 from qontrast.tasks import models
-from qontrast.tasks.brain import one_piece
 from qontrast.tasks.models import Segmenter, slide
 from qontrast.weights.contract import Contract
 
@@ -81,15 +80,3 @@ def test_windows_go_down_to_where_the_brain_ends(bottom, whole, classes, monkeyp
     everything, net.count = net.count, 0
     segmenter.probabilities(head(bottom))
     assert (net.count < everything) == (tissue and not whole)
-
-
-def test_the_brain_is_one_piece():
-    found = torch.zeros(3, 20, 20, 20)
-    found[0] = 1
-    for low, high in ((2, 10), (12, 16)):  # two cubes, of which the larger stays
-        found[0, low:high, low:high, low:high] = 0.2
-        found[2, low:high, low:high, low:high] = 0.8
-    kept = one_piece(found)
-    assert torch.equal(kept[:, :11], found[:, :11])
-    assert torch.equal(kept[:, 11:], torch.tensor([1.0, 0, 0]).reshape(3, 1, 1, 1).expand(3, 9, 20, 20))
-    assert one_piece(kept) is kept

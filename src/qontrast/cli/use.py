@@ -54,8 +54,8 @@ def segment(
     weights
         Name, packed file, or folder of a fine-tuning run.
     refine
-        Keep the largest piece of the brain, and let the scan's own intensities decide the borders of tissues; lesions
-        are left as they are.
+        Fill the brain's holes, drop what is no part of it, and let the scan's own intensities decide the borders of
+        tissues; lesions are left as they are.
     """
     _use("segmenter", weights, scan, out or _named_after(scan, "dseg"), running, refine=refine)
 

@@ -20,7 +20,7 @@ from qontrast.geometry.sample import Box, box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
-from qontrast.tasks.brain import BRAINS, from_crown, goes_on_below, one_piece
+from qontrast.tasks.brain import BRAINS, from_crown, goes_on_below, solid
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, foreground, head_box, local_mean
 from qontrast.views.normalise import normalise, standardise
@@ -79,16 +79,19 @@ class Segmenter:
 
         return slide(image[(..., *box_slices(box))], predict, self.contract.crop, self.device, self.overlap)
 
+    @torch.inference_mode()
     def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
 
-        With ``refine`` the brain is one piece, and the scan's intensities have a say in what is what:
-        :func:`qontrast.fits.mixture.by_intensity`.
+        With ``refine`` the brain has neither holes nor specks beside it (:func:`qontrast.tasks.brain.solid`), and the
+        scan's intensities have a say in what is what (:func:`qontrast.fits.mixture.by_intensity`).
         """
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
         if refine:
-            found = by_intensity(moved[0, 0], one_piece(found[0]), self.contract.spacing)[None]
+            spacing = self.contract.spacing
+            told = by_intensity(moved[0, 0], solid(found[0], found[0, 0] < 0.5, spacing), spacing)
+            found = solid(told, told[1:].amax(dim=0) > told[0], spacing)[None]
         if moved is image:
             return found.max(dim=1).indices[0]  # argmax takes seven times as long
         return bring_back(found, grid, target, lambda v: v.max(dim=1).indices[0])

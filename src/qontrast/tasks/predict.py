@@ -41,9 +41,9 @@ def predict(
         device: ``auto``, ``cpu`` or ``cuda``.
         encoder: of a model on an adapted network; see :func:`qontrast.weights.segmenter.load_segmenter`.
         picture: write a ``.png`` beside it, to check it by eye.
-        refine: of a segmentation whose classes are all tissues or structures of the brain, keep the largest piece and
-            let the scan's own intensities decide its borders; a lesion may be as bright as any tissue and lie in
-            pieces, so other models' are left as they are.
+        refine: of a segmentation whose classes are all tissues or structures of the brain, fill its holes, drop what
+            is no part of it and let the scan's own intensities decide its borders; a lesion may be as bright as any
+            tissue and lie in pieces, so other models' are left as they are.
         quiet: print nothing.
 
     Raises:
