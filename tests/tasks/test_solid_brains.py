@@ -1,9 +1,10 @@
-"""A segmented brain has no holes, and no specks of skull beside it."""
+"""A segmented brain has no holes, no specks of skull beside it, and one cerebellum."""
 
 import pytest
 import torch
 
-from qontrast.tasks.brain import solid
+from qontrast.anatomy.classes import class_names
+from qontrast.tasks.brain import box_of, in_place, solid
 
 
 def probabilities(brain):
@@ -91,13 +92,56 @@ def test_a_brain_of_one_slice_stays(axis):
     assert torch.equal(brain_of(made_solid(thin)), thin)
 
 
-def test_no_brain_is_left_as_it_is():
-    nothing = torch.zeros(6, 6, 6, dtype=torch.bool)
-    assert torch.equal(made_solid(nothing), probabilities(nothing))
-
-
 def test_reach_is_in_mm():
     brain = cube(4, 16)
     brain[16:23, 9, 9] = True  # a thread, beneath which the core comes up to the surface
     assert int(brain_of(made_solid(brain))[16:, 9, 9].sum()) == 2
     assert int(brain_of(made_solid(brain, spacing=0.5))[16:, 9, 9].sum()) == 4
+
+
+@pytest.mark.parametrize("end", [0, 20])
+def test_a_brains_box_has_one_voxel_around_it_within_the_scan(end):
+    brain = torch.zeros(20, 20, 20, dtype=torch.bool)
+    brain[5:9, 0:3, 12 : 18 + end] = True
+    assert box_of(brain) == ((4, 10), (0, 4), (11, 19 if end == 0 else 20))
+
+
+STRUCTURES = class_names("structures")
+PARTS = ("grey", "cerebellar grey", "cerebellar white")
+GREY, GREY_BELOW, WHITE_BELOW = (STRUCTURES.index(f"{part} matter") for part in PARTS)
+
+
+def cerebrum_and_cerebellum(astray):
+    """Grey matter, with a cerebellum in one corner and what looks like one in another."""
+    found = torch.full((len(STRUCTURES), 30, 30, 30), 0.01)
+    found[GREY] = 0.6
+    found[GREY_BELOW] = 0.3
+    found[GREY_BELOW, 2:12, 2:12, 2:12] = 5.0
+    found[WHITE_BELOW, 5:9, 5:9, 5:9] = 9.0
+    found[GREY_BELOW, astray, 20:25, 20:25] = 5.0
+    return found / found.sum(dim=0)
+
+
+@pytest.mark.parametrize(("spacing", "reach"), [(1.0, 5), (2.5, 2)])
+def test_a_cerebellum_in_the_frontal_lobe_is_cortex(spacing, reach):
+    found = cerebrum_and_cerebellum(slice(20, 25))
+    before = found.clone()
+    in_place(found, STRUCTURES, spacing)
+    near = slice(0, 12 + reach)
+    torch.testing.assert_close(found.sum(dim=0), torch.ones(30, 30, 30))
+    assert torch.equal(found[:, near, near, near], before[:, near, near, near])
+    assert (found.argmax(dim=0)[20:25, 20:25, 20:25] == GREY).all()
+    assert not found[GREY_BELOW, 12 + reach :].any()
+
+
+def test_both_halves_of_a_cerebellum_stay():
+    found = cerebrum_and_cerebellum(slice(20, 28))
+    before = found.clone()
+    found[GREY_BELOW, 16:28, 16:28, 16:28] = before[GREY_BELOW, 16:28, 16:28, 16:28] = 50.0
+    found /= found.sum(dim=0)
+    assert (in_place(found, STRUCTURES, 1.0).argmax(dim=0)[18:26, 18:26, 18:26] == GREY_BELOW).all()
+
+
+def test_tissues_have_no_place():
+    found = torch.rand(4, 8, 8, 8)
+    assert torch.equal(in_place(found.clone(), class_names("tissues"), 1.0), found)

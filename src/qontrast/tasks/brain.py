@@ -20,6 +20,11 @@ REACH_MM = 2.0
 """Of the brain's core: a layer of fluid one voxel thick lies upon cortex."""
 LARGE = 0.25
 """Size of a piece that stays, relative to the largest: a low slab cuts the temporal lobes apart."""
+ONE_OF_EACH = (("cerebellar grey matter", "cerebellar white matter"), ("brain stem",))
+"""Classes that together fill one place."""
+ASTRAY_MM = 5.0
+LITTLE = 0.01
+"""Probability below which a class is never the likeliest, whatever the scan's intensities say of it."""
 
 
 def from_crown(head: Box, spacing: float) -> Box:
@@ -35,6 +40,14 @@ def goes_on_below(found: Float[Tensor, "classes x y z"], spacing: float) -> bool
     return not brain.any() or float(lowest.sum()) * spacing**3 > CORD_MM2 * lowest.shape[2] * spacing
 
 
+def box_of(brain: Bool[Tensor, "x y z"]) -> Box:
+    """The box of what is brain, with one voxel around it where the scan has one."""
+    along = (brain.any(dim=(1, 2)), brain.any(dim=(0, 2)), brain.any(dim=(0, 1)))
+    ends = [(max(0, int(there.nonzero()[0]) - 1), int(there.nonzero()[-1]) + 2) for there in along]
+    x, y, z = ((low, min(high, size)) for (low, high), size in zip(ends, brain.shape, strict=True))
+    return x, y, z
+
+
 def solid(
     found: Float[Tensor, "classes x y z"], brain: Bool[Tensor, "x y z"], spacing: float
 ) -> Float[Tensor, "classes x y z"]:
@@ -46,28 +59,63 @@ def solid(
     encloses is of the likeliest class that is not background.
 
     Args:
-        found: of each class, the background first.
+        found: of each class, the background first, in the brain's box.
         brain: which voxels are brain so far.
         spacing: voxel size, mm.
     """
-    if not brain.any():
-        return found
-    box = tuple(slice(max(0, int(places.min()) - 1), int(places.max()) + 2) for places in brain.nonzero().T)
-    inside = brain[box].numpy()
+    inside = brain.numpy()
     # Where the brain reaches the end of the scan it is not known to end.
     core = ndimage.binary_erosion(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
-    pieces, count = ndimage.label(core if core.any() else inside)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= LARGE * sizes.max()))
-    cube = np.ones((3, 3, 3), dtype=bool)
-    kept = ndimage.binary_dilation(kept, cube, iterations=max(1, round(REACH_MM / spacing)), mask=inside)
+    kept = _within_reach(_large_pieces(core if core.any() else inside), REACH_MM / spacing, inside)
     beyond, _ = ndimage.label(np.pad(~kept, 1, constant_values=True))
-    whole = torch.zeros_like(brain)
-    whole[box] = torch.from_numpy((beyond != beyond[0, 0, 0])[1:-1, 1:-1, 1:-1])
+    whole = torch.from_numpy((beyond != beyond[0, 0, 0])[1:-1, 1:-1, 1:-1])
     lost, held = brain & ~whole, whole & ~brain
     found[:, lost] = 0.0
     found[0, lost] = 1.0
-    likely = found[1:, held].clamp_min(torch.finfo(found.dtype).tiny)
-    found[1:, held] = likely / likely.sum(dim=0)
-    found[0, held] = 0.0
+    found[:, held] = _without(found[:, held], [0])
     return found
+
+
+def in_place(
+    found: Float[Tensor, "classes x y z"], classes: tuple[str, ...], spacing: float
+) -> Float[Tensor, "classes x y z"]:
+    """The probabilities, changed in place, so that what there is one of lies nowhere else.
+
+    A window in the frontal lobe or above the orbits may look like cerebellum to a network; what is farther than
+    :data:`ASTRAY_MM` from the cerebellum is something else.
+
+    Args:
+        found: of each class, in the brain's box.
+        classes: their names.
+        spacing: voxel size, mm.
+    """
+    for group in ONE_OF_EACH:
+        members = [classes.index(name) for name in group if name in classes]
+        share = found[members].sum(dim=0)
+        likely = (share > 0.5).numpy()
+        if likely.any():
+            near = _within_reach(_large_pieces(likely), ASTRAY_MM / spacing)
+            astray = (share > LITTLE) & ~torch.from_numpy(near)
+            found[:, astray] = _without(found[:, astray], members)
+    return found
+
+
+def _large_pieces(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
+    pieces, _ = ndimage.label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return (sizes >= max(1, LARGE * sizes.max()))[pieces]
+
+
+def _within_reach(
+    mask: Bool[np.ndarray, "x y z"], voxels: float, inside: Bool[np.ndarray, "x y z"] | None = None
+) -> Bool[np.ndarray, "x y z"]:
+    cube = np.ones((3, 3, 3), dtype=bool)
+    return ndimage.binary_dilation(mask, cube, iterations=max(1, round(voxels)), mask=inside)
+
+
+def _without(found: Float[Tensor, "classes voxel"], members: list[int]) -> Float[Tensor, "classes voxel"]:
+    """The probabilities given that some classes are ruled out."""
+    found = found.clamp_min(torch.finfo(found.dtype).tiny)
+    found[members] = 0.0
+    return found / found.sum(dim=0)

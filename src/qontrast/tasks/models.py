@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from qontrast.geometry.sample import Box, box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
-from qontrast.tasks.brain import BRAINS, from_crown, goes_on_below, solid
+from qontrast.tasks.brain import BRAINS, box_of, from_crown, goes_on_below, in_place, solid
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, foreground, head_box, local_mean
 from qontrast.views.normalise import normalise, standardise
@@ -83,18 +83,25 @@ class Segmenter:
     def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
 
-        With ``refine`` the brain has neither holes nor specks beside it (:func:`qontrast.tasks.brain.solid`), and the
-        scan's intensities have a say in what is what (:func:`qontrast.fits.mixture.by_intensity`).
+        With ``refine`` the brain has neither holes nor specks beside it (:func:`qontrast.tasks.brain.solid`), its parts
+        lie in one place each (:func:`qontrast.tasks.brain.in_place`), and the scan's intensities have a say in what is
+        what (:func:`qontrast.fits.mixture.by_intensity`).
         """
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
-        if refine:
-            spacing = self.contract.spacing
-            told = by_intensity(moved[0, 0], solid(found[0], found[0, 0] < 0.5, spacing), spacing)
-            found = solid(told, told[1:].amax(dim=0) > told[0], spacing)[None]
+        if refine and bool((brain := found[0, 0] < 0.5).any()):
+            box = box_slices(box_of(brain))
+            found[0][:, *box] = self._refined(moved[0, 0][box], found[0][:, *box].clone(), brain[box])
         if moved is image:
             return found.max(dim=1).indices[0]  # argmax takes seven times as long
         return bring_back(found, grid, target, lambda v: v.max(dim=1).indices[0])
+
+    def _refined(
+        self, image: Float[Tensor, "x y z"], found: Float[Tensor, "classes x y z"], brain: Bool[Tensor, "x y z"]
+    ) -> Float[Tensor, "classes x y z"]:
+        spacing, classes = self.contract.spacing, self.contract.classes
+        found = by_intensity(image, in_place(solid(found, brain, spacing), classes, spacing), spacing)
+        return solid(found, found[1:].amax(dim=0) > found[0], spacing)
 
 
 @dataclass(frozen=True)
