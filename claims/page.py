@@ -168,8 +168,8 @@ def minutes_table(rows: list[dict[str, Any]]) -> str:
     if not mine:
         return ""
     lines = [[r["study"], r["arm"], str(r["steps"]), f"{r['minutes']:.1f}"] for r in mine]
-    title = "## What the pretrainings cost\n\nSteps times their median time: nine at a time on one H200, the control alone on two cores.\n\n"
-    return title + table(["study", "arm", "steps", "minutes"], lines) + "\n"
+    where = "Steps times their median time: nine at a time on one H200, the control alone on two cores."
+    return f"## What the pretrainings cost\n\n{where}\n\n" + table(["study", "arm", "steps", "minutes"], lines) + "\n"
 
 
 def steadiness_table(steady: dict[str, Steadiness]) -> str:
