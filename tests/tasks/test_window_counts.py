@@ -7,7 +7,7 @@ import torch
 
 from qontrast.anatomy.classes import class_names
 from qontrast.tasks import models
-from qontrast.tasks.models import Segmenter, slide
+from qontrast.tasks.models import Segmenter, joined, slide
 from qontrast.weights.contract import Contract
 
 TISSUES = class_names("tissues")
@@ -80,3 +80,21 @@ def test_windows_go_down_to_where_the_brain_ends(bottom, whole, classes, monkeyp
     everything, net.count = net.count, 0
     segmenter.probabilities(head(bottom))
     assert (net.count < everything) == (tissue and not whole)
+    assert net.count <= everything + tissue * everything // 3  # what is above is not gone over again
+
+
+@pytest.mark.parametrize("bottom", [150.0, 190.0, 220.0])
+@pytest.mark.parametrize("crop", [48, 112])
+def test_a_brain_that_goes_on_is_found_as_if_in_one_go(bottom, crop, monkeypatch):
+    monkeypatch.setattr(models, "normalise", lambda windows: windows)
+    contract = Contract("segmenter", (16,), 2.0, crop, "as in training", classes=TISSUES)
+    segmenter = Segmenter(Above(), contract, "cpu", 0.25)
+    found = segmenter.probabilities(head(bottom))
+    monkeypatch.setattr(models, "from_crown", lambda box, spacing: box)
+    torch.testing.assert_close(found, segmenter.probabilities(head(bottom)))
+
+
+def test_blocks_give_way_to_each_other_over_what_they_share():
+    below, above = torch.zeros(1, 1, 2, 2, 5), torch.ones(1, 1, 2, 2, 6)
+    found = joined(below, above, 3)[0, 0, 1, 1]
+    torch.testing.assert_close(found, torch.tensor([0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0]))
