@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from qontrast.anatomy.lesion_levels import highest
-from qontrast.anatomy.lesion_shapes import masks_in, traced
+from qontrast.anatomy.lesion_masks import masks_in
+from qontrast.anatomy.lesion_shapes import traced
 from qontrast.anatomy.lesions import CHANGES, CODES, KINDS, draw_change
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import InputError, PlanError

@@ -61,13 +61,22 @@ def ball(radius):
     [
         (PathologyRanges(folder="masks"), None, "testing"),
         (PathologyRanges(folder="masks"), "masks/../masks", "testing"),
+        (PathologyRanges(folder="masks"), "copy", "testing"),
         (PathologyRanges(folder="masks"), "others", "all"),
+        (PathologyRanges(folder="gone"), "others", "testing"),  # whose they were is not known any more
         (PathologyRanges(folder="masks", masks="all"), None, "all"),
+        (PathologyRanges(), "masks", "all"),
+        (PathologyRanges(), None, "all"),
     ],
 )
-def test_tests_have_masks_that_nothing_was_learned_from(learned, folder, masks):
+def test_tests_have_masks_that_nothing_was_learned_from(learned, folder, masks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, people in (("masks", "123"), ("copy", "34"), ("others", "56")):
+        (tmp_path / name).mkdir()
+        for person in people:
+            (tmp_path / name / f"sub-{person}_mask.nii.gz").touch()
     found = unseen(learned, learned, folder)
-    assert (found.masks, found.folder) == (masks, folder or "masks")
+    assert (found.masks, found.folder) == (masks, folder or learned.folder)
     assert ("left out of learning" in spoken(found)) == (masks == "testing")
 
 

@@ -1,11 +1,9 @@
 """Where a lesion is: levels between 0 and 1 on small grids of their own, 0.5 at the border, read anywhere in a head."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +14,6 @@ from torch import Tensor
 from qontrast.basics.errors import InputError
 from qontrast.basics.spline import upsample_spline
 from qontrast.geometry.sample import Box
-from qontrast.scans.names import Named, find_images
 from qontrast.scans.nifti import read_image
 
 BLOB_REACH = 1.7  # half width of a blob's own grid, in radii
@@ -177,28 +174,3 @@ def _smoothed(path: Path, smoothing: float) -> tuple[Tensor, np.ndarray]:
     affine[:3, 3] += affine[:3, :3] @ np.full(3, (factor - 1) / 2 - factor * pad)
     affine[:3, :3] *= factor
     return torch.from_numpy(level.astype(np.float32)), affine
-
-
-Part = Literal["all", "learning", "testing"]
-"""Of a folder of masks: those of every fifth person, by the digest of the name, are kept for tests."""
-
-
-@lru_cache(maxsize=8)
-def masks_in(folder: str, part: Part = "all") -> tuple[Path, ...]:
-    """The lesion masks of a folder, sorted; of a part of its people, who are the same however many others there are.
-
-    Raises:
-        InputError: if there is no such folder, no image in it or none of that part.
-    """
-    found = find_images(Path(folder))
-    masks = tuple(sorted(f.path for f in found if part == "all" or _held_out(f) == (part == "testing")))
-    if not masks:
-        few = f"{len(found)} lesion masks, none of them for {part}"
-        remedy = "Give more people's, or to the test another folder (--lesions), or pathology.masks: all."
-        raise InputError(folder, few, "those of every fifth person for testing, of the others for learning", remedy)
-    return masks
-
-
-def _held_out(file: Named) -> bool:
-    person = file.subject if "sub" in file.entities else file.path.name
-    return hashlib.blake2b(person.encode(), digest_size=8).digest()[0] % 5 == 0

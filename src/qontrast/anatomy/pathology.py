@@ -8,7 +8,7 @@ import torch
 from qontrast.anatomy.ageing import sulcal_growth, ventricular_growth
 from qontrast.anatomy.atrophy import Atrophy, Flow
 from qontrast.anatomy.compartments import Compartments
-from qontrast.anatomy.lesion_shapes import Part, masks_in
+from qontrast.anatomy.lesion_masks import Part, masks_in
 from qontrast.anatomy.lesions import KINDS, Lesion, draw_lesions
 from qontrast.anatomy.white_matter_burden import burden_at
 from qontrast.basics.errors import PlanError, nearest

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from qontrast.anatomy.classes import TISSUE_OF, Scheme, class_names, in_words_of
+from qontrast.anatomy.lesion_masks import may_share_people
 from qontrast.anatomy.lesions import KINDS
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.atomic import publish
@@ -157,9 +158,9 @@ def unseen(asked: PathologyRanges, learned: PathologyRanges, folder: str | None)
         folder: of masks for the test; None for that of ``asked``.
     """
     asked = replace(asked, folder=folder or asked.folder)
-    test, own = (None if each.folder is None else Path(each.folder).resolve() for each in (asked, learned))
-    same = test is not None and test == own
-    return replace(asked, masks="testing" if same and learned.masks == "learning" else "all")
+    if asked.folder is None or learned.folder is None or learned.masks != "learning":
+        return replace(asked, masks="all")
+    return replace(asked, masks="testing" if may_share_people(asked.folder, learned.folder) else "all")
 
 
 def spoken(ranges: PathologyRanges) -> str:
