@@ -64,6 +64,10 @@ def test_the_card_tells_what_played_a_part(packed_segmenter):
     card = model_card(replace(contract, plan=plan | {"encoder": "nano"}), "0" * 64, "a.safetensors")
     assert "| `encoder` | nano |" in card
     assert "`net`" not in card  # the encoder's own, whatever the plan's default says
+    assert "trained_before" not in card
+    before = [["first", ["sub-1", "sub-2"]], ["second", ["sub-3"]]]
+    card = model_card(replace(contract, plan=plan | {"trained_before": before}), "0" * 64, "a.safetensors")
+    assert "| `trained_before` | sub-1, sub-2 of `first`; sub-3 of `second` |" in card
 
 
 def test_a_packed_segmenter_with_other_weights_is_refused(packed_segmenter, tmp_path):

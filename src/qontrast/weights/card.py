@@ -13,6 +13,7 @@ TOLD = (
     *("net", "encoder", "views.arm", "views.sequences", "contrasts", "protocols", "views.fields"),
     *("views.stripped", "views.anywhere"),
     *("batch", "optimisation.steps", "optimisation.learning_rate", "seed", "trained_on", "cohort.subjects"),
+    "trained_before",
 )
 """Fields of the plan that a reader wants first; the file itself holds all."""
 NOT_TOLD = {
@@ -136,7 +137,7 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         "tags": ["brain", "mri", "self-supervised-learning", "safetensors"],
     }
     told = [name for name in TOLD if _is_told(name, contract)]
-    rows = "".join(f"| `{name}` | {_words(contract.plan[name])} |\n" for name in told)
+    rows = "".join(f"| `{name}` | {_words(name, contract.plan[name])} |\n" for name in told)
     source = contract.plan.get("cohort.data")
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + _TEXT.format(
         name=origin.name,
@@ -177,7 +178,9 @@ def _is_told(name: str, contract: Contract) -> bool:
     return not (name == "net" and contract.plan.get("encoder"))
 
 
-def _words(value: Any) -> str:
+def _words(name: str, value: Any) -> str:
+    if name == "trained_before":
+        return "; ".join(f"{', '.join(people)} of `{data}`" for data, people in value)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
