@@ -16,7 +16,9 @@ DEEPEST_MM = 176.0
 LOWEST_MM, CORD_MM2 = 8.0, 120.0
 """A slab in which the brain would go on, and what it has to fill of it: a spinal cord's section is 78 mm² at C5 (Kato
 et al. 2012, doi:10.1007/s00586-012-2176-4)."""
-REACH_MM = 2.0
+CORE_MM = 2.0
+"""Depth below its surface at which the brain is in one piece still, and most of orbits and marrow has come off it."""
+REACH_MM = CORE_MM + 1
 """Of the brain's core: a layer of fluid one voxel thick lies upon cortex."""
 LARGE = 0.25
 """Size of a piece that stays, relative to the largest: a low slab cuts the temporal lobes apart."""
@@ -53,9 +55,9 @@ def solid(
 ) -> Float[Tensor, "classes x y z"]:
     """The probabilities, changed in place, so that the brain has no hole and nothing is brain that hangs by a thread.
 
-    Pieces of the skull and the neck that a network takes for brain touch it in few voxels, or not at all: what is left
-    of the brain without its outermost voxels is one large piece, and only what lies within :data:`REACH_MM` of that
-    (or of another one of :data:`LARGE` its size, where a scan ends above the brain's base) remains. What the brain
+    Pieces of the orbits, the skull and the neck that a network takes for brain touch it in few voxels, or not at all:
+    what is left of the brain below :data:`CORE_MM` is one large piece, and only what lies within :data:`REACH_MM` of
+    that (or of another one of :data:`LARGE` its size, where a scan ends above the brain's base) remains. What the brain
     encloses is of the likeliest class that is not background.
 
     Args:
@@ -64,11 +66,10 @@ def solid(
         spacing: voxel size, mm.
     """
     inside = brain.numpy()
-    # Where the brain reaches the end of the scan it is not known to end.
-    core = ndimage.binary_erosion(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
-    kept = _within_reach(_large_pieces(core if core.any() else inside), REACH_MM / spacing, inside)
-    beyond, _ = ndimage.label(np.pad(~kept, 1, constant_values=True))
-    whole = torch.from_numpy((beyond != beyond[0, 0, 0])[1:-1, 1:-1, 1:-1])
+    # Where the brain reaches the end of the scan ("nearest") it is not known to end.
+    core = ndimage.minimum_filter(_filled(inside), 2 * max(1, round(CORE_MM / spacing)) + 1, mode="nearest")
+    kept = inside & _within_reach(_large_pieces(core if core.any() else inside), REACH_MM / spacing)
+    whole = torch.from_numpy(_filled(kept))
     lost, held = brain & ~whole, whole & ~brain
     found[:, lost] = 0.0
     found[0, lost] = 1.0
@@ -100,6 +101,11 @@ def in_place(
     return found
 
 
+def _filled(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
+    beyond, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    return (beyond != beyond[0, 0, 0])[1:-1, 1:-1, 1:-1]
+
+
 def _large_pieces(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
     pieces, _ = ndimage.label(mask)
     sizes = np.bincount(pieces.ravel())
@@ -107,11 +113,8 @@ def _large_pieces(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
     return (sizes >= max(1, LARGE * sizes.max()))[pieces]
 
 
-def _within_reach(
-    mask: Bool[np.ndarray, "x y z"], voxels: float, inside: Bool[np.ndarray, "x y z"] | None = None
-) -> Bool[np.ndarray, "x y z"]:
-    cube = np.ones((3, 3, 3), dtype=bool)
-    return ndimage.binary_dilation(mask, cube, iterations=max(1, round(voxels)), mask=inside)
+def _within_reach(mask: Bool[np.ndarray, "x y z"], voxels: float) -> Bool[np.ndarray, "x y z"]:
+    return ndimage.maximum_filter(mask, 2 * max(1, round(voxels)) + 1, mode="constant")
 
 
 def _without(found: Float[Tensor, "classes voxel"], members: list[int]) -> Float[Tensor, "classes voxel"]:
