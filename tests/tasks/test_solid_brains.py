@@ -106,6 +106,7 @@ def test_a_brains_box_has_one_voxel_around_it_within_the_scan(end):
     brain = torch.zeros(20, 20, 20, dtype=torch.bool)
     brain[5:9, 0:3, 12 : 18 + end] = True
     assert box_of(brain) == ((4, 10), (0, 4), (11, 19 if end == 0 else 20))
+    assert box_of(torch.zeros_like(brain)) is None
 
 
 STRUCTURES = class_names("structures")

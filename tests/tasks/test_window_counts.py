@@ -7,7 +7,8 @@ import torch
 
 from qontrast.anatomy.classes import class_names
 from qontrast.tasks import models
-from qontrast.tasks.models import Segmenter, joined, slide
+from qontrast.tasks.models import Segmenter
+from qontrast.tasks.sliding import joined, slide
 from qontrast.weights.contract import Contract
 
 TISSUES = class_names("tissues")

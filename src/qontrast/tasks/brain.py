@@ -7,7 +7,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.anatomy.classes import class_names
-from qontrast.geometry.sample import Box
+from qontrast.geometry.sample import Box, occupied
 
 BRAINS = (class_names("tissues"), class_names("structures"))
 """Classes that are each as bright in a scan as one kind of tissue, and together the brain."""
@@ -25,8 +25,9 @@ LARGE = 0.25
 ONE_OF_EACH = (("cerebellar grey matter", "cerebellar white matter"), ("brain stem",))
 """Classes that together fill one place."""
 ASTRAY_MM = 5.0
+"""From its place, beyond which such a class is something else. As depth, reach and size above, tried on eight scans."""
 LITTLE = 0.01
-"""Probability below which a class is never the likeliest, whatever the scan's intensities say of it."""
+"""Share of a class that is left where it is astray: the scan's intensities outweigh odds of 1 to 100 at most."""
 
 
 def from_crown(head: Box, spacing: float) -> Box:
@@ -42,11 +43,12 @@ def goes_on_below(found: Float[Tensor, "classes x y z"], spacing: float) -> bool
     return not brain.any() or float(lowest.sum()) * spacing**3 > CORD_MM2 * lowest.shape[2] * spacing
 
 
-def box_of(brain: Bool[Tensor, "x y z"]) -> Box:
-    """The box of what is brain, with one voxel around it where the scan has one."""
-    along = (brain.any(dim=(1, 2)), brain.any(dim=(0, 2)), brain.any(dim=(0, 1)))
-    ends = [(max(0, int(there.nonzero()[0]) - 1), int(there.nonzero()[-1]) + 2) for there in along]
-    x, y, z = ((low, min(high, size)) for (low, high), size in zip(ends, brain.shape, strict=True))
+def box_of(brain: Bool[Tensor, "x y z"]) -> Box | None:
+    """The box of what is brain, with one voxel around it where the scan has one; None where nothing is."""
+    box = occupied(brain)
+    if box is None:
+        return None
+    x, y, z = ((max(0, low - 1), min(size, high + 1)) for (low, high), size in zip(box, brain.shape, strict=True))
     return x, y, z
 
 
@@ -67,9 +69,11 @@ def solid(
     """
     inside = brain.numpy()
     # Where the brain reaches the end of the scan ("nearest") it is not known to end.
-    core = ndimage.minimum_filter(_filled(inside), 2 * max(1, round(CORE_MM / spacing)) + 1, mode="nearest")
+    core = ndimage.minimum_filter(
+        ndimage.binary_fill_holes(inside), 2 * max(1, round(CORE_MM / spacing)) + 1, mode="nearest"
+    )
     kept = inside & _within_reach(_large_pieces(core if core.any() else inside), REACH_MM / spacing)
-    whole = torch.from_numpy(_filled(kept))
+    whole = torch.from_numpy(ndimage.binary_fill_holes(kept))
     lost, held = brain & ~whole, whole & ~brain
     found[:, lost] = 0.0
     found[0, lost] = 1.0
@@ -99,11 +103,6 @@ def in_place(
             astray = (share > LITTLE) & ~torch.from_numpy(near)
             found[:, astray] = _without(found[:, astray], members)
     return found
-
-
-def _filled(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
-    beyond, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
-    return (beyond != beyond[0, 0, 0])[1:-1, 1:-1, 1:-1]
 
 
 def _large_pieces(mask: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x y z"]:
