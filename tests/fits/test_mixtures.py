@@ -84,3 +84,64 @@ def test_a_class_of_a_few_voxels_is_neither_lost_nor_grown():
 def test_a_scan_of_one_brightness_changes_nothing():
     scan, probabilities, _ = scene()
     assert torch.equal(by_intensity(torch.ones_like(scan), probabilities, 2.0), probabilities)
+
+
+def radius():
+    axes = torch.meshgrid(*[torch.arange(SIZE, dtype=torch.float32) - 20] * 3, indexing="ij")
+    return torch.stack(axes).square().sum(dim=0).sqrt()
+
+
+@pytest.fixture(scope="module")
+def caps():
+    """Tissue in fluid, about a ventricle with a bright lesion around it that the network takes for more of it."""
+    truth = torch.bucketize(radius(), torch.tensor([4.0, 7.0, 15.0, 19.0]))  # ventricle, lesion, tissue, fluid, air
+    scan = torch.tensor([1.0, 4.0, 3.0, 1.0, 0.0])[truth] + 0.1 * torch.randn(truth.shape, generator=derive(0))
+    # tissue, fluid, ventricle; of the lesion it is not sure
+    network = torch.tensor([
+        [0.0, 0.0, 0.0, 0.0, 1.0],
+        [0.01, 0.2, 0.98, 0.01, 0.0],
+        [0.01, 0.0, 0.01, 0.98, 0.0],
+        [0.98, 0.8, 0.01, 0.01, 0.0],
+    ])  # fmt: skip
+    return scan, network[:, truth], truth
+
+
+def test_a_lesion_about_a_ventricle_is_no_fluid(caps):
+    scan, probabilities, truth = caps
+    found = by_intensity(scan, probabilities, 2.0, fluids=(2, 3), cavities=(3,)).argmax(dim=0)
+    wanted = torch.tensor([3, 1, 1, 2, 0])[truth]
+    assert float((found == wanted).float().mean()) > 0.999
+    alone = by_intensity(scan, probabilities, 2.0).argmax(dim=0)
+    assert (alone == 3)[truth == 1].float().mean() > 0.5
+
+
+def test_what_no_class_explains_is_tissue_sooner_than_a_cavity(caps):
+    scan, probabilities, truth = caps
+    network = torch.tensor([0.0, 0.003, 0.0, 0.997])  # sure, but not as much as one in a thousand
+    probabilities = torch.where(truth == 1, network[:, None, None, None], probabilities)
+    scan = torch.where(truth == 1, 9.0, scan)
+    found = [
+        by_intensity(scan, probabilities, 2.0, fluids=(2, 3), cavities=cavities).argmax(dim=0)
+        for cavities in ((), (3,))
+    ]
+    assert (found[0] == 3)[truth == 1].all()
+    assert (found[1] == 1)[truth == 1].all()
+
+
+def test_tissue_that_the_network_takes_for_fluid_does_not_teach_how_bright_fluid_is(caps):
+    scan, probabilities, truth = caps
+    band = (radius() > 12) & (truth == 2)  # three voxels of tissue below the fluid
+    likely = torch.tensor([0.0, 0.1, 0.9, 0.0])[:, None, None, None]
+    probabilities = torch.where(band, likely, probabilities)
+    found = by_intensity(scan, probabilities, 2.0, fluids=(2, 3), cavities=(3,)).argmax(dim=0)
+    assert (found[band] == 1).float().mean() > 0.9
+    alone = by_intensity(scan, probabilities, 2.0).argmax(dim=0)
+    assert (alone[band] == 2).float().mean() > 0.9
+
+
+def test_a_scan_of_fluid_alone_is_left_to_the_network():
+    scan = torch.randn(20, 20, 20, generator=derive(0))
+    probabilities = torch.tensor([0.0, 0.0, 0.7, 0.3])[:, None, None, None].expand(4, 20, 20, 20).contiguous()
+    found = by_intensity(scan, probabilities, 2.0, fluids=(2, 3), cavities=(3,))
+    assert torch.isfinite(found).all()
+    assert (found.argmax(dim=0) == 2).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from qontrast.anatomy.classes import class_names
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.nets.unet import UNet
@@ -117,7 +118,7 @@ def test_the_scans_intensities_decide_borders_of_tissues_alone_and_where_they_ar
 ):
     asked = []
 
-    def all_white(image, probabilities, spacing):
+    def all_white(image, probabilities, spacing, **_):
         asked.append(spacing)
         return torch.tensor([0.0, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1).expand_as(probabilities).clone()
 
@@ -128,6 +129,29 @@ def test_the_scans_intensities_decide_borders_of_tissues_alone_and_where_they_ar
     out = predict(segmenter, image, tmp_path / "seg.nii.gz", device="cpu", refine=refine, quiet=True)
     assert bool(asked) == (refine and tissues)
     assert bool((np.asarray(nib.load(out).dataobj)[8:12, 8:12, 8:12] == 2).all()) or not asked
+
+
+class Generous(Bright):
+    """A network that calls fluid what lies two voxels and less from anything bright, and that grey matter."""
+
+    def forward(self, image):
+        bright = (image > 0).float()
+        near = torch.nn.functional.max_pool3d(bright, 5, stride=1, padding=2)
+        return torch.cat((0.5 + 0 * image, 2 * bright, 0 * image, near), dim=1) * 50
+
+
+@pytest.mark.parametrize(("refine", "outside"), [(True, 0.0), (True, -1.5), (False, 0.0)])
+def test_nothing_is_found_where_the_skull_was_taken_away(refine, outside, tmp_path, monkeypatch):
+    shape, affine = GRIDS["RAS at 2 mm"]
+    brain = ball(shape, affine) < 1
+    data = np.where(brain, 100 + np.random.default_rng(1).normal(0, 2, shape), outside).astype(np.float32)
+    nib.save(nib.Nifti1Image(data, affine), tmp_path / "brain.nii")
+    contract = Contract("segmenter", (16,), 2.0, 32, "as in training", classes=class_names("tissues"))
+    monkeypatch.setattr(module, "open_model", lambda *_, **__: Segmenter(Generous(), contract, "cpu"))
+    out = predict(tmp_path, tmp_path / "brain.nii", tmp_path / "seg.nii", refine=refine, quiet=True)
+    found = np.asarray(nib.load(out).dataobj) > 0
+    assert found[brain].all()
+    assert found[~brain].any() != refine
 
 
 @pytest.mark.parametrize("size", [1.0, 1.0 + 3e-8])

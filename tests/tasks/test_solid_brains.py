@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qontrast.anatomy.classes import class_names
-from qontrast.tasks.brain import box_of, in_place, solid
+from qontrast.tasks.brain import box_of, in_place, solid, taken_away
 
 
 def probabilities(brain):
@@ -148,3 +148,40 @@ def test_both_halves_of_a_cerebellum_stay():
 def test_tissues_have_no_place():
     found = torch.rand(4, 8, 8, 8)
     assert torch.equal(in_place(found.clone(), class_names("tissues"), 1.0), found)
+
+
+def stripped(brain, outside=0.0):
+    image = torch.full(brain.shape, outside)
+    image[brain] = 1.0 + torch.rand(int(brain.sum()), generator=torch.Generator().manual_seed(0))
+    return image
+
+
+@pytest.mark.parametrize("outside", [0.0, -1.3])
+def test_what_was_emptied_with_the_skull_is_no_brain(outside):
+    brain, found = cube(6, 18), cube(5, 19)  # found: fluid upon the brain, where the scan is empty
+    away = taken_away(stripped(brain, outside), found, 1.0)
+    assert away is not None
+    assert torch.equal(~away, brain)
+
+
+def test_a_sulcus_as_empty_as_the_surroundings_stays():
+    brain = cube(6, 18)
+    sulcus = torch.zeros_like(brain)
+    sulcus[10:13, 6:18, 14:18] = True
+    away = taken_away(stripped(brain & ~sulcus), brain, 1.0)
+    assert away is not None
+    assert not away[sulcus & cube(8, 16)].any()
+    assert away[~brain].all()
+
+
+def test_a_ventricle_as_empty_as_the_surroundings_stays():
+    brain = cube(4, 20)
+    hollow = cube(9, 15)
+    away = taken_away(stripped(brain & ~hollow), brain, 1.0)
+    assert away is not None
+    assert torch.equal(~away, brain)
+
+
+def test_nothing_was_emptied_around_a_head():
+    head = cube(3, 21)
+    assert taken_away(stripped(head), cube(6, 18), 1.0) is None

@@ -4,7 +4,7 @@ The numbers below, and that all classes are equally wide, were chosen on two rea
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ LEAST_MM3 = 1000.0
 LEAST_PRIOR = 1e-6
 FAINT = 0.1
 """Weight of a block, in voxels learned from, at which a class's local mean is half its mean in the whole scan."""
+CAVITY = 0.1
 THIN = 5
 """One voxel in so many tells how bright classes are; prime to COARSE, so that these lie all over each block."""
 
@@ -31,6 +32,8 @@ def by_intensity(
     probabilities: Float[Tensor, "classes x y z"],
     spacing: float,
     *,
+    fluids: Collection[int] = (),
+    cavities: Collection[int] = (),
     outlier: float = 0.01,
 ) -> Float[Tensor, "classes x y z"]:
     """Probabilities that agree with how bright each class is in this very scan.
@@ -43,10 +46,16 @@ def by_intensity(
     (Pappas 1992, doi:10.1109/78.127962). A voxel that no Gaussian explains is left to the network, and where that is
     sure, it stays: a lesion as bright as grey matter is still white matter to a network that gives it 0.999.
 
+    Fluid is the same everywhere, whatever it fills (Puonti et al. share a Gaussian between such structures), and the
+    scan shows it pure: what is nearer to a tissue does not teach how bright it is, be it a voxel at the border or a
+    lesion that the network takes for fluid.
+
     Args:
         image: the scan, in any unit.
         probabilities: of each class, the background first, which stays as it is.
         spacing: voxel size, mm.
+        fluids: indices of the classes that are one fluid. They have one mean, in the whole head.
+        cavities: indices of classes that have no lesions, being fluid: for them ``outlier`` is a tenth.
         outlier: likelihood of an intensity that a class does not explain, relative to the class that explains it best:
             no scan outweighs odds of the network of more than its inverse.
     """
@@ -59,11 +68,14 @@ def by_intensity(
     blocks = _Blocks.of(image.shape, spacing)
     at = blocks.of_voxels(image.shape)[inside]
     some, some_at, some_prior = values[::THIN], at[::THIN], prior[:, ::THIN].contiguous()
-    learned = _Mixture.of(some, some_at, some_prior, blocks, spacing)
+    alike = [index - 1 for index in fluids]
+    floor = torch.full((len(prior), 1), outlier)
+    floor[[index - 1 for index in cavities]] *= CAVITY
+    learned = _Mixture.of(some, some_at, some_prior, blocks, spacing, alike)
     for _ in range(ROUNDS - 1):
-        weights = learned.weigh(some, some_at, some_prior, outlier)
-        learned = _Mixture.of(some, some_at, weights, blocks, spacing)
-    found = learned.weigh(values, at, prior, outlier)
+        weights = learned.weigh(some, some_at, some_prior, floor)
+        learned = _Mixture.of(some, some_at, weights, blocks, spacing, alike)
+    found = learned.weigh(values, at, prior, floor)
     out = probabilities.flatten(1).clone()
     out[1:, inside] = found * (1 - out[0, inside])
     return out.reshape(probabilities.shape)
@@ -129,8 +141,9 @@ class _Mixture:
         weights: Float[Tensor, "classes voxel"],
         blocks: _Blocks,
         spacing: float,
+        alike: Sequence[int],
     ) -> "_Mixture":
-        """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``."""
+        """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``, some of them ``alike``."""
         totals = weights.sum(dim=1)
         known = totals * THIN * spacing**3 >= LEAST_MM3
         means = torch.stack(
@@ -139,6 +152,10 @@ class _Mixture:
                 for weight, large in zip(weights, known, strict=True)
             ]
         )
+        others = [i for i in range(len(means)) if known[i] and i not in alike]
+        if alike and others:
+            away = torch.stack([(values - means[i][at]).abs() for i in others])
+            means[alike] = _pure_mean(values, weights[alike].sum(dim=0), away.amin(dim=0))
         variances = (weights * (values - means[:, at]).square()).sum(dim=1) / totals
         order = variances.argsort()
         reached = (totals * known)[order].cumsum(dim=0)
@@ -150,9 +167,18 @@ class _Mixture:
         values: Float[Tensor, " voxel"],
         at: Int[Tensor, " voxel"],
         prior: Float[Tensor, "classes voxel"],
-        outlier: float,
+        floor: Float[Tensor, "classes 1"],
     ) -> Float[Tensor, "classes voxel"]:
         """How much each voxel belongs to each class, given how much it did before it was seen."""
         away = torch.stack([(values - mean[at]).square() for mean in self.means])
-        found = prior * ((-0.5 * (away - away.amin(dim=0)) / self.variance).exp() + outlier)
+        found = prior * ((-0.5 * (away - away.amin(dim=0)) / self.variance).exp() + floor)
         return found / found.sum(dim=0)
+
+
+def _pure_mean(
+    values: Float[Tensor, " voxel"], weights: Float[Tensor, " voxel"], away: Float[Tensor, " voxel"]
+) -> Float[Tensor, ""]:
+    """The mean of what is nearer to it than to anything else, from which it is ``away``."""
+    mean = (weights * values).sum() / weights.sum()
+    pure = weights * ((values - mean).abs() < away)
+    return (pure * values).sum() / pure.sum() if pure.sum() > 0 else mean

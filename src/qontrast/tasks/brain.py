@@ -11,6 +11,8 @@ from qontrast.geometry.sample import Box, occupied
 
 BRAINS = (class_names("tissues"), class_names("structures"))
 """Classes that are each as bright in a scan as one kind of tissue, and together the brain."""
+CAVITIES = ("ventricles",)
+FLUIDS = ("cerebrospinal fluid", *CAVITIES)
 DEEPEST_MM = 176.0
 """From the crown, with its margin, to below the medulla of most heads: two windows of 96 at 1 mm."""
 LOWEST_MM, CORD_MM2 = 8.0, 120.0
@@ -26,6 +28,9 @@ ONE_OF_EACH = (("cerebellar grey matter", "cerebellar white matter"), ("brain st
 """Classes that together fill one place."""
 ASTRAY_MM = 5.0
 """From its place, beyond which such a class is something else. As depth, reach and size above, tried on eight scans."""
+BARE = 1.3
+"""Most of a scan that is not empty, relative to the brain in it, if its skull was taken away. A scalp alone has half a
+brain's volume."""
 LITTLE = 0.01
 """Share of a class that is left where it is astray: the scan's intensities outweigh odds of 1 to 100 at most."""
 
@@ -50,6 +55,27 @@ def box_of(brain: Bool[Tensor, "x y z"]) -> Box | None:
         return None
     x, y, z = ((max(0, low - 1), min(size, high + 1)) for (low, high), size in zip(box, brain.shape, strict=True))
     return x, y, z
+
+
+def taken_away(
+    image: Float[Tensor, "x y z"], brain: Bool[Tensor, "x y z"], spacing: float
+) -> Bool[Tensor, "x y z"] | None:
+    """Which voxels were emptied with the skull, where it was taken away; None for a scan of a head.
+
+    To a network they look like fluid where fluid is dark. A sulcus that is as empty, and narrower than twice
+    :data:`CORE_MM`, is none of them.
+
+    Args:
+        image: the scan, in any unit; its first voxel is empty.
+        brain: which voxels are brain so far.
+        spacing: voxel size, mm.
+    """
+    empty = image == image[0, 0, 0]
+    if int((~empty).sum()) > BARE * int(brain.sum()):
+        return None
+    width = max(1, round(CORE_MM / spacing))
+    core = ndimage.minimum_filter(empty.numpy(), 2 * width + 1, mode="nearest")
+    return empty & torch.from_numpy(_within_reach(_large_pieces(core), width))
 
 
 def solid(

@@ -19,7 +19,17 @@ from qontrast.geometry.sample import Box, box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
-from qontrast.tasks.brain import BRAINS, box_of, from_crown, goes_on_below, in_place, solid
+from qontrast.tasks.brain import (
+    BRAINS,
+    CAVITIES,
+    FLUIDS,
+    box_of,
+    from_crown,
+    goes_on_below,
+    in_place,
+    solid,
+    taken_away,
+)
 from qontrast.tasks.loading import check_contract, check_probe, digest_of, load
 from qontrast.tasks.resampling import at_spacing, foreground, head_box, local_mean
 from qontrast.tasks.sliding import OVERLAP, joined, slide
@@ -91,6 +101,10 @@ class Segmenter:
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
         brain = found[0, 0] < 0.5
+        if refine and (away := taken_away(moved[0, 0], brain, self.contract.spacing)) is not None:
+            found[0][:, away] = 0.0
+            found[0, 0][away] = 1.0
+            brain &= ~away
         if refine and (box := box_of(brain)) is not None:
             inside = box_slices(box)
             found[0][:, *inside] = self._refined(moved[0, 0][inside], found[0][:, *inside].clone(), brain[inside])
@@ -102,7 +116,9 @@ class Segmenter:
         self, image: Float[Tensor, "x y z"], found: Float[Tensor, "classes x y z"], brain: Bool[Tensor, "x y z"]
     ) -> Float[Tensor, "classes x y z"]:
         spacing, classes = self.contract.spacing, self.contract.classes
-        found = by_intensity(image, in_place(solid(found, brain, spacing), classes, spacing), spacing)
+        fluids, cavities = ([classes.index(name) for name in names if name in classes] for names in (FLUIDS, CAVITIES))
+        found = in_place(solid(found, brain, spacing), classes, spacing)
+        found = by_intensity(image, found, spacing, fluids=fluids, cavities=cavities)
         return solid(found, found[1:].amax(dim=0) > found[0], spacing)
 
 
