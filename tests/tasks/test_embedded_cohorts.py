@@ -134,7 +134,7 @@ def test_a_full_disk_ends_the_run(dataset, packed, monkeypatch):
     def full(*_, **__):
         raise WriteError("no space")
 
-    monkeypatch.setattr(module.Target, "write", full)
+    monkeypatch.setattr(module.EmbeddingFiles, "write", full)
     with pytest.raises(WriteError, match="no space"):
         run(dataset, packed)
 

@@ -45,6 +45,4 @@ def embed(
 
     summary = task(source, weights, out, suffixes=suffix, features=features, device=device, quiet=quiet)
     if summary.failed:
-        listed = "\n  ".join(why if str(path) in why else f"{path}: {why}" for path, why in summary.failed)
-        count = len(summary.failed)
-        raise QontrastError(f"{count} of {count + len(summary.written) + len(summary.kept)} scans failed:\n  {listed}")
+        raise QontrastError(summary.complaint)
