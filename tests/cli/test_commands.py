@@ -12,6 +12,7 @@ from qontrast.cli.app import run
 from qontrast.results.ledger import read_rows
 from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.compute import Compute
+from qontrast.tasks.derivatives import Summary
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
@@ -185,3 +186,21 @@ def test_flags_of_evaluate_are_handed_on(monkeypatch):
     ((_, cohort, _), named) = calls[0]
     assert (cohort.data, cohort.kind) == ("d", "scans")
     assert (named["snr"], named["noise"], named["masks"], named["sigma"]) == ((5.0, 10.0), "rician", "masks", None)
+
+
+def test_a_folder_of_scans_goes_to_the_cohort_and_a_bad_scan_is_an_error(monkeypatch, tmp_path, capsys):
+    told = []
+    results = iter([Summary((), (), ()), Summary((Path("a"),), (), ((tmp_path / "b.nii", "found no image"),))])
+
+    def caught_cohort(*given, **named):
+        told.append((given, named))
+        return next(results)
+
+    monkeypatch.setattr("qontrast.tasks.predict_cohort.predict_cohort", caught_cohort)
+    assert run(["segment", str(tmp_path), "--suffix", "T1w", "FLAIR", "--no-picture"]) == 0
+    assert run(["denoise", str(tmp_path), "--out", "clean"]) == 1
+    assert "1 of 2 scans failed" in capsys.readouterr().err.replace("\n", " ")
+    (segmented, how), (denoised, _) = told
+    assert segmented == ("tissue-nano", tmp_path, Path("segmentations"), "segmenter")
+    assert (how["suffixes"], how["picture"], how["refine"]) == (("T1w", "FLAIR"), False, True)
+    assert denoised == ("denoise-nano", tmp_path, Path("clean"), "denoiser")

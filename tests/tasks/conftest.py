@@ -75,6 +75,18 @@ def segmenter(
 
 
 @pytest.fixture(scope="session")
+def denoiser(
+    new_labels_folder: Callable[[], Path],
+    finetune_plan: Callable[..., FinetunePlan],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The folder of a denoiser that has taken two steps (not to be written to)."""
+    out = tmp_path_factory.mktemp("shared") / "denoiser"
+    finetune(finetune_plan(new_labels_folder(), task="denoise"), out, quiet=True)
+    return out
+
+
+@pytest.fixture(scope="session")
 def journal() -> Callable[[Path], list[dict[str, Any]]]:
     """A function from a run's folder to the lines of its journal."""
 

@@ -27,14 +27,6 @@ from qontrast.weights.segmenter import load_segmenter
 DATA = Path(os.environ.get("QONTRAST_DATA", "/QONTRAST_DATA-is-not-set"))
 
 
-@pytest.fixture(scope="session")
-def denoiser(new_labels_folder, finetune_plan, tmp_path_factory):
-    """The folder of a denoiser that has taken two steps (not to be written to)."""
-    out = tmp_path_factory.mktemp("shared") / "denoiser"
-    finetune(finetune_plan(new_labels_folder(), task="denoise"), out, quiet=True)
-    return out
-
-
 @pytest.fixture
 def copied(denoiser, tmp_path):
     folder = tmp_path / "my-run"

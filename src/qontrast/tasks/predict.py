@@ -15,7 +15,7 @@ from qontrast.report.check_sheet import denoising_sheet, segmentation_sheet
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import Image, check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.brain import BRAINS
-from qontrast.tasks.models import Denoiser, Segmenter, open_model
+from qontrast.tasks.models import Denoiser, Model, Segmenter, open_model
 from qontrast.tasks.speaking import say
 
 
@@ -52,20 +52,37 @@ def predict(
     """
     check_writable_name(out)
     keep_memory()
+    opened = open_for_scans(model, device, *kinds, encoder=encoder)
+    say(f"{out}: {use(opened, image, out, picture=picture, refine=refine)}", quiet=quiet)
+    return out
+
+
+def open_for_scans(model: str | Path, device: str, *kinds: str, encoder: Encoder | str | None = None) -> Model:
+    """Load a network as :func:`qontrast.tasks.models.open_model` does, with windows as whole scans want them."""
     opened = replace(open_model(model, device, *kinds, encoder=encoder), overlap=OVERLAP)
+    if isinstance(opened, Denoiser):
+        wide = replace(opened.contract, crop=max(opened.contract.crop, WINDOW))
+        return replace(opened, contract=wide, overlap=WIDE_OVERLAP)
+    return opened
+
+
+def use(opened: Model, image: Path, out: Path, *, picture: bool, refine: bool) -> str:
+    """Segment or denoise one image by an open network, write what comes of it, and tell it in a line.
+
+    Raises:
+        InputError: for an image that cannot be used.
+        WriteError: if the result cannot be written.
+    """
     scan = read_image(image, canonical=True)
     if not np.any(scan.data != scan.data.flat[0]):
         raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")
     if isinstance(opened, Denoiser):
-        wide = replace(opened.contract, crop=max(opened.contract.crop, WINDOW))
-        opened = replace(opened, contract=wide, overlap=WIDE_OVERLAP)
         said, sheet = _denoise(opened, scan, out)
     else:
         said, sheet = _segment(opened, scan, out, refine=refine and opened.contract.classes in BRAINS)
     if picture:
         write_atomic(_beside(out, "png"), sheet())
-    say(f"{out}: {said}", quiet=quiet)
-    return out
+    return said
 
 
 OVERLAP = 1 / 6

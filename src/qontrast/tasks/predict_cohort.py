@@ -1,0 +1,131 @@
+"""Prediction for a cohort: every scan of a BIDS folder, as BIDS derivatives, and one table of all volumes."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qontrast.basics.atomic import write_atomic
+from qontrast.basics.errors import InputError
+from qontrast.engine.memory import keep_memory
+from qontrast.nets.contract import Encoder
+from qontrast.scans.names import stem
+from qontrast.tasks.derivatives import Maker, Summary, Target, claim_derivatives, make_each, scans_below
+from qontrast.tasks.loading import digest_of
+from qontrast.tasks.models import Denoiser
+from qontrast.tasks.predict import open_for_scans, use
+from qontrast.tasks.speaking import say
+from qontrast.weights.segmenter import find_model
+
+VOLUMES = "volumes.tsv"
+NO_SESSION = "n/a"
+
+
+def predict_cohort(
+    model: str | Path,
+    source: Path,
+    out: Path,
+    *kinds: str,
+    suffixes: tuple[str, ...] = (),
+    device: str = "auto",
+    encoder: Encoder | str | None = None,
+    picture: bool = False,
+    refine: bool = False,
+    quiet: bool = False,
+) -> Summary:
+    """Segment or denoise every scan below a folder; run it again to go on, or to add scans.
+
+    A scan that the same weights were used on in the same way, and that has not changed since, is left as it is. One
+    that cannot be used costs itself alone. Of segmentations ``volumes.tsv`` holds all volumes, one row a scan.
+
+    Args:
+        model: as of :func:`qontrast.tasks.predict.predict`; so are ``kinds``, ``device``, ``encoder``, ``picture`` and
+            ``refine``.
+        source: a BIDS folder, or a subject's.
+        out: the derivatives' folder.
+        suffixes: BIDS suffixes of the scans to take; empty for all usual ones (T1w, T2w, FLAIR, ...).
+        quiet: print nothing.
+
+    Returns:
+        The images that were written and kept, and the scans that failed.
+
+    Raises:
+        InputError: if there is no scan, the model cannot be used, or ``out`` holds something else.
+        WriteError: if the disk is full or the folder cannot be written.
+    """
+    source, out = Path(source), Path(out)
+    if stem(out):
+        remedy = f"{source} is a folder: its results want one, too."
+        raise InputError(out, "the name of an image", "that of a folder in --out", remedy)
+    found = scans_below(source, out, suffixes)
+    path = find_model(model)
+    keep_memory()
+    opened = open_for_scans(model, device, *kinds, encoder=encoder)
+    denoises = isinstance(opened, Denoiser)
+    name = opened.contract.origin.name if opened.contract.origin else path.name
+    settings = {} if denoises else {"Refined": refine}
+    maker = Maker("denoised scans" if denoises else "segmentations", name, digest_of(path), settings)
+    claim_derivatives(out, source, maker)
+    targets = [Prediction(target.scan, target.place, denoises, picture) for target in found]
+
+    def make(target: Prediction) -> None:
+        use(opened, target.scan.path, target.result, picture=picture, refine=refine)
+        write_atomic(target.beside("json"), json.dumps(target.about(maker), indent=2) + "\n")
+
+    doing = "denoising" if denoises else "segmenting"
+    summary = make_each(targets, lambda t: t.result, lambda t: t.done(maker), make, doing, quiet=quiet)
+    done = {*summary.written, *summary.kept}
+    if done and not denoises:
+        write_atomic(out / VOLUMES, _volumes([target for target in targets if target.result in done]))
+    counts = f"{len(summary.written)} written, {len(summary.kept)} were there already, {len(summary.failed)} failed"
+    say(f"{out}: {counts}", quiet=quiet)
+    return summary
+
+
+@dataclass(frozen=True)
+class Prediction(Target):
+    """What is written for one scan.
+
+    Args:
+        denoises: whether it is the scan without noise, and not a segmentation.
+        picture: whether there is a picture of it.
+    """
+
+    denoises: bool
+    picture: bool
+
+    @property
+    def result(self) -> Path:
+        """The image."""
+        return self.image("denoised", ".nii.gz") if self.denoises else self.file("dseg", ".nii.gz")
+
+    def beside(self, ending: str) -> Path:
+        """A file of the same name."""
+        return self.result.with_name(f"{stem(self.result)}.{ending}")
+
+    def done(self, maker: Maker) -> bool:
+        """Whether all of it is there, and made of the scan as it is now; the sidecar is written last."""
+        files = [self.result, *[self.beside("png")] * self.picture, *[self.beside("tsv")] * (not self.denoises)]
+        return all(file.is_file() for file in files) and self.is_made(self.beside("json"), maker)
+
+
+def _volumes(targets: Sequence[Prediction]) -> str:
+    """A row for each scan, out of the tables beside the segmentations."""
+    rows: dict[Path, dict[str, str]] = {}
+    for target in targets:
+        with target.beside("tsv").open(newline="", encoding="utf-8") as stream:
+            classes = list(csv.DictReader(stream, delimiter="\t"))[1:]
+        session = target.scan.entities.get("ses")
+        rows[target.result] = {
+            "participant_id": target.scan.subject,
+            "session_id": f"ses-{session}" if session else NO_SESSION,
+            "scan": target.scan.path.name,
+            **{f"{row['name']} (ml)": row["volume_ml"] for row in classes},
+        }
+    text = io.StringIO()
+    table = csv.DictWriter(text, next(iter(rows.values())), delimiter="\t", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows.values())
+    return text.getvalue()

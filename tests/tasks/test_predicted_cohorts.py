@@ -1,0 +1,151 @@
+"""Every scan of a BIDS folder is segmented or denoised once, whatever happens to the others."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from qontrast.basics.errors import InputError, WriteError
+from qontrast.tasks import predict_cohort as module
+from qontrast.tasks.loading import digest_of
+from qontrast.tasks.predict import predict
+from qontrast.tasks.predict_cohort import predict_cohort
+
+SHAPE = (30, 34, 32)
+AFFINE = np.array([[-2.0, 0, 0, 29], [0, 2, 0, -34], [0, 0, 2, -32], [0, 0, 0, 1]])
+SCANS = (
+    "sub-01/anat/sub-01_T1w.nii.gz",
+    "sub-01/anat/sub-01_acq-fast_FLAIR.nii.gz",
+    "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii.gz",
+)
+OTHERS = ("sub-01/anat/sub-01_dseg.nii.gz", "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz")
+RESULTS = (
+    "sub-01/anat/sub-01_desc-T1w_dseg",
+    "sub-01/anat/sub-01_acq-fast_desc-FLAIR_dseg",
+    "sub-02/ses-a/anat/sub-02_ses-a_desc-T1w_dseg",
+)
+
+
+def head(seed):
+    index = np.indices(SHAPE, dtype=float)
+    radius = sum(((i - (n - 1) / 2) / (0.42 * n)) ** 2 for i, n in zip(index, SHAPE, strict=True))
+    noise = np.random.default_rng(seed).normal(0, 20, SHAPE)
+    return ((400 + 300 * (radius < 0.5) + noise) * (radius < 1)).astype(np.float32)
+
+
+def save(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A BIDS folder of three scans, and images that are none."""
+    for seed, name in enumerate(SCANS + OTHERS):
+        save(tmp_path / "raw" / name, head(seed))
+    return tmp_path / "raw"
+
+
+def run(dataset, model, **options):
+    return predict_cohort(model, dataset, dataset.parent / "out", device="cpu", quiet=True, **options)
+
+
+def files(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_each_scan_has_a_segmentation_by_the_names_of_bids(dataset, segmenter):
+    summary = run(dataset, segmenter)
+    out = dataset.parent / "out"
+    assert {path.relative_to(out).as_posix() for path in summary.written} == {f"{name}.nii.gz" for name in RESULTS}
+    assert (summary.kept, summary.failed, summary.complaint) == ((), (), "")
+    beside = [name + ending for name in RESULTS for ending in (".nii.gz", ".tsv", ".json")]
+    assert files(out) == sorted([*beside, "dataset_description.json", "volumes.tsv"])
+    assert json.loads((out / "dataset_description.json").read_text())["Name"] == "Segmentations"
+    about = json.loads((out / f"{RESULTS[1]}.json").read_text())
+    assert about["Sources"] == [f"bids:raw:{SCANS[1]}"]
+    assert about["WeightsSHA256"] == digest_of(segmenter / "model.safetensors")
+
+
+def test_a_segmentation_is_that_of_the_scan_alone(dataset, segmenter, tmp_path):
+    run(dataset, segmenter)
+    alone = predict(segmenter, dataset / SCANS[2], tmp_path / "alone.nii.gz", device="cpu", quiet=True)
+    found = nib.load(dataset.parent / "out" / f"{RESULTS[2]}.nii.gz")
+    assert np.array_equal(np.asarray(found.dataobj), np.asarray(nib.load(alone).dataobj))
+    assert np.array_equal(found.affine, AFFINE)
+
+
+def test_one_table_holds_all_volumes(dataset, segmenter):
+    run(dataset, segmenter)
+    out = dataset.parent / "out"
+    with (out / "volumes.tsv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    who = {row["scan"]: (row["participant_id"], row["session_id"]) for row in rows}
+    assert who == {
+        "sub-01_T1w.nii.gz": ("sub-01", "n/a"),
+        "sub-01_acq-fast_FLAIR.nii.gz": ("sub-01", "n/a"),
+        "sub-02_ses-a_T1w.nii.gz": ("sub-02", "ses-a"),
+    }
+    volume = {row["scan"]: float(row["white matter (ml)"]) for row in rows}
+    for scan, name in zip(SCANS, RESULTS, strict=True):
+        classes = np.asarray(nib.load(out / f"{name}.nii.gz").dataobj)
+        assert volume[scan.split("/")[-1]] == pytest.approx(np.count_nonzero(classes == 2) * 8 / 1000, abs=1e-3)
+
+
+def test_what_is_done_is_left_and_what_changed_is_done_again(dataset, segmenter):
+    run(dataset, segmenter)
+    out = dataset.parent / "out"
+    before = (out / f"{RESULTS[1]}.nii.gz").stat().st_mtime_ns
+    save(dataset / SCANS[0], head(9))
+    (out / f"{RESULTS[2]}.tsv").unlink()
+    summary = run(dataset, segmenter)
+    assert {path.name for path in summary.written} == {f"{RESULTS[i].split('/')[-1]}.nii.gz" for i in (0, 2)}
+    assert (out / f"{RESULTS[1]}.nii.gz").stat().st_mtime_ns == before
+    assert len(run(dataset, segmenter).kept) == 3
+
+
+@pytest.mark.parametrize("later", [{"refine": True}, {"picture": True}])
+def test_what_is_asked_for_otherwise_is_done_again(later, dataset, segmenter):
+    run(dataset, segmenter, suffixes=("FLAIR",))
+    assert len(run(dataset, segmenter, suffixes=("FLAIR",), **later).written) == 1
+    assert len(run(dataset, segmenter, suffixes=("FLAIR",), **later).kept) == 1
+
+
+def test_a_bad_scan_costs_itself_alone_and_the_table_holds_the_others(dataset, segmenter):
+    (dataset / SCANS[0]).write_bytes(b"no image")
+    summary = run(dataset, segmenter)
+    assert len(summary.written) == 2
+    assert [path for path, _ in summary.failed] == [dataset / SCANS[0]]
+    assert summary.complaint.startswith("1 of 3 scans failed:\n")
+    assert len((dataset.parent / "out" / "volumes.tsv").read_text().splitlines()) == 3
+
+
+def test_a_full_disk_ends_the_run(dataset, segmenter, monkeypatch):
+    def full(*_, **__):
+        raise WriteError("no space")
+
+    monkeypatch.setattr(module, "use", full)
+    with pytest.raises(WriteError, match="no space"):
+        run(dataset, segmenter)
+
+
+def test_a_folder_is_not_written_into_an_image(dataset, segmenter):
+    with pytest.raises(InputError, match=r"seg\.nii\.gz: found the name of an image; wanted that of a folder in --out"):
+        predict_cohort(segmenter, dataset, dataset.parent / "seg.nii.gz", quiet=True)
+
+
+def test_denoised_scans_keep_their_suffix(dataset, denoiser, tmp_path):
+    summary = run(dataset, denoiser)
+    out = dataset.parent / "out"
+    names = sorted(path.relative_to(out).as_posix() for path in summary.written)
+    assert names == [
+        "sub-01/anat/sub-01_acq-fast_desc-denoised_FLAIR.nii.gz",
+        "sub-01/anat/sub-01_desc-denoised_T1w.nii.gz",
+        "sub-02/ses-a/anat/sub-02_ses-a_desc-denoised_T1w.nii.gz",
+    ]
+    alone = predict(denoiser, dataset / SCANS[0], tmp_path / "alone.nii.gz", device="cpu", quiet=True)
+    assert np.array_equal(nib.load(out / names[1]).get_fdata(), nib.load(alone).get_fdata())
+    assert not (out / "volumes.tsv").exists()
+    assert len(run(dataset, denoiser).kept) == 3
