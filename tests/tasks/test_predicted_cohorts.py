@@ -62,7 +62,7 @@ def test_each_scan_has_a_segmentation_by_the_names_of_bids(dataset, segmenter):
     assert {path.relative_to(out).as_posix() for path in summary.written} == {f"{name}.nii.gz" for name in RESULTS}
     assert (summary.kept, summary.failed, summary.complaint) == ((), (), "")
     beside = [name + ending for name in RESULTS for ending in (".nii.gz", ".tsv", ".json")]
-    assert files(out) == sorted([*beside, "dataset_description.json", "volumes.tsv"])
+    assert files(out) == sorted([*beside, ".bidsignore", "dataset_description.json", "volumes.tsv"])
     assert json.loads((out / "dataset_description.json").read_text())["Name"] == "Segmentations"
     about = json.loads((out / f"{RESULTS[1]}.json").read_text())
     assert about["Sources"] == [f"bids:raw:{SCANS[1]}"]
@@ -122,13 +122,67 @@ def test_a_bad_scan_costs_itself_alone_and_the_table_holds_the_others(dataset, s
     assert len((dataset.parent / "out" / "volumes.tsv").read_text().splitlines()) == 3
 
 
-def test_a_full_disk_ends_the_run(dataset, segmenter, monkeypatch):
-    def full(*_, **__):
-        raise WriteError("no space")
+def test_a_full_disk_ends_the_run_and_the_table_holds_what_was_done(dataset, segmenter, monkeypatch):
+    original, calls = module.use, []
+
+    def full(*given, **named):
+        calls.append(given)
+        if len(calls) > 1:
+            raise WriteError("no space")
+        return original(*given, **named)
 
     monkeypatch.setattr(module, "use", full)
     with pytest.raises(WriteError, match="no space"):
         run(dataset, segmenter)
+    assert len((dataset.parent / "out" / "volumes.tsv").read_text().splitlines()) == 2
+
+
+def test_the_table_keeps_what_other_runs_made(dataset, segmenter):
+    run(dataset, segmenter, suffixes=("T1w",))
+    run(dataset, segmenter, suffixes=("FLAIR",))
+    rows = (dataset.parent / "out" / "volumes.tsv").read_text().splitlines()[1:]
+    assert [row.split("\t")[:2] for row in rows] == [["sub-01", "n/a"], ["sub-01", "n/a"], ["sub-02", "ses-a"]]
+
+
+def test_the_table_names_the_scan_that_was_segmented_of_two_of_one_name(dataset, segmenter):
+    save(dataset / "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii", head(7))
+    summary = run(dataset, segmenter)
+    assert [why for _, why in summary.failed if "a second scan of that name" in why]
+    table = (dataset.parent / "out" / "volumes.tsv").read_text()
+    assert len(table.splitlines()) == 4
+    assert "sub-02_ses-a_T1w.nii.gz" not in table  # .nii comes first
+
+
+def test_an_interrupted_repetition_does_not_pass_for_what_was_asked_before(dataset, segmenter, monkeypatch):
+    run(dataset, segmenter, refine=True, picture=True)
+
+    def stopped(opened, image, out, **_):
+        out.write_bytes(b"half done")
+        raise WriteError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "use", stopped)
+        with pytest.raises(WriteError):
+            run(dataset, segmenter, refine=False)
+    assert len(run(dataset, segmenter, refine=True, picture=True).written) == 1
+
+
+def test_a_picture_of_an_older_result_does_not_stay(dataset, segmenter):
+    run(dataset, segmenter, picture=True)
+    save(dataset / SCANS[0], head(9))
+    run(dataset, segmenter)
+    assert not (dataset.parent / "out" / f"{RESULTS[0]}.png").exists()
+
+
+def test_what_an_older_version_made_is_made_again(dataset, segmenter, monkeypatch):
+    run(dataset, segmenter)
+    monkeypatch.setattr(module.qontrast, "__version__", "9.0")
+    assert len(run(dataset, segmenter).written) == 3
+
+
+def test_derivatives_in_the_data_set_are_no_scans_of_it(dataset, segmenter, denoiser):
+    predict_cohort(denoiser, dataset, dataset / "denoised", device="cpu", quiet=True)
+    assert len(run(dataset, segmenter).written) == 3
 
 
 def test_a_folder_is_not_written_into_an_image(dataset, segmenter):

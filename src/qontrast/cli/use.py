@@ -55,15 +55,15 @@ def segment(
     Parameters
     ----------
     scan
-        3D image of a head in any orientation and voxel size, or a folder of them.
+        3D image of a head in any orientation and voxel size, or a BIDS folder of such.
     out
         Segmentation to write (.nii or .nii.gz); SCAN_dseg.nii.gz in the working folder where not given. Of a folder:
         the folder of the derivatives, segmentations where not given.
     weights
         Name, packed file, or folder of a fine-tuning run.
     refine
-        Fill the brain's holes, drop what is no part of it, and let the scan's own intensities decide the borders of
-        tissues; lesions are left as they are.
+        Fill the brain's holes, drop what is no part of it (or was emptied by skull-stripping), and let the scan's own
+        intensities decide the borders of tissues; lesions are left as they are.
     """
     default = Path("segmentations") if scan.is_dir() else _named_after(scan, "dseg")
     _use("segmenter", weights, scan, out or default, running, refine=refine)
@@ -80,7 +80,7 @@ def denoise(
     Parameters
     ----------
     scan
-        3D image of a head in any orientation and voxel size, or a folder of them.
+        3D image of a head in any orientation and voxel size, or a BIDS folder of such.
     out
         Image to write (.nii or .nii.gz); SCAN_denoised.nii.gz in the working folder where not given. Of a folder: the
         folder of the derivatives, denoised where not given.

@@ -1,6 +1,6 @@
 """Class probabilities by a scan's own intensities: a network's answer as the prior of a mixture of Gaussians.
 
-The numbers below, and that all classes are equally wide, were chosen on two real scans (docs/limits.md).
+The numbers below, and that all classes are equally wide, were chosen on real scans (docs/limits.md says which).
 """
 
 import math
@@ -8,13 +8,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
 
 ROUNDS = 5
 SMOOTH_MM = 12.0
 """Standard deviation of what a class's local mean is averaged over."""
+FLUID_WIDTH = 4.0
+"""How much farther the means of fluid reach: lesions about a ventricle outnumber the fluid near them."""
 COARSE = 4
 """Voxels along the edge of the blocks that local means are kept in."""
 LEAST_MM3 = 1000.0
@@ -23,6 +25,9 @@ LEAST_PRIOR = 1e-6
 FAINT = 0.1
 """Weight of a block, in voxels learned from, at which a class's local mean is half its mean in the whole scan."""
 CAVITY = 0.1
+"""Of ``outlier``, for cavities."""
+APART = 1.5
+"""Standard deviations between the means of two tissues that differ clearly."""
 THIN = 5
 """One voxel in so many tells how bright classes are; prime to COARSE, so that these lie all over each block."""
 
@@ -32,7 +37,8 @@ def by_intensity(
     probabilities: Float[Tensor, "classes x y z"],
     spacing: float,
     *,
-    fluids: Collection[int] = (),
+    tissues: Sequence[str] = (),
+    fluid: str = "cerebrospinal fluid",
     cavities: Collection[int] = (),
     outlier: float = 0.01,
 ) -> Float[Tensor, "classes x y z"]:
@@ -46,18 +52,19 @@ def by_intensity(
     (Pappas 1992, doi:10.1109/78.127962). A voxel that no Gaussian explains is left to the network, and where that is
     sure, it stays: a lesion as bright as grey matter is still white matter to a network that gives it 0.999.
 
-    Fluid is the same everywhere, whatever it fills (Puonti et al. share a Gaussian between such structures), and the
-    scan shows it pure: what is nearer to a tissue does not teach how bright it is, be it a voxel at the border or a
-    lesion that the network takes for fluid.
+    A voxel that looks like another tissue does not teach how bright its own is, where the two differ clearly: voxels at
+    borders, and lesions that the network takes for fluid, would have tissues look more alike than they are. Fluid is
+    one tissue whatever it fills (Puonti et al. share Gaussians between such structures).
 
     Args:
         image: the scan, in any unit.
         probabilities: of each class, the background first, which stays as it is.
         spacing: voxel size, mm.
-        fluids: indices of the classes that are one fluid. They have one mean, in the whole head.
-        cavities: indices of classes that have no lesions, being fluid: for them ``outlier`` is a tenth.
+        tissues: of each class, the background first; each is its own where none are given.
+        fluid: the tissue all of whose classes share one mean.
+        cavities: indices of classes that are hardly ever diseased: for them ``outlier`` is a tenth.
         outlier: likelihood of an intensity that a class does not explain, relative to the class that explains it best:
-            no scan outweighs odds of the network of more than its inverse.
+            no scan outweighs odds of the network of more than its inverse (ten times that against a cavity).
     """
     inside = (probabilities[0] < 0.5).flatten().nonzero()[:, 0]
     values, prior = image.flatten()[inside], probabilities.flatten(1)[1:, inside].clamp_min(LEAST_PRIOR)
@@ -68,13 +75,15 @@ def by_intensity(
     blocks = _Blocks.of(image.shape, spacing)
     at = blocks.of_voxels(image.shape)[inside]
     some, some_at, some_prior = values[::THIN], at[::THIN], prior[:, ::THIN].contiguous()
-    alike = [index - 1 for index in fluids]
+    kinds = list(tissues[1:]) or [str(index) for index in range(len(prior))]
+    alike = torch.tensor([[one == other for other in kinds] for one in kinds])
+    shared = [index for index, kind in enumerate(kinds) if kind == fluid]
     floor = torch.full((len(prior), 1), outlier)
     floor[[index - 1 for index in cavities]] *= CAVITY
-    learned = _Mixture.of(some, some_at, some_prior, blocks, spacing, alike)
+    learned = _Mixture.of(some, some_at, some_prior, blocks, spacing, alike, shared)
     for _ in range(ROUNDS - 1):
         weights = learned.weigh(some, some_at, some_prior, floor)
-        learned = _Mixture.of(some, some_at, weights, blocks, spacing, alike)
+        learned = _Mixture.of(some, some_at, weights, blocks, spacing, alike, shared)
     found = learned.weigh(values, at, prior, floor)
     out = probabilities.flatten(1).clone()
     out[1:, inside] = found * (1 - out[0, inside])
@@ -104,17 +113,18 @@ class _Blocks:
         return ((x[:, None, None] * self.shape[1] + y[:, None]) * self.shape[2] + z).flatten()
 
     def local_mean(
-        self, values: Float[Tensor, " voxel"], at: Int[Tensor, " voxel"], weight: Float[Tensor, " voxel"]
+        self, values: Float[Tensor, " voxel"], at: Int[Tensor, " voxel"], weight: Float[Tensor, " voxel"], width: float
     ) -> Float[Tensor, " block"]:
-        """The mean of a class about each block."""
+        """The mean of a class about each block, over ``width`` times as far as :data:`SMOOTH_MM`."""
         count = self.shape[0] * self.shape[1] * self.shape[2]
         sums = [torch.bincount(at, weights=w, minlength=count) for w in (weight, weight * values)]
-        share, bright = (self._smooth(part) for part in sums)
+        share, bright = (self._smooth(part, width) for part in sums)
         everywhere = (weight * values).sum() / weight.sum()
         return ((bright + FAINT * everywhere) / (share + FAINT)).to(values.dtype)
 
-    def _smooth(self, sums: Float[Tensor, " block"]) -> Float[Tensor, " block"]:
-        found = ndimage.gaussian_filter(sums.reshape(self.shape).numpy(), self.sigma, mode="constant", truncate=3.0)
+    def _smooth(self, sums: Float[Tensor, " block"], width: float) -> Float[Tensor, " block"]:
+        blocks = sums.reshape(self.shape).numpy()
+        found = ndimage.gaussian_filter(blocks, width * self.sigma, mode="constant", truncate=3.0)
         return torch.from_numpy(found).flatten()
 
 
@@ -141,26 +151,49 @@ class _Mixture:
         weights: Float[Tensor, "classes voxel"],
         blocks: _Blocks,
         spacing: float,
-        alike: Sequence[int],
+        alike: Bool[Tensor, "classes classes"],
+        shared: Sequence[int],
     ) -> "_Mixture":
-        """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``, some of them ``alike``."""
+        """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``.
+
+        Args:
+            values: of the voxels.
+            at: their blocks.
+            weights: how much they belong to each class.
+            blocks: of the image.
+            spacing: voxel size, mm.
+            alike: which classes are of one tissue.
+            shared: classes that have one mean.
+        """
+        large = LEAST_MM3 / (THIN * spacing**3)
         totals = weights.sum(dim=1)
-        known = totals * THIN * spacing**3 >= LEAST_MM3
-        means = torch.stack(
-            [
-                blocks.local_mean(values, at, weight) if large else values.mean().expand(math.prod(blocks.shape))
-                for weight, large in zip(weights, known, strict=True)
-            ]
-        )
-        others = [i for i in range(len(means)) if known[i] and i not in alike]
-        if alike and others:
-            away = torch.stack([(values - means[i][at]).abs() for i in others])
-            means[alike] = _pure_mean(values, weights[alike].sum(dim=0), away.amin(dim=0))
-        variances = (weights * (values - means[:, at]).square()).sum(dim=1) / totals
-        order = variances.argsort()
-        reached = (totals * known)[order].cumsum(dim=0)
-        variance = variances[order][int((reached < reached[-1] / 2).sum())]
-        return cls(means, variance.clamp_min(1e-6))  # of an image without noise
+
+        def means_of(by: Float[Tensor, "classes voxel"], before: Float[Tensor, "classes block"]) -> Tensor:
+            pooled = by.clone()
+            pooled[shared] = by[shared].sum(dim=0)
+            widths = [FLUID_WIDTH if i in shared else 1.0 for i in range(len(by))]
+            return torch.stack(
+                [
+                    blocks.local_mean(values, at, weight, width) if float(weight.sum()) >= large else known
+                    for weight, width, known in zip(pooled, widths, before, strict=True)
+                ]
+            )
+
+        def variance_of(there: Float[Tensor, "classes voxel"]) -> Tensor:
+            variances = (weights * (values - there).square()).sum(dim=1) / totals
+            order = variances.argsort()
+            reached = (totals * (totals >= large))[order].cumsum(dim=0)
+            return variances[order][int((reached < reached[-1] / 2).sum())].clamp_min(1e-6)  # of a scan without noise
+
+        means = means_of(weights, values.mean().expand(len(weights), math.prod(blocks.shape)))
+        there = means[:, at]
+        away, apart = (values - there).abs(), APART * variance_of(there).sqrt()
+        pure = weights.clone()
+        for one, same in enumerate(alike):
+            nearer = (away[~same] < away[one]) & ((there[~same] - there[one]).abs() > apart)
+            pure[one, nearer.any(dim=0)] = 0.0
+        means = means_of(pure, means)
+        return cls(means, variance_of(means[:, at]))
 
     def weigh(
         self,
@@ -173,12 +206,3 @@ class _Mixture:
         away = torch.stack([(values - mean[at]).square() for mean in self.means])
         found = prior * ((-0.5 * (away - away.amin(dim=0)) / self.variance).exp() + floor)
         return found / found.sum(dim=0)
-
-
-def _pure_mean(
-    values: Float[Tensor, " voxel"], weights: Float[Tensor, " voxel"], away: Float[Tensor, " voxel"]
-) -> Float[Tensor, ""]:
-    """The mean of what is nearer to it than to anything else, from which it is ``away``."""
-    mean = (weights * values).sum() / weights.sum()
-    pure = weights * ((values - mean).abs() < away)
-    return (pure * values).sum() / pure.sum() if pure.sum() > 0 else mean

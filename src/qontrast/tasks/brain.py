@@ -12,7 +12,7 @@ from qontrast.geometry.sample import Box, occupied
 BRAINS = (class_names("tissues"), class_names("structures"))
 """Classes that are each as bright in a scan as one kind of tissue, and together the brain."""
 CAVITIES = ("ventricles",)
-FLUIDS = ("cerebrospinal fluid", *CAVITIES)
+"""Hold fluid and choroid plexus; lesions lie about them."""
 DEEPEST_MM = 176.0
 """From the crown, with its margin, to below the medulla of most heads: two windows of 96 at 1 mm."""
 LOWEST_MM, CORD_MM2 = 8.0, 120.0
@@ -29,10 +29,9 @@ ONE_OF_EACH = (("cerebellar grey matter", "cerebellar white matter"), ("brain st
 ASTRAY_MM = 5.0
 """From its place, beyond which such a class is something else. As depth, reach and size above, tried on eight scans."""
 BARE = 1.3
-"""Most of a scan that is not empty, relative to the brain in it, if its skull was taken away. A scalp alone has half a
-brain's volume."""
-LITTLE = 0.01
-"""Share of a class that is left where it is astray: the scan's intensities outweigh odds of 1 to 100 at most."""
+"""Volume of a scan that is not empty, in brains, up to which it is skull-stripped; a scalp has half a brain's."""
+LITTLE = 0.001
+"""Share of a class that is left where it is astray: the scan's intensities outweigh odds of 1 to 1000 at most."""
 
 
 def from_crown(head: Box, spacing: float) -> Box:
@@ -60,7 +59,7 @@ def box_of(brain: Bool[Tensor, "x y z"]) -> Box | None:
 def taken_away(
     image: Float[Tensor, "x y z"], brain: Bool[Tensor, "x y z"], spacing: float
 ) -> Bool[Tensor, "x y z"] | None:
-    """Which voxels were emptied with the skull, where it was taken away; None for a scan of a head.
+    """Which voxels skull-stripping has emptied; None for a scan that has its skull.
 
     To a network they look like fluid where fluid is dark. A sulcus that is as empty, and narrower than twice
     :data:`CORE_MM`, is none of them.

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -143,11 +144,13 @@ def make_each(
     written: list[Path] = []
     kept: list[Path] = []
     failed: list[tuple[Path, str]] = []
+    taken: set[Path] = set()
     for target in track(targets, doing, quiet=quiet):
         path = result(target)
         try:
-            if path in {*written, *kept}:
+            if path in taken:
                 raise InputError(target.scan.path, "a second scan of that name", "one", "Tell them apart by an entity.")
+            taken.add(path)
             if made(target):
                 kept.append(path)
                 continue
@@ -161,9 +164,11 @@ def make_each(
 
 
 def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Target]:
-    """The scans below a folder, with where their results go; derivatives in it are passed over.
+    """The scans below a folder, with where their results go.
 
-    One image is taken whatever its name is, unless suffixes are asked for; it is its own subject if it names none.
+    Passed over are ``derivatives``, ``sourcedata``, ``code`` and whatever data set below the folder says that it is of
+    derivatives. One image is taken whatever its name is, unless suffixes are asked for; it is its own subject if it
+    names none.
 
     Raises:
         InputError: if there is none.
@@ -188,12 +193,13 @@ def claim_derivatives(out: Path, source: Path, maker: Maker) -> None:
     file = out / DESCRIPTION
     if file.is_file():
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))["GeneratedBy"][0]["WeightsSHA256"]
+            there = json.loads(file.read_text(encoding="utf-8"))
+            what, before = str(there["Name"]).lower(), there["GeneratedBy"][0]["WeightsSHA256"]
         except (ValueError, KeyError, IndexError, TypeError):
             raise InputError(file, "a data set of something else", "a new folder", "Choose another --out.") from None
         if before != maker.digest:
-            found = f"{maker.what} of other weights ({before[:16]}...)"
-            raise InputError(file, found, f"those of {maker.digest[:16]}...", "Choose another --out.")
+            found, wanted = f"{what} of other weights ({before[:16]}...)", f"{maker.what} of {maker.digest[:16]}..."
+            raise InputError(file, found, wanted, "Choose another --out.")
     about = {
         "Name": maker.what.capitalize(),
         "BIDSVersion": "1.10.0",
@@ -205,8 +211,23 @@ def claim_derivatives(out: Path, source: Path, maker: Maker) -> None:
 
 
 def _apart(file: Named, source: Path, out: Path) -> bool:
-    inside = out.resolve() in file.path.resolve().parents
-    return inside or (source.is_dir() and bool(NOT_RAW & set(file.path.relative_to(source).parts[:-1])))
+    if out.resolve() in file.path.resolve().parents:
+        return True
+    if not source.is_dir():
+        return False
+    within = file.path.relative_to(source).parts[:-1]
+    folders = [source.joinpath(*within[: depth + 1]) for depth in range(len(within))]
+    return bool(NOT_RAW & set(within)) or any(map(_is_derivative, folders))
+
+
+@cache
+def _is_derivative(folder: Path) -> bool:
+    """Whether a folder says that it is a data set of derivatives."""
+    try:
+        about = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return bool(about["DatasetType"] == "derivative")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from qontrast.anatomy.classes import TISSUE_OF
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
@@ -22,7 +23,6 @@ from qontrast.nets.quick import quicken
 from qontrast.tasks.brain import (
     BRAINS,
     CAVITIES,
-    FLUIDS,
     box_of,
     from_crown,
     goes_on_below,
@@ -94,9 +94,10 @@ class Segmenter:
     def segment(self, image: Volume, grid: Grid, *, refine: bool = False) -> Labels:
         """Classes ``[x, y, z]`` of an image ``[1, 1, x, y, z]`` on its own grid, axes RAS and of any voxel size.
 
-        With ``refine`` the brain has neither holes nor specks beside it (:func:`qontrast.tasks.brain.solid`), its parts
-        lie in one place each (:func:`qontrast.tasks.brain.in_place`), and the scan's intensities have a say in what is
-        what (:func:`qontrast.fits.mixture.by_intensity`).
+        With ``refine`` nothing is brain that skull-stripping has emptied (:func:`qontrast.tasks.brain.taken_away`), the
+        brain has neither holes nor specks beside it (:func:`qontrast.tasks.brain.solid`), its parts lie in one place
+        each (:func:`qontrast.tasks.brain.in_place`), and the scan's intensities have a say in what is what
+        (:func:`qontrast.fits.mixture.by_intensity`).
         """
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
@@ -116,9 +117,10 @@ class Segmenter:
         self, image: Float[Tensor, "x y z"], found: Float[Tensor, "classes x y z"], brain: Bool[Tensor, "x y z"]
     ) -> Float[Tensor, "classes x y z"]:
         spacing, classes = self.contract.spacing, self.contract.classes
-        fluids, cavities = ([classes.index(name) for name in names if name in classes] for names in (FLUIDS, CAVITIES))
+        cavities = [classes.index(name) for name in CAVITIES if name in classes]
+        tissues = [TISSUE_OF.get(name, name) for name in classes]
         found = in_place(solid(found, brain, spacing), classes, spacing)
-        found = by_intensity(image, found, spacing, fluids=fluids, cavities=cavities)
+        found = by_intensity(image, found, spacing, tissues=tissues, cavities=cavities)
         return solid(found, found[1:].amax(dim=0) > found[0], spacing)
 
 

@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import qontrast
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.engine.memory import keep_memory
 from qontrast.nets.contract import Encoder
 from qontrast.scans.names import stem
+from qontrast.tasks.brain import BRAINS
 from qontrast.tasks.derivatives import Maker, Summary, Target, claim_derivatives, make_each, scans_below
 from qontrast.tasks.loading import digest_of
 from qontrast.tasks.models import Denoiser
@@ -37,8 +39,8 @@ def predict_cohort(
 ) -> Summary:
     """Segment or denoise every scan below a folder; run it again to go on, or to add scans.
 
-    A scan that the same weights were used on in the same way, and that has not changed since, is left as it is. One
-    that cannot be used costs itself alone. Of segmentations ``volumes.tsv`` holds all volumes, one row a scan.
+    A scan that the same weights and version were used on in the same way, and that has not changed since, is left as it
+    is. One that cannot be used costs itself alone. ``volumes.tsv`` has a row for each segmentation in ``out``.
 
     Args:
         model: as of :func:`qontrast.tasks.predict.predict`; so are ``kinds``, ``device``, ``encoder``, ``picture`` and
@@ -65,20 +67,26 @@ def predict_cohort(
     opened = open_for_scans(model, device, *kinds, encoder=encoder)
     denoises = isinstance(opened, Denoiser)
     name = opened.contract.origin.name if opened.contract.origin else path.name
-    settings = {} if denoises else {"Refined": refine}
+    settings: dict[str, Any] = {"QontrastVersion": qontrast.__version__}
+    if not denoises:
+        settings["Refined"] = refine and opened.contract.classes in BRAINS
     maker = Maker("denoised scans" if denoises else "segmentations", name, digest_of(path), settings)
     claim_derivatives(out, source, maker)
+    write_atomic(out / ".bidsignore", f"*.png\n{VOLUMES}\n")
     targets = [Prediction(target.scan, target.place, denoises, picture) for target in found]
 
     def make(target: Prediction) -> None:
+        for stale in ("json", "png"):
+            target.beside(stale).unlink(missing_ok=True)
         use(opened, target.scan.path, target.result, picture=picture, refine=refine)
         write_atomic(target.beside("json"), json.dumps(target.about(maker), indent=2) + "\n")
 
     doing = "denoising" if denoises else "segmenting"
-    summary = make_each(targets, lambda t: t.result, lambda t: t.done(maker), make, doing, quiet=quiet)
-    done = {*summary.written, *summary.kept}
-    if done and not denoises:
-        write_atomic(out / VOLUMES, _volumes([target for target in targets if target.result in done]))
+    try:
+        summary = make_each(targets, lambda t: t.result, lambda t: t.done(maker), make, doing, quiet=quiet)
+    finally:
+        if not denoises:
+            _write_volumes(out)
     counts = f"{len(summary.written)} written, {len(summary.kept)} were there already, {len(summary.failed)} failed"
     say(f"{out}: {counts}", quiet=quiet)
     return summary
@@ -111,21 +119,25 @@ class Prediction(Target):
         return all(file.is_file() for file in files) and self.is_made(self.beside("json"), maker)
 
 
-def _volumes(targets: Sequence[Prediction]) -> str:
-    """A row for each scan, out of the tables beside the segmentations."""
-    rows: dict[Path, dict[str, str]] = {}
-    for target in targets:
-        with target.beside("tsv").open(newline="", encoding="utf-8") as stream:
+def _write_volumes(out: Path) -> None:
+    """A table with a row for each segmentation below ``out``, whichever run made it."""
+    rows = []
+    for sidecar in sorted(out.rglob("*_dseg.json")):
+        with sidecar.with_suffix(".tsv").open(newline="", encoding="utf-8") as stream:
             classes = list(csv.DictReader(stream, delimiter="\t"))[1:]
-        session = target.scan.entities.get("ses")
-        rows[target.result] = {
-            "participant_id": target.scan.subject,
-            "session_id": f"ses-{session}" if session else NO_SESSION,
-            "scan": target.scan.path.name,
-            **{f"{row['name']} (ml)": row["volume_ml"] for row in classes},
-        }
-    text = io.StringIO()
-    table = csv.DictWriter(text, next(iter(rows.values())), delimiter="\t", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows.values())
-    return text.getvalue()
+        subject, session = sidecar.relative_to(out).parts[:2]
+        about = json.loads(sidecar.read_text(encoding="utf-8"))
+        rows.append(
+            {
+                "participant_id": subject,
+                "session_id": session if session.startswith("ses-") else NO_SESSION,
+                "scan": about["Sources"][0].rsplit("/", 1)[-1],
+                **{f"{row['name']} (ml)": row["volume_ml"] for row in classes},
+            }
+        )
+    if rows:
+        text = io.StringIO()
+        table = csv.DictWriter(text, rows[0], delimiter="\t", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_atomic(out / VOLUMES, text.getvalue())
