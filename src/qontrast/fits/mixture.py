@@ -169,15 +169,13 @@ class _Mixture:
         totals = weights.sum(dim=1)
 
         def means_of(by: Float[Tensor, "classes voxel"], before: Float[Tensor, "classes block"]) -> Tensor:
-            pooled = by.clone()
-            pooled[shared] = by[shared].sum(dim=0)
-            widths = [FLUID_WIDTH if i in shared else 1.0 for i in range(len(by))]
-            return torch.stack(
-                [
-                    blocks.local_mean(values, at, weight, width) if float(weight.sum()) >= large else known
-                    for weight, width, known in zip(pooled, widths, before, strict=True)
-                ]
-            )
+            means = before.clone()
+            for i, weight in enumerate(by):
+                if i not in shared and float(weight.sum()) >= large:
+                    means[i] = blocks.local_mean(values, at, weight, 1.0)
+            if shared and float((fluid := by[shared].sum(dim=0)).sum()) >= large:
+                means[shared] = blocks.local_mean(values, at, fluid, FLUID_WIDTH)
+            return means
 
         def variance_of(there: Float[Tensor, "classes voxel"]) -> Tensor:
             variances = (weights * (values - there).square()).sum(dim=1) / totals
@@ -190,8 +188,9 @@ class _Mixture:
         away, apart = (values - there).abs(), APART * variance_of(there).sqrt()
         pure = weights.clone()
         for one, same in enumerate(alike):
-            nearer = (away[~same] < away[one]) & ((there[~same] - there[one]).abs() > apart)
-            pure[one, nearer.any(dim=0)] = 0.0
+            for other in (~same).nonzero()[:, 0].tolist():
+                clear = (means[other] - means[one]).abs() > apart
+                pure[one] *= ~((away[other] < away[one]) & clear[at])
         means = means_of(pure, means)
         return cls(means, variance_of(means[:, at]))
 
