@@ -144,3 +144,15 @@ def test_a_scan_of_fluid_alone_is_left_to_the_network():
     found = by_intensity(scan, probabilities, 2.0, tissues=TISSUES, cavities=(3,))
     assert torch.isfinite(found).all()
     assert (found.argmax(dim=0) == 2).all()
+
+
+def test_a_ventricle_that_is_not_as_bright_as_what_is_called_fluid_about_the_brain_stays(caps):
+    _, probabilities, truth = caps
+    scan = torch.tensor([3.0, 3.0, 3.0, 1.0, 0.0])[truth] + 0.1 * torch.randn(truth.shape, generator=derive(0))
+    network = probabilities.clone()
+    network[:, truth == 0] = torch.tensor([0.0, 0.1, 0.0, 0.9])[:, None]
+    for elsewhere, likely in ((1, [0.0, 0.99, 0.01, 0.0]), (2, [0.0, 0.99, 0.01, 0.0]), (3, [0.0, 0.01, 0.99, 0.0])):
+        network[:, truth == elsewhere] = torch.tensor(likely)[:, None]
+    found = by_intensity(scan, network, 2.0, tissues=TISSUES, cavities=(3,)).argmax(dim=0)
+    assert (found[truth == 0] == 3).all()
+    assert (found[truth == 3] == 2).all()
