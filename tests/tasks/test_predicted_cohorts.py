@@ -144,6 +144,16 @@ def test_the_table_keeps_what_other_runs_made(dataset, segmenter):
     assert [row.split("\t")[:2] for row in rows] == [["sub-01", "n/a"], ["sub-01", "n/a"], ["sub-02", "ses-a"]]
 
 
+def test_the_table_passes_over_what_other_programmes_put_there_and_what_is_not_whole(dataset, segmenter):
+    out = dataset.parent / "out"
+    run(dataset, segmenter)
+    save(out / "freesurfer/sub-01/anat/sub-01_dseg.nii.gz", head(0))
+    (out / "freesurfer/sub-01/anat/sub-01_dseg.json").write_text("{}")
+    (out / f"{RESULTS[1]}.tsv").unlink()
+    run(dataset, segmenter, suffixes=("T1w",))
+    assert len((out / "volumes.tsv").read_text().splitlines()) == 3
+
+
 def test_the_table_names_the_scan_that_was_segmented_of_two_of_one_name(dataset, segmenter):
     save(dataset / "sub-02/ses-a/anat/sub-02_ses-a_T1w.nii", head(7))
     summary = run(dataset, segmenter)

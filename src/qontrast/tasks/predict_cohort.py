@@ -122,7 +122,8 @@ class Prediction(Target):
 def _write_volumes(out: Path) -> None:
     """A table with a row for each segmentation below ``out``, whichever run made it."""
     rows = []
-    for sidecar in sorted(out.rglob("*_dseg.json")):
+    sidecars = [*out.glob("*/anat/*_dseg.json"), *out.glob("*/ses-*/anat/*_dseg.json")]
+    for sidecar in sorted(file for file in sidecars if file.with_suffix(".tsv").is_file()):
         with sidecar.with_suffix(".tsv").open(newline="", encoding="utf-8") as stream:
             classes = list(csv.DictReader(stream, delimiter="\t"))[1:]
         subject, session = sidecar.relative_to(out).parts[:2]
