@@ -13,6 +13,7 @@ from qontrast.nets.encoder import CNNEncoder
 from qontrast.results.ledger import read_rows
 from qontrast.results.people_scores import score_people
 from qontrast.tasks.loading import load
+from qontrast.tasks.people import see_people
 from qontrast.tasks.people_probe import probe_people
 from qontrast.tasks.wrapping import load_any, wrap
 
@@ -218,3 +219,13 @@ def test_the_command_prints_scores_for_each_contrast(cohort, packed, tmp_path, c
     assert "FLAIR: mean absolute error " in said
     assert len(read_rows(ledger)) == COUNT + 3
     assert run(["probe", "weight", *arguments[2:]]) == 2
+
+
+def test_a_scan_that_shares_another_ones_name_is_left_out(weights, tmp_path):
+    anat = tmp_path / "raw" / "sub-01" / "anat"
+    anat.mkdir(parents=True)
+    for number, ending in enumerate((".nii", ".nii.gz")):
+        nib.save(nib.Nifti1Image(head(number), AFFINE), anat / f"sub-01_T1w{ending}")
+    (tmp_path / "raw" / "participants.tsv").write_text(table([("sub-01", "M", 40)]))
+    seen = see_people(tmp_path / "raw", weights, tmp_path / "out", "age", quiet=True)
+    assert [one.image for one in seen] == ["sub-01_T1w.nii"]

@@ -76,9 +76,9 @@ def see_people(
     summary = embed(source, weights, out, suffixes=suffixes, quiet=quiet)
     for path, why in summary.failed:
         say(f"note: {why if str(path) in why else f'{path}: {why}'}; left out", quiet=quiet)
-    written, seen = {*summary.written, *summary.kept}, []
+    failed, seen = {path for path, _ in summary.failed}, []  # two scans may share a table
     for target in find_scans(source, out, suffixes):
-        if target.table in written and target.scan.path in known:
+        if target.scan.path not in failed and target.scan.path in known:
             embedding = np.loadtxt(target.table, skiprows=1, usecols=1, dtype=np.float32, ndmin=1)
             seen.append(replace(known[target.scan.path], embedding=embedding))
     return seen
