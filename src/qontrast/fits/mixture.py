@@ -3,12 +3,13 @@
 The numbers below, and that all classes are equally wide, were chosen on real scans (docs/limits.md says which).
 """
 
+import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy import ndimage
 from torch import Tensor
 
@@ -79,16 +80,15 @@ def by_intensity(
     at = blocks.of_voxels(image.shape)[inside]
     some, some_at, some_prior = values[::THIN], at[::THIN], prior[:, ::THIN].contiguous()
     kinds = list(tissues[1:]) or [str(index) for index in range(len(prior))]
-    alike = torch.tensor([[one == other for other in kinds] for one in kinds])
     shared = [index for index, kind in enumerate(kinds) if kind == fluid]
 
     def explained(one: Sequence[int], undiseased: Collection[int]) -> Float[Tensor, "classes voxel"]:
         floor = torch.full((len(prior), 1), outlier)
         floor[[index - 1 for index in undiseased]] *= CAVITY
-        learned = _Mixture.of(some, some_at, some_prior, blocks, spacing, alike, one)
+        learned = _Mixture.of(some, some_at, some_prior, blocks, spacing, kinds, one)
         for _ in range(ROUNDS - 1):
             weights = learned.weigh(some, some_at, some_prior, floor)
-            learned = _Mixture.of(some, some_at, weights, blocks, spacing, alike, one)
+            learned = _Mixture.of(some, some_at, weights, blocks, spacing, kinds, one)
         return learned.weigh(values, at, prior, floor)
 
     found = explained(shared, cavities)
@@ -160,7 +160,7 @@ class _Mixture:
         weights: Float[Tensor, "classes voxel"],
         blocks: _Blocks,
         spacing: float,
-        alike: Bool[Tensor, "classes classes"],
+        kinds: Sequence[str],
         shared: Sequence[int],
     ) -> "_Mixture":
         """Learned from voxels that lie ``at`` blocks and belong to classes by ``weights``.
@@ -171,7 +171,7 @@ class _Mixture:
             weights: how much they belong to each class.
             blocks: of the image.
             spacing: voxel size, mm.
-            alike: which classes are of one tissue.
+            kinds: tissue of each class.
             shared: classes that have one mean.
         """
         large = LEAST_MM3 / (THIN * spacing**3)
@@ -196,8 +196,8 @@ class _Mixture:
         there = means[:, at]
         away, apart = (values - there).abs(), APART * variance_of(there).sqrt()
         pure = weights.clone()
-        for one, same in enumerate(alike):
-            for other in (~same).nonzero()[:, 0].tolist():
+        for one, other in itertools.permutations(range(len(kinds)), 2):
+            if kinds[one] != kinds[other]:
                 clear = (means[other] - means[one]).abs() > apart
                 pure[one] *= ~((away[other] < away[one]) & clear[at])
         means = means_of(pure, means)

@@ -100,8 +100,7 @@ def solid(
     kept = inside & _within_reach(_large_pieces(core if core.any() else inside), REACH_MM / spacing)
     whole = torch.from_numpy(ndimage.binary_fill_holes(kept))
     lost, held = brain & ~whole, whole & ~brain
-    found[:, lost] = 0.0
-    found[0, lost] = 1.0
+    emptied(found, lost)
     found[:, held] = _without(found[:, held], [0])
     return found
 
@@ -127,6 +126,13 @@ def in_place(
             near = _within_reach(_large_pieces(likely), ASTRAY_MM / spacing)
             astray = (share > LITTLE) & ~torch.from_numpy(near)
             found[:, astray] = _without(found[:, astray], members)
+    return found
+
+
+def emptied(found: Float[Tensor, "classes x y z"], where: Bool[Tensor, "x y z"]) -> Float[Tensor, "classes x y z"]:
+    """The probabilities, changed in place, with nothing but background ``where`` it says."""
+    found[:, where] = 0.0
+    found[0, where] = 1.0
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from qontrast.anatomy.classes import TISSUE_OF
@@ -24,6 +24,7 @@ from qontrast.tasks.brain import (
     BRAINS,
     CAVITIES,
     box_of,
+    emptied,
     from_crown,
     goes_on_below,
     in_place,
@@ -101,27 +102,26 @@ class Segmenter:
         """
         moved, target = at_spacing(image, grid, self.contract.spacing)
         found = self.probabilities(moved)
-        brain = found[0, 0] < 0.5
-        if refine and (away := taken_away(moved[0, 0], brain, self.contract.spacing)) is not None:
-            found[0][:, away] = 0.0
-            found[0, 0][away] = 1.0
-            brain &= ~away
-        if refine and (box := box_of(brain)) is not None:
-            inside = box_slices(box)
-            found[0][:, *inside] = self._refined(moved[0, 0][inside], found[0][:, *inside].clone(), brain[inside])
+        if refine:
+            self._refine(moved[0, 0], found[0])
         if moved is image:
             return found.max(dim=1).indices[0]  # argmax takes seven times as long
         return bring_back(found, grid, target, lambda v: v.max(dim=1).indices[0])
 
-    def _refined(
-        self, image: Float[Tensor, "x y z"], found: Float[Tensor, "classes x y z"], brain: Bool[Tensor, "x y z"]
-    ) -> Float[Tensor, "classes x y z"]:
+    def _refine(self, image: Float[Tensor, "x y z"], probabilities: Float[Tensor, "classes x y z"]) -> None:
+        """Change the probabilities in place."""
         spacing, classes = self.contract.spacing, self.contract.classes
+        if (away := taken_away(image, probabilities[0] < 0.5, spacing)) is not None:
+            emptied(probabilities, away)
+        if (box := box_of(probabilities[0] < 0.5)) is None:
+            return
+        inside = box_slices(box)
+        found = probabilities[:, *inside].clone()
         cavities = [classes.index(name) for name in CAVITIES if name in classes]
         tissues = [TISSUE_OF.get(name, name) for name in classes]
-        found = in_place(solid(found, brain, spacing), classes, spacing)
-        found = by_intensity(image, found, spacing, tissues=tissues, cavities=cavities)
-        return solid(found, found[1:].amax(dim=0) > found[0], spacing)
+        found = in_place(solid(found, found[0] < 0.5, spacing), classes, spacing)
+        found = by_intensity(image[inside], found, spacing, tissues=tissues, cavities=cavities)
+        probabilities[:, *inside] = solid(found, found[1:].amax(dim=0) > found[0], spacing)
 
 
 @dataclass(frozen=True)
