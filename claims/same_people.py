@@ -14,21 +14,24 @@ from pathlib import Path
 
 import numpy as np
 
+from qontrast.anatomy.classes import TISSUE_OF
 from qontrast.basics.atomic import write_atomic
 from qontrast.scans.names import stem
-from qontrast.tasks.predict import predict
+from qontrast.tasks.models import Model
+from qontrast.tasks.predict import beside, open_for_scans, use
 
 VOLUMES = Path(__file__).parents[1] / "docs" / "limits" / "same-people.csv"
 SEQUENCES = ("T1w", "T2w", "FLAIR")
-GREY = ("grey matter", "deep grey matter", "cerebellar grey matter")
-WHITE = ("white matter", "cerebellar white matter", "brain stem")
+GREY, WHITE = (
+    tuple(name for name, tissue in TISSUE_OF.items() if tissue == wanted) for wanted in ("grey matter", "white matter")
+)
 PARTS = {
     "brain": (*GREY, *WHITE),
     "grey matter": GREY,
     "white matter": WHITE,
-    "deep grey matter": GREY[1:2],
-    "cerebellum": (GREY[2], WHITE[1]),
-    "brain stem": WHITE[2:],
+    "deep grey matter": ("deep grey matter",),
+    "cerebellum": ("cerebellar grey matter", "cerebellar white matter"),
+    "brain stem": ("brain stem",),
     "ventricles": ("ventricles",),
     "fluid around the brain": ("cerebrospinal fluid",),
 }
@@ -45,22 +48,23 @@ def sessions(folder: Path) -> dict[str, dict[str, Path]]:
     return {name: scans for name, scans in found.items() if "T1w" in scans and len(scans) > 1}
 
 
-def volumes(scan: Path) -> dict[str, float]:
+def volumes(network: Model, scan: Path) -> dict[str, float]:
     """Volume of each class in a scan, ml."""
     with tempfile.TemporaryDirectory() as folder:
-        out = predict("tissue-nano", scan, Path(folder) / "seg.nii", refine=True, picture=False, quiet=True)
-        rows = list(csv.DictReader(out.with_suffix(".tsv").read_text().splitlines(), delimiter="\t"))
+        out = Path(folder) / "seg.nii"
+        use(network, scan, out, picture=False, refine=True)
+        rows = list(csv.DictReader(beside(out, "tsv").read_text().splitlines(), delimiter="\t"))
     return {row["name"]: float(row["volume_ml"]) for row in rows[1:]}
 
 
 def main(folder: Path) -> None:
     """Segment all of them, write their volumes and print the ratios."""
-    table = io.StringIO()
+    network, table = open_for_scans("tissue-nano", "auto", "segmenter"), io.StringIO()
     write = csv.writer(table, lineterminator="\n").writerow
     write(["session", "sequence", *(f"{part} (ml)" for part in PARTS)])
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     for session, scans in sessions(folder).items():
-        found = {sequence: volumes(scans[sequence]) for sequence in SEQUENCES if sequence in scans}
+        found = {sequence: volumes(network, scans[sequence]) for sequence in SEQUENCES if sequence in scans}
         for sequence, classes in found.items():
             sums = {part: sum(classes[name] for name in names) for part, names in PARTS.items()}
             write([session, sequence, *(f"{volume:.1f}" for volume in sums.values())])

@@ -1,6 +1,5 @@
 """What is made of every scan of a cohort, as BIDS derivatives: where it goes, and what is there already."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,11 +9,13 @@ from typing import Any, TypeVar
 
 import qontrast
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
+from qontrast.anatomy.prepared import fingerprint
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError, WriteError
 from qontrast.scans.names import Named, find_images, stem
 from qontrast.tasks.fit_output import Place, dataset_root
 from qontrast.tasks.speaking import track
+from qontrast.weights.contract import Contract
 
 DESCRIPTION = "dataset_description.json"
 NOT_RAW = {"derivatives", "sourcedata", "code"}
@@ -35,6 +36,11 @@ class Maker:
     name: str
     digest: str
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, what: str, contract: Contract, path: Path, digest: str, **settings: Any) -> "Maker":
+        """Weights by their file and contract."""
+        return cls(what, contract.origin.name if contract.origin else path.name, digest, settings)
 
     @property
     def generator(self) -> dict[str, Any]:
@@ -75,7 +81,7 @@ class Target:
         """What a sidecar says of how the results came about."""
         return {
             "Sources": [self.place.uri(self.scan.path)],
-            "SourceSHA256": _sha256(self.scan.path),
+            "SourceSHA256": fingerprint(self.scan.path)["sha256"],
             "Weights": maker.name,
             "WeightsSHA256": maker.digest,
             **maker.settings,
@@ -86,7 +92,11 @@ class Target:
         """Whether a sidecar says that it was made of the scan as it is now, by these weights and settings."""
         try:
             about = json.loads(sidecar.read_text(encoding="utf-8"))
-            same = {"WeightsSHA256": maker.digest, "SourceSHA256": _sha256(self.scan.path), **maker.settings}
+            same = {
+                "WeightsSHA256": maker.digest,
+                "SourceSHA256": fingerprint(self.scan.path)["sha256"],
+                **maker.settings,
+            }
             return all(about[key] == value for key, value in same.items())
         except (OSError, ValueError, KeyError, TypeError):
             return False
@@ -105,6 +115,10 @@ class Summary:
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
     failed: tuple[tuple[Path, str], ...]
+
+    def told(self, done: str) -> str:
+        """How many of each there are."""
+        return f"{len(self.written)} {done}, {len(self.kept)} were there already, {len(self.failed)} failed"
 
     @property
     def complaint(self) -> str:
@@ -228,8 +242,3 @@ def _is_derivative(folder: Path) -> bool:
         return bool(about["DatasetType"] == "derivative")
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from qontrast.tasks.derivatives import Summary, claim_derivatives, make_each, scans_below
-from qontrast.tasks.embedding_files import EmbeddingFiles, maker_of
+from qontrast.tasks.derivatives import Maker, Summary, claim_derivatives, make_each, scans_below
+from qontrast.tasks.embedding_files import EmbeddingFiles
 from qontrast.tasks.loading import Loaded, load
 from qontrast.tasks.speaking import say
 
@@ -42,7 +42,7 @@ def embed(
     source, out = Path(source), Path(out)
     targets = find_scans(source, out, suffixes)
     loaded = weights if isinstance(weights, Loaded) else load(weights, device=device)
-    maker = maker_of(loaded)
+    maker = Maker.of("embeddings", loaded.contract, loaded.path, loaded.digest)
     claim_derivatives(out, source, maker)
     summary = make_each(
         targets,
@@ -53,8 +53,7 @@ def embed(
         quiet=quiet,
     )
     where = (summary.written + summary.kept)[0] if len(targets) == 1 and not summary.failed else out
-    counts = f"{len(summary.written)} embedded, {len(summary.kept)} were there already, {len(summary.failed)} failed"
-    say(f"{where}: {counts}", quiet=quiet)
+    say(f"{where}: {summary.told('embedded')}", quiet=quiet)
     return summary
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from qontrast.basics.atomic import write_atomic
 from qontrast.scans.nifti import write_image
 from qontrast.tasks.derivatives import Maker, Target
-from qontrast.tasks.loading import Encoded, Loaded
+from qontrast.tasks.loading import Encoded
 
 
 class EmbeddingFiles(Target):
@@ -51,9 +51,3 @@ class EmbeddingFiles(Target):
             "Windows": found.windows,
         }
         write_atomic(self.sidecar, json.dumps(about, indent=2) + "\n")
-
-
-def maker_of(weights: Loaded) -> Maker:
-    """What stands for weights in the derivatives."""
-    origin = weights.contract.origin
-    return Maker("embeddings", origin.name if origin else weights.path.name, weights.digest)

@@ -81,7 +81,7 @@ def use(opened: Model, image: Path, out: Path, *, picture: bool, refine: bool) -
     else:
         said, sheet = _segment(opened, scan, out, refine=refine and opened.contract.classes in BRAINS)
     if picture:
-        write_atomic(_beside(out, "png"), sheet())
+        write_atomic(beside(out, "png"), sheet())
     return said
 
 
@@ -124,8 +124,9 @@ def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:
 def write_classes(segmentation: Path, classes: Sequence[str], volumes: Sequence[float]) -> None:
     """Write the names of the classes, and their volumes, as a BIDS label table beside a segmentation."""
     rows = "".join(f"{i}\t{name}\t{ml:.3f}\n" for i, (name, ml) in enumerate(zip(classes, volumes, strict=True)))
-    write_atomic(_beside(segmentation, "tsv"), "index\tname\tvolume_ml\n" + rows)
+    write_atomic(beside(segmentation, "tsv"), "index\tname\tvolume_ml\n" + rows)
 
 
-def _beside(image: Path, ending: str) -> Path:
+def beside(image: Path, ending: str) -> Path:
+    """The file of the same name with another ending."""
     return image.with_name(f"{stem(image)}.{ending}")

@@ -5,7 +5,6 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import qontrast
 from qontrast.basics.atomic import write_atomic
@@ -17,7 +16,7 @@ from qontrast.tasks.brain import BRAINS
 from qontrast.tasks.derivatives import Maker, Summary, Target, claim_derivatives, make_each, scans_below
 from qontrast.tasks.loading import digest_of
 from qontrast.tasks.models import Denoiser
-from qontrast.tasks.predict import open_for_scans, use
+from qontrast.tasks.predict import beside, open_for_scans, use
 from qontrast.tasks.speaking import say
 from qontrast.weights.segmenter import find_model
 
@@ -66,11 +65,10 @@ def predict_cohort(
     keep_memory()
     opened = open_for_scans(model, device, *kinds, encoder=encoder)
     denoises = isinstance(opened, Denoiser)
-    name = opened.contract.origin.name if opened.contract.origin else path.name
-    settings: dict[str, Any] = {"QontrastVersion": qontrast.__version__}
-    if not denoises:
-        settings["Refined"] = refine and opened.contract.classes in BRAINS
-    maker = Maker("denoised scans" if denoises else "segmentations", name, digest_of(path), settings)
+    what = "denoised scans" if denoises else "segmentations"
+    refined = {} if denoises else {"Refined": refine and opened.contract.classes in BRAINS}
+    version = qontrast.__version__
+    maker = Maker.of(what, opened.contract, path, digest_of(path), QontrastVersion=version, **refined)
     claim_derivatives(out, source, maker)
     write_atomic(out / ".bidsignore", f"*.png\n{VOLUMES}\n")
     targets = [Prediction(target.scan, target.place, denoises, picture) for target in found]
@@ -87,8 +85,7 @@ def predict_cohort(
     finally:
         if not denoises:
             _write_volumes(out)
-    counts = f"{len(summary.written)} written, {len(summary.kept)} were there already, {len(summary.failed)} failed"
-    say(f"{out}: {counts}", quiet=quiet)
+    say(f"{out}: {summary.told('written')}", quiet=quiet)
     return summary
 
 
@@ -111,7 +108,7 @@ class Prediction(Target):
 
     def beside(self, ending: str) -> Path:
         """A file of the same name."""
-        return self.result.with_name(f"{stem(self.result)}.{ending}")
+        return beside(self.result, ending)
 
     def done(self, maker: Maker) -> bool:
         """Whether all of it is there, and made of the scan as it is now; the sidecar is written last."""
