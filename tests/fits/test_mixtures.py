@@ -116,6 +116,16 @@ def test_a_lesion_about_a_ventricle_is_no_fluid(caps):
     assert (alone == 3)[truth == 1].float().mean() > 0.5
 
 
+@pytest.mark.parametrize("bright", [1.0, 5.0])
+def test_fluid_is_found_under_a_receive_field(caps, bright):
+    _, probabilities, truth = caps
+    received = 1 + 0.3 * (torch.arange(SIZE) - 20) / 20
+    scan = torch.tensor([bright, 3.0, 3.0, bright, 0.0])[truth] + 0.1 * torch.randn(truth.shape, generator=derive(0))
+    found = by_intensity(received[:, None, None] * scan, probabilities, 2.0, tissues=TISSUES, cavities=(3,))
+    wanted = torch.tensor([3, 1, 1, 2, 0])[truth]
+    assert float((found.argmax(dim=0) == wanted).float().mean()) > 0.999
+
+
 def test_what_no_class_explains_is_tissue_sooner_than_a_cavity(caps):
     scan, probabilities, truth = caps
     network = torch.tensor([0.0, 0.003, 0.0, 0.997])  # sure, but not as much as one in a thousand
