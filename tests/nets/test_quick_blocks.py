@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from qontrast.nets import quick, quick_convolution
 from qontrast.nets.encoder import CNNEncoder
@@ -183,12 +184,48 @@ def test_a_quickened_network_has_the_same_weights_values_and_gradients(layout, m
         torch.testing.assert_close(one.grad / scale, other.grad / scale, rtol=1e-2, atol=1e-3)
 
 
-def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit():
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit(threads):
+    threads(2)
     torch.manual_seed(0)
     plain = CNNEncoder(TINY).eval()
     fast = quicken(copy.deepcopy(plain))
     with torch.no_grad():
         assert torch.equal(fast(noise(1, 1, 32, 32, 32)), plain(noise(1, 1, 32, 32, 32)))
+
+
+class Names(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, operation, kinds, args=(), kwargs=None):
+        self.seen.add(operation.name())
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.skipif(not quick_convolution.ONE_DNN, reason="torch was built without oneDNN")
+@pytest.mark.parametrize("layout", quick.LAYOUTS)
+def test_one_thread_hands_small_maps_to_onednn_where_it_predicts(layout, threads):
+    threads(1)
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv3d(3, 5, 3, padding=1, bias=False), nn.Conv3d(5, 4, 3, padding=1))
+    x = noise(1, 3, 6, 5, 4)
+    fast = quicken(copy.deepcopy(plain), layout)
+    with torch.no_grad(), Names() as names:
+        found = fast(x)
+    assert found.is_contiguous(memory_format=quick.LAYOUTS[layout])
+    torch.testing.assert_close(found, plain(x))
+    assert "aten::mkldnn_convolution" in names.seen
+    assert "aten::convolution" not in names.seen
+    fast(x).sum().backward()
+    assert fast[0].weight.grad is not None
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (2, 5, 4), (4, 2, 2)])

@@ -10,6 +10,7 @@ import numpy as np
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError, MissingMapError, PlanError
+from qontrast.engine.memory import keep_memory
 from qontrast.physics.sequence import Sequence
 from qontrast.sweeps.heads import Head, at_reference, choose_heads, image_of, in_terms_of, label_names, own_truth
 from qontrast.sweeps.model import Model, Unusable
@@ -57,6 +58,7 @@ def sweep(
     given = plan.model if model is None else model
     if given is None:
         raise PlanError("model", "none", "a run's folder, weights, an ONNX file or package.module:function", "--model")
+    keep_memory()
     network = open_model(given, plan.form, plan.device)
     plan = replace(plan, model=network.name if callable(given) else str(given))
     sources = choose_heads(plan, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from qontrast.engine.memory import keep_memory
 from qontrast.tasks.derivatives import Maker, Summary, claim_derivatives, make_each, scans_below
 from qontrast.tasks.embedding_files import EmbeddingFiles
 from qontrast.tasks.loading import Loaded, load
@@ -40,6 +41,7 @@ def embed(
         WriteError: if the disk is full or the folder cannot be written.
     """
     source, out = Path(source), Path(out)
+    keep_memory()
     targets = find_scans(source, out, suffixes)
     loaded = weights if isinstance(weights, Loaded) else load(weights, device=device)
     maker = Maker.of("embeddings", loaded.contract, loaded.path, loaded.digest)

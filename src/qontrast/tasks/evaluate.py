@@ -8,6 +8,7 @@ from typing import Any
 from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.errors import PlanError, nearest
+from qontrast.engine.memory import keep_memory
 from qontrast.nets.contract import Encoder
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.clinical import is_protocol
@@ -79,6 +80,7 @@ def evaluate(
         if not is_protocol(contrast):
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
     snrs = None if snr is None else (float(snr),) if isinstance(snr, int | float) else tuple(float(s) for s in snr)
+    keep_memory()
     opened = open_model(model, device, encoder=encoder)
     conditions = Conditions(contrasts, snrs, seed, noise, sigma, pathology, masks)
     exam: Exam[Any] = EXAMS[opened.contract.kind](opened, cohort, conditions)

@@ -204,10 +204,9 @@ def open_model(model: str | Path, device: str = "auto", *kinds: str, encoder: En
     net, contract = load_segmenter(path, *(kinds or UNETS), encoder=encoder)
     check_probe(net, contract, path)
     name = pick_device(device)
-    # Windows take half the time with AMX, three quarters with AVX-512; what others' networks make of it is not known.
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    if name == "cpu" and wide and net.encoder.family != ADAPTED:
-        quicken(net, "channels_last")
+    if name == "cpu" and net.encoder.family != ADAPTED:  # what others' networks make of it is not known
+        # Windows take half the time with AMX, three quarters with AVX-512.
+        quicken(net, "channels_last" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "contiguous")
     return MODELS[contract.kind](net.to(name), contract, name)
 
 
