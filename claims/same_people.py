@@ -33,7 +33,7 @@ PARTS = {
     "cerebellum": ("cerebellar grey matter", "cerebellar white matter"),
     "brain stem": ("brain stem",),
     "ventricles": ("ventricles",),
-    "fluid around the brain": ("cerebrospinal fluid",),
+    "cerebrospinal fluid around the brain": ("cerebrospinal fluid",),
 }
 
 

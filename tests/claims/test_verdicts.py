@@ -257,4 +257,17 @@ def test_a_number_that_is_not_the_ledgers_is_found():
 def test_readme_quotes_the_ledgers():
     rows = scores.kept_rows()
     numbers = page.numbers(scores.claims(rows), page.cells(rows))
-    assert wrong_quotes((ROOT / "README.md").read_text(encoding="utf-8"), numbers) == []
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert wrong_quotes(readme, numbers) == []
+    quoted = {name for name, _ in QUOTE.findall(readme)}
+    assert quoted >= {"hybrid, frozen, 3 labelled, others", "supervised, full, 16 labelled, others"}
+
+
+def test_the_page_in_the_repository_is_the_one_that_the_ledgers_make(tmp_path, monkeypatch):
+    for name, value in (("DOCS", tmp_path), ("FOLDER", tmp_path / "results")):
+        monkeypatch.setattr(page, name, value)
+    page.main()
+    written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix in (".md", ".csv"))
+    assert len(written) == 3
+    for name in written:
+        assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"{name}: run `make claims`"

@@ -24,7 +24,7 @@ from qontrast.views.plan import ViewPlan
 MARK = ".qontrast-demo"
 SEEN, UNSEEN = "mprage", "fse"
 SHIPPED, NET = "nano", "cnn-pico"
-HEADS, TESTED, LABELLED = 8, 3, 2
+HEADS, TESTED, LABELLED = 8, FEWEST_PAIRS, 2
 PRETRAIN_STEPS, FINETUNE_STEPS = 30, 80
 GENTLY = Schedule("warm-up", head=0.5, encoder_rate=0.5)
 """Of features that are worth keeping; what is not pretrained has nothing to lose, and learns at once."""
@@ -130,9 +130,9 @@ def _claim(out: Path, *, overwrite: bool) -> None:
 def _what_this_is() -> str:
     return (
         f"A small run of the method on the embedded heads: {HEADS} to pretrain, {LABELLED} of them labelled, {TESTED} "
-        "others to test. All heads are deformed copies of one template and all scans are simulated, so the scores say "
-        f"that every part works together; {TESTED} test heads are too few to rank methods, and {PRETRAIN_STEPS} steps "
-        f"of pretraining too few to gain by: {SHIPPED} had more, on other heads (see its card). "
+        "others to test. All heads are deformed copies of one template and all scans are simulated: the scores say that "
+        "every part works together, not how methods rank on people. "
+        f"{PRETRAIN_STEPS} steps of pretraining are too few to gain by: {SHIPPED} had more, on other heads (see its card). "
         "Dice is the overlap with the truth (1 is perfect), HD95 the distance in mm within which 95 % of borders lie."
     )
 
@@ -158,5 +158,5 @@ def _verdict(gap: Interval) -> str:
         return "too few heads to say whether pretraining helped"
     interval = f"95 % interval {gap.low:+.3f} to {gap.high:+.3f}"
     if gap.low > 0:
-        return f"{interval}, pretraining helped"
+        return f"{interval}, pretraining helped on these heads"
     return f"{interval}, pretraining did harm" if gap.high < 0 else f"{interval}, no clear difference"
