@@ -130,9 +130,9 @@ def _claim(out: Path, *, overwrite: bool) -> None:
 def _what_this_is() -> str:
     return (
         f"A small run of the method on the embedded heads: {HEADS} to pretrain, {LABELLED} of them labelled, {TESTED} "
-        "others to test. All heads are deformed copies of one template and all scans are simulated: the scores say that "
-        "every part works together, not how methods rank on people. "
-        f"{PRETRAIN_STEPS} steps of pretraining are too few to gain by: {SHIPPED} had more, on other heads (see its card). "
+        "others to test. All heads are deformed copies of one template and all scans are simulated: the scores say "
+        f"that every part works together, not how methods rank on people. {PRETRAIN_STEPS} steps of pretraining are "
+        f"too few to gain by: {SHIPPED} had more, on other heads (see its card). "
         "Dice is the overlap with the truth (1 is perfect), HD95 the distance in mm within which 95 % of borders lie."
     )
 
