@@ -361,3 +361,15 @@ def test_a_cache_is_no_cohort_and_has_the_kind_that_it_has(cohort, tmp_path):
     assert len(find_subjects(str(tmp_path / "cache"), kind="maps")) == 3
     with pytest.raises(InputError, match="a cache of maps"):
         find_subjects(str(tmp_path / "cache"), kind="scans")
+
+
+def test_a_flat_folder_below_one_that_is_called_like_a_subject_keeps_its_people(maps_folder, tmp_path):
+    cohort = tmp_path / "sub-lab" / "ixi"
+    cohort.mkdir(parents=True)
+    scan = read_image(next(maps_folder().rglob("*R1map.nii*")))
+    for person in ("IXI002-Guys-0828", "IXI012-HH-1211"):
+        for contrast in ("T1", "T2"):
+            write_image(cohort / f"{person}-{contrast}.nii.gz", scan.data, scan.grid)
+    summary = prepared(cohort, tmp_path / "cache")
+    assert len(summary.subjects) == 2
+    assert not summary.left_out

@@ -212,7 +212,7 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
         return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
     index = walk(root, load_index(out / INDEX, root), skip=out.resolve())
     index.save(out / INDEX)
-    sources = group_subjects(named_images(index.files()), settings.kind, labels)
+    sources = group_subjects(named_images(index.files(), root), settings.kind, labels)
     say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
     if not sources and not index.troubles:
         find_subjects(settings.data, labels=labels, kind=settings.kind)  # says what is wrong
