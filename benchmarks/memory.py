@@ -95,7 +95,7 @@ def index(folder: Path, count: int) -> None:
         began = time.perf_counter()
         found = walk(bids, load_index(folder / "index.json", bids))
         found.save(folder / "index.json")
-        subjects = group_subjects(named_images(found.files()))
+        subjects = group_subjects(named_images(found.files(), bids))
         times.append(time.perf_counter() - began)
     assert len(subjects) == count
     print(f"{count} subjects by BIDS names ({4 * count} files): {times[0]:.1f} s, with the kept index {times[1]:.1f} s")

@@ -113,7 +113,7 @@ def find_images(folder: Path) -> list[Named]:
     return found
 
 
-def named_images(files: Iterable[Path], root: Path | None = None) -> list[Named]:
+def named_images(files: Iterable[Path], root: Path) -> list[Named]:
     """Those of the files that are images, by what their names say, sorted by path; ``root`` is the cohort's."""
     named = (_named(path) for path in sorted(files) if stem(path) and not path.name.startswith("."))
     return [replace(file, root=root) for file in named]
