@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qontrast.anatomy.classes import class_names, in_words_of
+from qontrast.anatomy.classes import class_names
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.grid import Grid
 from qontrast.physics.clinical import protocol_of
 from qontrast.scans.nifti import read_image, write_image
+from qontrast.sweeps.heads import in_terms_of
 from qontrast.sweeps.scores import overlaps
 from qontrast.tasks.cases import label_maps
 from qontrast.tasks.plans import Cohort
@@ -103,9 +104,8 @@ def main() -> None:
             out = predict("tissue-nano", path, Path(folder) / "seg.nii", picture=True, refine=True, quiet=True)
             found = read_image(out, canonical=True).data.astype(int)
             write_atomic(PICTURES / f"{name}.png", small(out.with_suffix(".png")))
-        own = in_words_of(class_names("structures"), TISSUES)
-        tissue = np.array([TISSUES.index(word) for word in own])[found]
-        scores = overlaps(tissue, true, TISSUES, 0.0)[0].values()
+        tissues = in_terms_of(found, class_names("structures"), TISSUES)
+        scores = overlaps(tissues, true, TISSUES, 0.0)[0].values()
         print(name, *(f"{score:.2f}" for score in scores), flush=True)
 
 

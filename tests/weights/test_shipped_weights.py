@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import qontrast
-from qontrast.anatomy.classes import class_names, in_words_of
+from qontrast.anatomy.classes import class_names
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.physics.presets import PRESETS
 from qontrast.scans.nifti import read_image, write_image
+from qontrast.sweeps.heads import in_terms_of
 from qontrast.sweeps.scores import overlaps
 from qontrast.tasks.models import check_file
 from qontrast.tasks.pack import write_card
@@ -98,5 +99,4 @@ def test_the_segmenter_agrees_with_fast_on_a_real_t1w(tmp_path):
 def segmented(scan, folder):
     """Tissue classes by the library's segmenter, axes RAS."""
     out = predict("tissue-nano", scan, folder / "seg.nii", refine=True, quiet=True)
-    words = in_words_of(class_names("structures"), TISSUES)
-    return np.array([TISSUES.index(word) for word in words])[read_image(out, canonical=True).data.astype(int)]
+    return in_terms_of(read_image(out, canonical=True).data.astype(int), class_names("structures"), TISSUES)
