@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from qontrast.results.score_catalogue import METRICS
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER = DOCS / "results"
+TASKS = (("denoise", "C3: denoising (PSNR, dB)", "psnr_db"), ("lesion", "C4: strokes (Dice)", "dice"))
 FRACTIONS = (1, 3, 10, 16)
 """Labelled heads; sixteen are those of the control alone."""
 INTRODUCTION = """# What the claims came to
@@ -138,38 +140,32 @@ def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
     return text + table(["claim", "score", "what", "rival", "difference", "by seed", "p", "verdict"], lines)
 
 
-def other_tasks(rows: list[dict[str, Any]]) -> str:
+def task_cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every mean of denoising and strokes: task, arm, schedule, contrast and, of noise, its SNR."""
+    found: list[dict[str, Any]] = []
+    for task, _, metric in TASKS:
+        mine = [r | {"snr": r.get("snr") if task == "denoise" else None} for r in rows if r["task"] == task]
+        places = sorted({(str(r["contrast"]), r["snr"]) for r in mine}, key=_in_order)
+        for arm, schedule, (contrast, snr) in itertools.product(ARMS, SCHEDULES, places):
+            at = {"arm": arm, "schedule": schedule, "contrast": contrast, "snr": snr}
+            if (m := mean([r for r in mine if all(r[key] == value for key, value in at.items())], metric)) is not None:
+                found.append({"task": task} | at | {"metric": metric, "mean": m.mean, "low": m.low, "high": m.high})
+    return found
+
+
+def other_tasks(found: list[dict[str, Any]]) -> str:
     """C3 and C4 in numbers."""
-    text, every = "", []
-    for task, title, metric in (
-        ("denoise", "C3: denoising (PSNR, dB)", "psnr_db"),
-        ("lesion", "C4: strokes (Dice)", "dice"),
-    ):
-        mine = [row for row in rows if row["task"] == task]
-        if not mine:
-            continue
-        columns = sorted(
-            {(str(r["contrast"]), r.get("snr") if task == "denoise" else None) for r in mine}, key=_in_order
-        )
-        heads = [c if snr is None else f"{c}, SNR {snr:g}" for c, snr in columns]
+    text = ""
+    for task, title, metric in TASKS:
+        mine = [cell for cell in found if cell["task"] == task]
+        places = sorted({(cell["contrast"], cell["snr"]) for cell in mine}, key=_in_order)
+        heads = [contrast if snr is None else f"{contrast}, SNR {snr:g}" for contrast, snr in places]
         lines = []
-        for arm in ARMS:
-            for schedule in SCHEDULES:
-                here = [r for r in mine if (r["arm"], r["schedule"]) == (arm, schedule)]
-                own = [[r for r in here if r["contrast"] == c and snr in (None, r.get("snr"))] for c, snr in columns]
-                if here:
-                    means = [mean(part, metric) for part in own]
-                    lines.append([arm, schedule, *(shown(m, METRICS[metric].decimals) for m in means)])
-                    every += [
-                        {"task": task, "arm": arm, "schedule": schedule, "contrast": contrast, "snr": snr}
-                        | {"metric": metric, "mean": m.mean, "low": m.low, "high": m.high}
-                        for (contrast, snr), m in zip(columns, means, strict=True)
-                        if m is not None
-                    ]
-        text += f"## {title}\n\n" + table(["arm", "schedule", *heads], lines) + "\n"
-    if every:
-        write_atomic(FOLDER / "tasks.csv", csv_text(every))
-        text += "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"
+        for arm, schedule in dict.fromkeys((cell["arm"], cell["schedule"]) for cell in mine):
+            means = (picked(mine, arm=arm, schedule=schedule, contrast=c, snr=snr) for c, snr in places)
+            lines.append([arm, schedule, *(shown(m, METRICS[metric].decimals) for m in means)])
+        if mine:
+            text += f"## {title}\n\n" + table(["arm", "schedule", *heads], lines) + "\n"
     return text
 
 
@@ -264,7 +260,10 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
         text += write_figure(low_data_figure(found, "others", "Six protocols without labels"), "c2.png")
         write_atomic(FOLDER / "tissue.csv", csv_text(found))
         text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
-    text += other_tasks(rows) + steadiness_table(steady) + real_table(rows) + minutes_table(rows)
+    if others := task_cells(rows):
+        text += other_tasks(others) + "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"
+        write_atomic(FOLDER / "tasks.csv", csv_text(others))
+    text += steadiness_table(steady) + real_table(rows) + minutes_table(rows)
     write_atomic(DOCS / "results.md", text)
 
 
