@@ -22,7 +22,7 @@ class QuickConv3d(nn.Conv3d):
     Such a map is small, and is convolved in single precision.
 
     Where one thread predicts, torch keeps one small sample from oneDNN (channels times its first two edges up to
-    20,480), and takes two to five times as long; it is handed over.
+    20,480: ``use_mkldnn`` in its Convolution.cpp), and takes two to five times as long; it is handed over.
     """
 
     def forward(self, x: Volume) -> Tensor:
