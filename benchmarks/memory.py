@@ -16,8 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from qontrast.anatomy.cohort import find_subjects, group_subjects
-from qontrast.anatomy.prepared import read_manifest, signed
+from qontrast.anatomy.prepared import read_manifest
 from qontrast.scans.names import named_images
+from qontrast.scans.signed import signed
 from qontrast.scans.walk import load_index, walk
 from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.loader import Examples, batches

@@ -10,14 +10,17 @@ import sys
 import time
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
+from joblib import parallel_config
 
+import qontrast
 from qontrast.anatomy import prepared as writing
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.prepared import HEADS, MANIFEST, read_manifest
 from qontrast.basics import atomic
-from qontrast.basics.errors import InputError
+from qontrast.basics.errors import InputError, WriteError
 from qontrast.cli.app import run
 from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks import prepare as task
@@ -69,11 +72,27 @@ def test_every_number_says_which_file_it_came_from(cohort, tmp_path):
     for source in facts["sources"]:
         assert writing.fingerprint(cohort / source["path"]) == {k: source[k] for k in ("size", "sha256")}
     assert len(facts["sources"]) == 4
+    assert facts["made_by"] == f"qontrast {qontrast.__version__}"
 
 
 def test_processes_do_not_change_a_byte(cohort, tmp_path):
     prepared(cohort, tmp_path / "one")
     prepare(Settings(str(cohort)), tmp_path / "two", jobs=2, quiet=True)
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+def test_a_cluster_makes_the_same_bytes(cohort, tmp_path):
+    """The scheduler and the workers of a real cluster, as threads of this process."""
+    prepared(cohort, tmp_path / "one")
+    quiet = {"dashboard_address": None, "silence_logs": "ERROR"}
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **quiet) as cluster,
+        distributed.Client(cluster) as client,
+        parallel_config(backend="dask"),
+    ):
+        prepare(Settings(str(cohort)), tmp_path / "two", quiet=True)
+        ran = [key for story in client.run(lambda dask_worker: list(dask_worker.state.log)).values() for key in story]
+    assert any("prepare_one" in str(entry) for entry in ran)
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
 
 
@@ -240,6 +259,79 @@ def test_a_full_disk_costs_one_subject_and_is_an_error(cohort, tmp_path, monkeyp
     assert bytes_of(tmp_path / "cache") == bytes_of(whole)
 
 
+def test_no_room_for_the_manifest_still_tells_who_was_left_out(cohort, tmp_path, monkeypatch, capsys):
+    (cohort / "sub-02" / "anat" / "sub-02_R1map.nii.gz").write_bytes(b"no image")
+    real = task.write_atomic
+
+    def full(path, content):
+        if path.name == MANIFEST:
+            raise WriteError(f"{path}: No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(task, "write_atomic", full)
+    assert run(["data", "prepare", str(cohort), "--out", str(tmp_path / "cache"), "--jobs", "1"]) == 1
+    told = capsys.readouterr()
+    assert "sub-02_R1map.nii.gz" in told.out.replace("\n", "")
+    assert MANIFEST in told.err
+
+
+def test_a_session_of_one_contrast_is_left_out_and_named(cohort, tmp_path, capsys):
+    scan = read_image(cohort / "sub-01" / "anat" / "sub-01_R1map.nii.gz")
+    write_image(cohort / "sub-04" / "ses-2" / "anat" / "sub-04_ses-2_T1w.nii.gz", scan.data, scan.grid)
+    summary = prepared(cohort, tmp_path / "cache")
+    assert summary.subjects == ("sub-01", "sub-02", "sub-03")
+    assert list(reasons(summary)) == ["sub-04_ses-2"]
+    assert reasons(summary)["sub-04_ses-2"].startswith("T1w alone")
+
+
+def test_of_label_maps_side_by_side_the_first_is_taken_and_in_two_folders_none(cohort, tmp_path):
+    grid = read_image(cohort / "sub-01" / "anat" / "sub-01_R1map.nii.gz").grid
+    shutil.rmtree(cohort)
+    labels = np.zeros(grid.shape, np.int16)
+    labels[4:-4, 4:-4, 4:-4] = 2  # FreeSurfer's white matter
+    for file in (
+        "sub-01/anat/sub-01_desc-aseg_dseg.nii.gz",
+        "sub-01/anat/sub-01_dseg.nii.gz",
+        "siteA/sub-02/anat/sub-02_dseg.nii.gz",
+        "siteB/sub-02/anat/sub-02_space-T1w_dseg.nii.gz",
+    ):
+        write_image(cohort / file, labels, grid)
+    summary = prepared(cohort, tmp_path / "cache")
+    assert summary.subjects == ("sub-01",)
+    assert "label maps in two folders" in reasons(summary)["sub-02"]
+    sources = writing.read_facts(tmp_path / "cache" / HEADS / "sub-01")["sources"]
+    assert [Path(s["path"]).name for s in sources] == ["sub-01_desc-aseg_dseg.nii.gz"]
+
+
+@pytest.mark.parametrize("name", [writing.SETTINGS, writing.INDEX])
+@pytest.mark.parametrize("manifest", [True, False])
+def test_damaged_settings_and_a_damaged_index_are_named_and_mended(cohort, tmp_path, name, manifest):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    whole = bytes_of(cache)
+    content = whole[name]
+    for damaged in (content[: len(content) // 2], content.replace(b"cohort", b"cahort", 1), b""):
+        (cache / name).write_bytes(damaged)
+        assert [name in fault for fault in check(cache, quiet=True)] == [True]
+        if not manifest:
+            (cache / MANIFEST).unlink()
+        assert {o.state for o in prepared(cohort, cache).outcomes} == {"kept"}
+        assert bytes_of(cache) == whole
+
+
+def test_damaged_settings_do_not_let_another_cohort_in(cohort, tmp_path, maps_folder):
+    prepared(cohort, tmp_path / "cache")
+    (tmp_path / "cache" / writing.SETTINGS).write_text("{")
+    with pytest.raises(InputError, match="Choose another --out"):
+        prepared(maps_folder(), tmp_path / "cache")
+
+
+def test_a_check_is_of_the_cohort_that_was_given(cohort, tmp_path, capsys):
+    prepared(cohort, tmp_path / "cache")
+    assert run(["data", "prepare", str(tmp_path), "--out", str(tmp_path / "cache"), "--check"]) == 1
+    assert "a cache of" in capsys.readouterr().err
+
+
 def test_a_cache_of_another_cohort_or_another_folder_is_refused(cohort, tmp_path, maps_folder):
     prepared(cohort, tmp_path / "cache")
     with pytest.raises(InputError, match="Choose another --out"):
@@ -259,7 +351,7 @@ def test_two_at_a_time_are_refused(cohort, tmp_path, held):
 def test_a_manifest_that_is_none_is_refused(cohort, tmp_path):
     prepared(cohort, tmp_path / "cache")
     (tmp_path / "cache" / MANIFEST).write_text("{")
-    with pytest.raises(InputError, match="Run it again"):
+    with pytest.raises(InputError, match="prepare` again"):
         find_subjects(str(tmp_path / "cache"))
 
 
@@ -311,7 +403,7 @@ def test_a_subject_that_is_gone_is_kept_aside_but_not_listed(cohort, tmp_path, c
     prepared(cohort, tmp_path / "cache")
     shutil.rmtree(cohort / "sub-02")
     assert run(["data", "prepare", str(cohort), "--out", str(tmp_path / "cache"), "--jobs", "1"]) == 0
-    assert "not listed" in capsys.readouterr().out
+    assert "sub-02: not found in the cohort" in capsys.readouterr().out
     assert set(read_manifest(tmp_path / "cache")["subjects"]) == {"sub-01", "sub-03"}
     assert (tmp_path / "cache" / HEADS / "sub-02").is_dir()
 

@@ -128,10 +128,33 @@ def group_subjects(
             maps = [f for f in own if f.suffix in TARGETS]
             found.append(SubjectSource(name, "maps", _once(maps + masks), site=site))
         elif kind in ("auto", "labels") and segmentations:
-            found.append(SubjectSource(name, "labels", _once(segmentations), table=labels, site=site))
+            found.append(SubjectSource(name, "labels", _one_a_folder(segmentations), table=labels, site=site))
         elif (kind == "scans" and scans) or (kind == "auto" and len({contrast_of(f) for f in scans}) > 1):
             found.append(SubjectSource(name, "scans", _once(scans + masks), site=site))
     return found
+
+
+def passed_over(files: list[Named], found: list[SubjectSource]) -> dict[str, str]:
+    """The sessions that :func:`group_subjects` found no use for though they hold images of a brain, and why."""
+    used = {source.name for source in found}
+    suffixes: dict[str, set[str]] = {}
+    for file in files:
+        if file.suffix in IMAGE_SUFFIXES or file.suffix in LABEL_SUFFIXES or file.suffix in TARGETS:
+            suffixes.setdefault(file.session, set()).add(file.suffix)
+    return {
+        name: f"{', '.join(sorted(there))} alone; tissue maps, a label map or co-registered scans of two contrasts are "
+        "needed, and of these what --kind asks for"
+        for name, there in suffixes.items()
+        if name not in used
+    }
+
+
+def _one_a_folder(files: list[Named]) -> tuple[Named, ...]:
+    """The first label map by name of each folder: others beside it show the same head in other labels."""
+    first: dict[Path, Named] = {}
+    for file in _once(files):
+        first.setdefault(file.path.parent, file)
+    return tuple(first.values())
 
 
 def _once(files: list[Named]) -> tuple[Named, ...]:
@@ -195,6 +218,11 @@ def _read(source: SubjectSource, canonical: bool) -> Subject | ObservedHead:
     if source.kind == EMBEDDED:
         return mni_head(source.index, source.seed)
     refuse_namesakes(source)
+    if source.kind == "labels" and len(source.files) > 1:
+        one, other = (f.path for f in source.files[:2])
+        raise InputError(
+            source.name, f"label maps in two folders: {one} and {other}", "one", "List the one to use in a table."
+        )
     if source.kind == "maps":
         return read_maps(list(source.files), canonical=canonical)
     if source.kind == "scans":

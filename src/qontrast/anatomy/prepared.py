@@ -5,7 +5,6 @@ scans are kept in half precision (relative error below 0.05 %), labels and sketc
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import Box, box_slices, whole
 from qontrast.scans.chunks import ENDING, Chunks, write_chunks
+from qontrast.scans.signed import read_signed, signed
 
 FORMAT = 1
-MANIFEST, SETTINGS, HEADS, HEAD = "manifest.json", "settings.json", "heads", "head.json"
+MANIFEST, SETTINGS, INDEX, HEADS, HEAD = "manifest.json", "settings.json", "index.json", "heads", "head.json"
 PERCENTILES = (0.5, 1.0, 25.0, 50.0, 75.0, 99.0, 99.5)
 LARGEST_HALF = 65504.0
 
@@ -37,7 +37,7 @@ def write_head(head: Head, folder: Path, origin: dict[str, Any]) -> dict[str, An
     Args:
         head: what to write.
         folder: where.
-        origin: what else ``head.json`` has to say: sources, versions.
+        origin: what else ``head.json`` has to say: sources, the library's version.
 
     Returns:
         What ``head.json`` holds, but for the digests' own.
@@ -76,17 +76,6 @@ def write_head(head: Head, folder: Path, origin: dict[str, Any]) -> dict[str, An
     facts |= origin
     write_atomic(folder / HEAD, signed(facts))
     return facts
-
-
-def signed(facts: dict[str, Any]) -> str:
-    """Facts as JSON, with a digest of their own: so a digit that was altered is noticed."""
-    return json.dumps(facts | {"digest": _digest(facts)}, indent=1, ensure_ascii=False) + "\n"
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    # As they will be read: tuples are lists there.
-    text = json.dumps(json.loads(json.dumps(facts)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
@@ -141,7 +130,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is absent, broken, altered or of another version.
     """
-    return _own(folder / HEAD)
+    return read_signed(folder / HEAD, FORMAT)
 
 
 def read_manifest(cache: Path) -> dict[str, Any]:
@@ -150,7 +139,16 @@ def read_manifest(cache: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is absent, broken, altered or of another version.
     """
-    return _own(cache / MANIFEST)
+    return read_signed(cache / MANIFEST, FORMAT)
+
+
+def read_settings(cache: Path) -> dict[str, Any]:
+    """With what a cache was made.
+
+    Raises:
+        InputError: if that is absent, broken, altered or of another version.
+    """
+    return read_signed(cache / SETTINGS, FORMAT)
 
 
 def is_cache(folder: Path) -> bool:
@@ -162,34 +160,6 @@ def is_cache(folder: Path) -> bool:
     if (folder / HEADS).is_dir() and (folder / SETTINGS).is_file() and not (folder / MANIFEST).is_file():
         raise InputError(folder, "a cache that was never finished", "a whole one", "Run `qontrast data prepare` again.")
     return (folder / MANIFEST).is_file() and (folder / HEADS).is_dir()
-
-
-def _own(path: Path) -> dict[str, Any]:
-    content = _json(path)
-    if content.get("format") != FORMAT:
-        raise InputError(path, f"format {content.get('format')}", f"format {FORMAT}", "Prepare the cache anew.")
-    if content.pop("digest", None) != _digest(content):
-        raise InputError(
-            path,
-            "a file that was altered since it was written",
-            "the file as it was",
-            "Run `qontrast data prepare` again.",
-        )
-    return content
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            path, f"no readable JSON ({error})", "what `qontrast data prepare` wrote", "Run it again."
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            path, f"a JSON {type(content).__name__}", "what `qontrast data prepare` wrote", "Run it again."
-        )
-    return content
 
 
 def _statistics(values: np.ndarray, inside: np.ndarray) -> dict[str, Any]:

@@ -67,6 +67,9 @@ def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             shutil.rmtree(left, ignore_errors=True)
         part.mkdir(parents=True)
         fill(part)
+        for file in (p for p in part.rglob("*") if p.is_file()):
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
         if folder.exists():
             folder.rename(old)
         part.rename(folder)

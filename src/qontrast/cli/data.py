@@ -41,7 +41,7 @@ def prepare(
     jobs
         Processes; 0 for one per core.
     check
-        Only check that every file of the cache is as it was written.
+        Only check that every file of the cache is as it was written, and that it was made of this cohort.
     quiet
         Print nothing but errors.
     """
@@ -50,7 +50,7 @@ def prepare(
     from qontrast.tasks.prepare import prepare as task
 
     if check:
-        faults = check_task(out, quiet=quiet)
+        faults = check_task(out, cohort, quiet=quiet)
         if faults:
             listed = "\n  ".join(faults)
             raise QontrastError(f"{out}: {len(faults)} damaged:\n  {listed}\nRun again without --check to mend them.")

@@ -1,12 +1,13 @@
 """Every file below a folder, through symbolic links, past what cannot be read; kept, so that it is walked once."""
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qontrast.basics.atomic import write_atomic
+from qontrast.basics.errors import InputError
+from qontrast.scans.signed import read_signed, signed
 
 FORMAT = 1
 UNSETTLED = -1
@@ -57,24 +58,24 @@ class Index:
                 yield self.root / relative / name
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, atomically.
+        """Write it as signed JSON, atomically.
 
         Raises:
             WriteError: if the disk is full.
         """
         folders = {name: [f.stamp, f.folders, f.files] for name, f in sorted(self.folders.items())}
         content = {"format": FORMAT, "root": str(self.root), "folders": folders}
-        write_atomic(path, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+        write_atomic(path, signed(content, indent=None))
 
 
 def load_index(path: Path, root: Path) -> Index:
     """The kept index of ``root``; an empty one if there is none that can be used."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-        if content["format"] != FORMAT or content["root"] != str(root):
+        content = read_signed(path, FORMAT)
+        if content["root"] != str(root):
             return Index(root)
         folders = {n: Folder(int(s), tuple(d), tuple(f)) for n, (s, d, f) in content["folders"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
         return Index(root)
     whole = all(isinstance(name, str) for f in folders.values() for name in (*f.folders, *f.files))
     return Index(root, folders if whole else {})

@@ -7,25 +7,58 @@ from joblib import Parallel, delayed
 
 from qontrast.anatomy.cohort import SubjectSource
 from qontrast.anatomy.label_table import possible_tables
-from qontrast.anatomy.prepared import HEAD, HEADS, fingerprint, read_facts, read_manifest
+from qontrast.anatomy.prepared import (
+    HEAD,
+    HEADS,
+    INDEX,
+    SETTINGS,
+    fingerprint,
+    read_facts,
+    read_manifest,
+    read_settings,
+)
 from qontrast.basics.errors import InputError
 from qontrast.scans.chunks import ENDING
 from qontrast.scans.names import sidecar
+from qontrast.scans.signed import read_signed
+from qontrast.scans.walk import FORMAT as INDEX_FORMAT
 from qontrast.tasks.speaking import bar
 
 
-def check(cache: Path, *, quiet: bool = False) -> list[str]:
+def check(cache: Path, cohort: str = "", *, quiet: bool = False) -> list[str]:
     """What is wrong with a cache's files, one sentence each; empty if every byte is as it was written.
 
+    Args:
+        cache: its folder.
+        cohort: that it should have been made of; empty for any.
+        quiet: draw no bar.
+
     Raises:
-        InputError: if there is no manifest.
+        InputError: if there is no whole manifest, or the cache is another cohort's.
     """
-    entries = sorted(read_manifest(cache)["subjects"].items())
+    manifest = read_manifest(cache)
+    made_of = manifest["settings"]["data"]
+    if cohort and cohort != made_of and str(Path(cohort).resolve()) != made_of:
+        raise InputError(cache, f"a cache of {made_of}", f"one of {cohort}", "Give the cohort that it was made of.")
+    entries = sorted(manifest["subjects"].items())
     work = [delayed(_faults)(cache / HEADS / name, entry["head"]) for name, entry in entries]
-    found: list[str] = []
+    found = _own_faults(cache, manifest["settings"])
     done = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work)
     for faults in bar(done, len(entries), "checking heads", quiet=quiet):
         found += faults
+    return found
+
+
+def _own_faults(cache: Path, settings: dict[str, Any]) -> list[str]:
+    """What is wrong with the settings and the index of a cache; a table's cache has no index."""
+    found = []
+    try:
+        if read_settings(cache) != settings:
+            found.append(f"{cache / SETTINGS}: other settings than the manifest's")
+        if (cache / INDEX).is_file():
+            read_signed(cache / INDEX, INDEX_FORMAT)
+    except InputError as error:
+        found.append(str(error))
     return found
 
 
@@ -34,7 +67,6 @@ def stamps_of(source: SubjectSource) -> list[dict[str, Any]]:
     images = [f.path for f in source.files]
     beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
     if source.kind == "labels":
-        images = images[:1]
         beside += possible_tables(images[0])
     stamps = []
     for path in sorted({*images, *(b for b in beside if b.is_file())}):

@@ -1,43 +1,49 @@
 """A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
-from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects
+import qontrast
+from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects, passed_over
 from qontrast.anatomy.prepared import (
     FORMAT,
     HEAD,
     HEADS,
+    INDEX,
     MANIFEST,
     SETTINGS,
     fingerprint,
     is_cache,
     read_facts,
-    signed,
+    read_manifest,
+    read_settings,
     write_head,
 )
 from qontrast.basics.atomic import PART, publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.basics.holding import hold
 from qontrast.engine.stopping import end_with
-from qontrast.scans.names import named_images
+from qontrast.scans.names import Named, named_images
+from qontrast.scans.signed import signed
 from qontrast.scans.table import read_table
-from qontrast.scans.walk import Trouble, load_index, walk
+from qontrast.scans.walk import load_index, walk
 from qontrast.tasks.cache_state import outdated, stamps_of
 from qontrast.tasks.speaking import bar, say
 
-INDEX, LOCK = "index.json", ".lock"
+LOCK = ".lock"
+LISTED = ("made", "mended", "kept")
+TOLD = 100
+"""Subjects of one state that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,9 @@ class Outcome:
 
     Args:
         name: of the subject.
-        state: ``made``, ``kept`` (it was there already), ``mended`` (it was there, changed or damaged), ``left out``.
-        why: why it was left out or mended.
+        state: ``made``, ``kept`` (it was there already), ``mended`` (it was there, changed or damaged), ``left out``,
+            ``set aside`` (it is in the folder, but not listed: the cohort has no such subject any more).
+        why: why it was left out, mended or set aside.
         stuck: whether the cache could not be written.
     """
 
@@ -122,22 +129,24 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
         WriteError: if the folder cannot be written.
     """
     with _claimed(out, settings):
-        sources, troubles = _sources(settings, out, quiet)
+        sources, outcomes = _sources(settings, out, quiet)
         (out / HEADS).mkdir(exist_ok=True)
         work = partial(prepare_one, cache=out, settings=settings.facts(), parent=os.getpid())
-        outcomes = [Outcome(str(t.path), "left out", t.why) for t in troubles]
-        workers = min(jobs or cpu_count(), len(sources)) or 1
+        workers = min(effective_n_jobs(jobs or -1), len(sources)) or 1
         for outcome in bar(_each(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
             outcomes.append(outcome)
+        named = {o.name for o in outcomes}
+        gone = sorted(p.name for p in (out / HEADS).iterdir() if p.name not in named)
+        outcomes += [Outcome(name, "set aside", "not found in the cohort any more") for name in gone]
         outcomes.sort(key=lambda o: o.name)
-        there = {o.name for o in outcomes if o.state != "left out"}
-        kept = _manifest(out, settings, outcomes, there)
-    summary = Summary(out, kept, tuple(outcomes))
-    _tell(summary, quiet)
-    aside = sum(p.name not in there for p in (out / HEADS).iterdir())
-    if aside:
-        say(f"{aside} heads whose subjects are gone or left out stay in the folder, but are not listed", quiet=quiet)
-    return summary
+        try:
+            kept = _manifest(out, settings, outcomes)
+        finally:  # told even if there is no room for the manifest
+            _tell(outcomes, quiet)
+    counts = {state: sum(o.state == state for o in outcomes) for state in ("made", "mended", "kept")}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    say(f"{out}: {len(kept)} heads ({told or 'nothing new'})", quiet=quiet)
+    return Summary(out, kept, tuple(outcomes))
 
 
 def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], parent: int) -> Outcome:
@@ -163,6 +172,7 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
             return Outcome(source.name, "kept")
         head = source.read()
         told = {
+            "made_by": f"qontrast {qontrast.__version__}",
             "sources": [s | fingerprint(Path(s["path"])) for s in stamps],
             "settings": settings,
             "site": source.site,
@@ -201,28 +211,34 @@ def _each(work: Any, sources: list[SubjectSource], workers: int) -> Iterator[Out
         ) from error
 
 
-def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Trouble]]:
+def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Outcome]]:
+    """The subjects, and what is left out already."""
     labels = Path(settings.labels) if settings.labels else None
     root = Path(settings.data)
     if is_cache(root):
         raise InputError(root, "a cache", "the cohort that it was made of", "A cache is given to --data.")
     if settings.data == EMBEDDED or not root.is_dir():
         if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
-            return group_subjects(read_table(root), settings.kind, labels), []
+            return _grouped(read_table(root), settings.kind, labels)
         return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
     index = walk(root, load_index(out / INDEX, root), skip=out.resolve())
     index.save(out / INDEX)
-    sources = group_subjects(named_images(index.files(), root), settings.kind, labels)
+    sources, outcomes = _grouped(named_images(index.files(), root), settings.kind, labels)
     say(f"{sum(len(f.files) for f in index.folders.values())} files, {len(sources)} subjects", quiet=quiet)
     if not sources and not index.troubles:
         find_subjects(settings.data, labels=labels, kind=settings.kind)  # says what is wrong
-    return sources, index.troubles
+    return sources, outcomes + [Outcome(str(t.path), "left out", t.why) for t in index.troubles]
 
 
-def _manifest(out: Path, settings: Settings, outcomes: list[Outcome], there: set[str]) -> tuple[str, ...]:
+def _grouped(files: list[Named], kind: Kind, labels: Path | None) -> tuple[list[SubjectSource], list[Outcome]]:
+    sources = group_subjects(files, kind, labels)
+    return sources, [Outcome(name, "left out", why) for name, why in passed_over(files, sources).items()]
+
+
+def _manifest(out: Path, settings: Settings, outcomes: list[Outcome]) -> tuple[str, ...]:
     """Write the manifest of the cohort's heads; return their names."""
     entries = {}
-    for folder in (out / HEADS / name for name in sorted(there)):
+    for folder in (out / HEADS / o.name for o in outcomes if o.state in LISTED):
         facts = read_facts(folder)
         entry = {"kind": facts["kind"], "shape": facts["grid"]["shape"], "head": fingerprint(folder / HEAD)}
         entries[folder.name] = entry | ({"site": facts["site"]} if facts.get("site") else {})
@@ -232,17 +248,15 @@ def _manifest(out: Path, settings: Settings, outcomes: list[Outcome], there: set
     return tuple(entries)
 
 
-def _tell(summary: Summary, quiet: bool) -> None:
-    counts = {state: sum(o.state == state for o in summary.outcomes) for state in ("made", "mended", "kept")}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    say(f"{summary.cache}: {len(summary.subjects)} heads ({told or 'nothing new'})", quiet=quiet)
-    for outcome in summary.outcomes:
-        if outcome.state == "mended":
-            say(f"mended {outcome.name}: {outcome.why}", quiet=quiet)
-    if summary.left_out:
-        say(f"left out, {len(summary.left_out)}:", quiet=quiet)
-        for outcome in summary.left_out:
+def _tell(outcomes: list[Outcome], quiet: bool) -> None:
+    for state in ("mended", "set aside", "left out"):
+        those = [o for o in outcomes if o.state == state]
+        if those:
+            say(f"{state}, {len(those)}:", quiet=quiet)
+        for outcome in those[:TOLD]:
             say(f"  {outcome.name}: {outcome.why}", quiet=quiet)
+        if len(those) > TOLD:
+            say(f"  and {len(those) - TOLD} more; all that are left out are named in {MANIFEST}", quiet=quiet)
 
 
 @contextmanager
@@ -253,12 +267,21 @@ def _claimed(out: Path, settings: Settings) -> Iterator[None]:
             raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.")
         for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-        wanted = json.dumps(settings.facts(), ensure_ascii=False) + "\n"
-        known = out / SETTINGS
-        before = known.read_text(encoding="utf-8") if known.is_file() else ""
-        if before and before != wanted:
-            raise InputError(out, f"a cache made with {before.strip()}", wanted.strip(), "Choose another --out.")
-        if not known.is_file() and any(p.name not in (LOCK, HEADS, MANIFEST, INDEX) for p in out.iterdir()):
+        wanted = settings.facts()
+        before = _made_with(out) or wanted
+        if before != wanted:
+            raise InputError(out, f"a cache made with {before}", f"{wanted}", "Choose another --out.")
+        if not (out / SETTINGS).is_file() and any(p.name not in (LOCK, HEADS, MANIFEST, INDEX) for p in out.iterdir()):
             raise InputError(out, "a folder of something else", "a new or empty folder, or a cache", "Choose another.")
-        write_atomic(known, wanted)
+        write_atomic(out / SETTINGS, signed(wanted))
         yield
+
+
+def _made_with(out: Path) -> dict[str, Any]:
+    """The settings of a cache; empty where neither its own file nor the manifest can be read: heads of others are
+    made anew then."""
+    with suppress(InputError):
+        return read_settings(out)
+    with suppress(InputError):
+        return dict(read_manifest(out)["settings"])
+    return {}
