@@ -1,5 +1,6 @@
 """A toy network with dropout and its batches, to train in milliseconds."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -33,13 +34,15 @@ def toy() -> Callable[..., nn.Module]:
 def train(tmp_path: Path, toy: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     """``train("run", ...)``: the toy trained in the folder ``run``, a checkpoint every third of 8 steps.
 
-    ``stop`` raises KeyboardInterrupt at that step; ``spoil`` makes a step's loss of the losses of that step.
+    ``stop`` raises KeyboardInterrupt at that step; ``spoil`` makes a step's loss of the losses of that step;
+    a batch takes ``slow`` seconds to make.
     """
 
     def run(
         name: str = "run",
         *,
         stop: int | None = None,
+        slow: float = 0.0,
         resume: bool = False,
         plan: str = "plan",
         seed: int = 0,
@@ -55,6 +58,7 @@ def train(tmp_path: Path, toy: Callable[..., nn.Module]) -> Callable[..., nn.Mod
             for step in range(start, STEPS):
                 if step == stop:
                     raise KeyboardInterrupt
+                time.sleep(slow)
                 x = torch.randn((16, 4), generator=derive(seed, step))
                 yield {"x": x, "y": x.sum(dim=1, keepdim=True), "step": torch.tensor(step)}
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 import torch
+from rich.progress import Progress as Bar
 
 from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.engine.checkpoint import CHECKPOINT, Progress, load_checkpoint
@@ -49,6 +50,17 @@ def test_a_run_learns_and_writes_down_every_step(train, toy, tmp_path):
     fresh = toy()
     assert saved(tmp_path / "run", fresh) == Progress(STEPS, "plan")
     assert alike(fresh, model)
+
+
+def test_the_bar_shows_the_share_of_time_spent_waiting_for_data(train, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Bar, "update", lambda *_, said="", **__: shown.append(said))
+    train(slow=0.05)
+    lines = journal(tmp_path / "run")
+    assert all(line["waiting"] * 16 / line["examples_per_second"] >= 0.049 for line in lines)
+    assert [said.rsplit("  ", 1)[1] for said in shown if "waiting" in said] == [
+        f"{line['waiting']:.0%} waiting" for line in lines
+    ]
 
 
 def test_two_runs_of_one_seed_are_one_run_and_of_two_seeds_two(train):

@@ -37,6 +37,8 @@ class Compute:
     def __post_init__(self) -> None:
         if self.micro < 0:
             raise PlanError("compute.micro", f"{self.micro}", "pairs, or 0 for the whole batch")
+        if self.workers < -1:
+            raise PlanError("compute.workers", f"{self.workers}", "0 or more, or -1 to let the machine decide")
         if self.prefetch < 1 and self.prefetch != -1:
             raise PlanError("compute.prefetch", f"{self.prefetch}", "1 or more, or -1 to let the machine decide")
 
