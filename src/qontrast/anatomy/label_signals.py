@@ -17,12 +17,12 @@ from qontrast.anatomy.label_loops import scan_labels
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import AnyVolume
+from qontrast.basics.shapes import AnyVolume, Volume
 from qontrast.geometry.reach import Reach, everywhere
 from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.lookup import even_nodes
-from qontrast.physics.sequence import Sequence, acquire
+from qontrast.physics.sequence import Sequence, acquire, precess
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps
 
 TEXTURE_STEP = 0.5  # standard deviations, as the next
@@ -95,37 +95,30 @@ class LabelBox:
             sequence: the protocol.
             b0: off-resonance, ``[1, 1, x, y, z]`` in Hz, for a sequence that depends on it.
         """
+        signal = self._between_nodes(self._table(sequence))
         if b0 is not None:
-            return self._voxel_by_voxel(sequence, b0)
+            signal = precess(sequence, signal, b0)
+        if len(self.changed):
+            field = None if b0 is None else b0.flatten()[self.changed]
+            signal[0].flatten(1)[:, self.changed] = self._exactly(sequence, self.changed, field)
+        return signal
+
+    def _between_nodes(self, table: Tensor) -> Volume:
+        """The table's values in the box, ``[1, component, x, y, z]``."""
         first = float(self.textures[0]), float(self.transmits[0])
         per_texture, per_transmit = (float(1 / (n[1] - n[0])) for n in (self.textures, self.transmits))
         per_step = per_texture, per_transmit
-        fields, table = (self.index, self.texture, self.transmit), self._table(sequence)
-        if by_loops(self.index):
-            out = torch.empty(1, sequence.components, *self.index.shape)
-            arrays = [values.numpy() for values in (*fields, *self.reach)]
-            for component, one in zip(out[0].numpy(), table.numpy(), strict=True):
-                scan_labels(*arrays, one, first, per_step, component)
-        else:
-            out = label_tensors.scan_labels(*fields, table.to(self.index.device), first, per_step)[None]
-        if len(self.changed):
-            out[0].flatten(1)[:, self.changed] = self._exactly(sequence, self.changed)
+        fields = (self.index, self.texture, self.transmit)
+        if not by_loops(self.index):
+            return label_tensors.scan_labels(*fields, table.to(self.index.device), first, per_step)[None]
+        out = torch.empty(1, len(table), *self.index.shape)
+        arrays = [values.numpy() for values in (*fields, *self.reach)]
+        for component, one in zip(out[0].numpy(), table.numpy(), strict=True):
+            scan_labels(*arrays, one, first, per_step, component)
         return out
 
-    def _voxel_by_voxel(self, sequence: Sequence, b0: Tensor) -> AnyVolume:
-        there = self._tissue()[self.index.long()]
-        if self.needed is not None:
-            there &= self.reach.mask(self.index.shape[2])
-        where = there.flatten().nonzero().flatten()
-        # One voxel of air stands for none: sequences want something to work on.
-        where = where if len(where) else where.new_zeros(1)
-        signal = self._exactly(sequence, where, b0.flatten()[where])
-        out = signal.new_zeros(len(signal), self.index.numel())
-        out.index_copy_(1, where, signal)
-        return out.reshape(1, len(signal), *self.index.shape)
-
     def _table(self, sequence: Sequence) -> Tensor:
-        """The signal of each label at each node, ``[component, label, texture, transmit]``."""
+        """What of the signal does not depend on the static field, ``[component, label, texture, transmit]``."""
         own = self._by_label(sequence.field_strength)
         varied = self.textures.reshape(1, 1, 1, -1, 1) * self.solid.reshape(1, 1, -1, 1, 1)
         maps = vary({name: getattr(own, name) for name in MAP_NAMES}, varied)
@@ -133,7 +126,7 @@ class LabelBox:
         shape = (1, 1, len(self.rates["pd"]), len(self.textures), len(self.transmits))
         full = {name: values.expand(shape).contiguous() for name, values in maps.items()}
         b1 = self._b1(self.transmits, sequence).expand(shape).contiguous()
-        return acquire(sequence, TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))[0]
+        return sequence.steady(TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))[0]
 
     def _exactly(self, sequence: Sequence, voxels: Tensor, b0: Tensor | None = None) -> Tensor:
         """The signals ``[component, voxel]`` of some of the voxels, each from its own tissue, lesions and all.

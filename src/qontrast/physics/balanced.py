@@ -48,23 +48,41 @@ class BSSFP(Sequence):
         """The signal ``[batch, 1, x, y, z]``, complex off resonance; see the class for the equation."""
         tissue.require(self.needs, self.name)
         assert tissue.r2 is not None
+        if tissue.b0 is not None or abs(self.phase_increment - math.pi) > 1e-9:
+            offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
+            return self.precessed(self.steady(tissue), offset)
         sine, lost = pulse(tissue, self.flip_angle)
-        cosine = 1.0 - lost
-        recovered = recovery(tissue.r1, self.repetition_time)
-        e2 = decay(tissue.r2, self.repetition_time)
-        left = decay(tissue.r2, self.echo_time)
-        if tissue.b0 is None and abs(self.phase_increment - math.pi) < 1e-9:
-            # 1 - (E1 - E2) cos(a) - E1 E2, sorted so that small terms are not lost in large ones.
-            below = (1.0 - e2) * lost + recovered * (cosine + e2)
-            return received(tissue, sine * recovered * left / below.clamp(min=1e-9))
-        offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
-        turn = 2.0 * math.pi * per_voxel(self.repetition_time) * offset + self.phase_increment
-        e1, around = 1.0 - recovered, torch.cos(turn)
-        below = (1.0 - e1 * cosine) * (1.0 - e2 * around) - e2 * (e1 - cosine) * (e2 - around)
-        size = sine * recovered * left / below.clamp(min=1e-9)
-        wound = 2.0 * math.pi * per_voxel(self.echo_time) * offset
-        phased = torch.complex(1.0 - e2 * around, e2 * torch.sin(turn)) * torch.exp(1j * wound)
-        return received(tissue, size * phased)
+        recovered, e2 = recovery(tissue.r1, self.repetition_time), decay(tissue.r2, self.repetition_time)
+        # 1 - (E1 - E2) cos(a) - E1 E2, sorted so that small terms are not lost in large ones.
+        below = (1.0 - e2) * lost + recovered * (1.0 - lost + e2)
+        size = sine * recovered * decay(tissue.r2, self.echo_time)
+        return received(tissue, size / below.clamp(min=1e-9))
+
+    def steady(self, tissue: TissueMaps) -> Tensor:
+        """``[batch, 4, x, y, z]``: PD sin(a) (1 - E1) exp(-TE R2); E2; D at t = 0; and how much D grows by 1 - cos(t).
+
+        See :meth:`Sequence.steady`.
+        """
+        assert tissue.r2 is not None
+        sine, lost = pulse(tissue, self.flip_angle)
+        recovered, e2 = recovery(tissue.r1, self.repetition_time), decay(tissue.r2, self.repetition_time)
+        size = received(tissue, sine * recovered * decay(tissue.r2, self.echo_time))
+        least = recovery(tissue.r2, self.repetition_time) * (
+            recovered + lost - recovered * lost + e2 * (lost - recovered)
+        )
+        return torch.cat((size, e2, least, e2 * recovered * (2.0 - lost)), dim=1)
+
+    def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
+        """See :meth:`Sequence.precessed`."""
+        size, e2, least, growth = steady.split(1, dim=1)
+        half = math.pi * per_voxel(self.repetition_time) * b0 + 0.5 * self.phase_increment
+        sine, cosine = torch.sin(half), torch.cos(half)
+        risen = 2.0 * sine * sine  # 1 - cos(t)
+        size = size / (least + growth * risen).clamp(min=1e-9)
+        real, imaginary = size * (1.0 - e2 + e2 * risen), size * (2.0 * e2 * sine * cosine)
+        wound = 2.0 * math.pi * per_voxel(self.echo_time) * b0
+        sine, cosine = torch.sin(wound), torch.cos(wound)
+        return torch.complex(real * cosine - imaginary * sine, real * sine + imaginary * cosine)
 
     def bids(self) -> dict[str, Any]:
         """The protocol in BIDS terms."""

@@ -216,11 +216,19 @@ class T2Star(SpoiledGradientEcho):
 
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signal ``[batch, 1, x, y, z]``: signed, or complex with a phase mask; see the class for the equation."""
-        signal = super().signal(tissue)
         if not self.phase_mask:
-            return signal
+            return super().signal(tissue)
         assert tissue.b0 is not None
-        return signal * torch.exp(-2j * math.pi * per_voxel(self.echo_time) * tissue.b0)
+        return self.precessed(self.steady(tissue), tissue.b0)
+
+    def steady(self, tissue: TissueMaps) -> Tensor:
+        """See :meth:`Sequence.steady`."""
+        return super().signal(tissue)
+
+    def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
+        """See :meth:`Sequence.precessed`."""
+        phase = -2.0 * math.pi * per_voxel(self.echo_time) * b0
+        return torch.complex(steady * torch.cos(phase), steady * torch.sin(phase))
 
     def image(self, signal: AnyVolume) -> Volume:
         """The magnitude, darkened by the phase mask."""

@@ -54,6 +54,14 @@ class Sequence(ABC):
         parameters. The magnitude comes after.
         """
 
+    def steady(self, tissue: TissueMaps) -> Tensor:
+        """What of the signal does not depend on the static field, ``[batch, any, x, y, z]``; smooth in the rates."""
+        return self.signal(tissue)
+
+    def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
+        """The signal of what :meth:`steady` gives and the off-resonance (Hz, ``[batch, 1, x, y, z]``)."""
+        return steady
+
     def parts(self, tissue: TissueMaps) -> tuple[Tensor, ...]:
         """The signal's components, each ``[batch, 1, x, y, z]``: a kernel writes them without joining them first."""
         return (self.signal(tissue),)
@@ -100,6 +108,17 @@ def acquire(
                 out = signal.new_empty((batch, sequence.components, nx, ny, nz))
             out[:, :, start : start + step] = signal
     assert out is not None
+    return out
+
+
+def precess(sequence: Sequence, steady: Tensor, b0: Tensor) -> AnyVolume:
+    """``sequence.precessed(steady, b0)``, in slabs as :func:`acquire`."""
+    nx, ny, nz = b0.shape[2:]
+    step = max(1, SLAB_VOXELS // max(1, ny * nz)) if by_loops(b0) else max(1, nx)
+    out = torch.empty((1, sequence.components, nx, ny, nz), dtype=steady.dtype.to_complex(), device=b0.device)
+    with torch.no_grad():
+        for slab, field, into in zip(*(v.split(step, dim=2) for v in (steady, b0, out)), strict=True):
+            into.copy_(sequence.precessed(slab, field))
     return out
 
 
