@@ -29,6 +29,19 @@ class Steadiness:
     leakage: float
 
 
+def swept(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Dice over the protocols that show some tissue: by arm, schedule and sequence, and over all sequences."""
+    useful = [r for r in rows if r["task"] == "sweep" and not r["useless"] and r.get("dice_mean") is not None]
+    found = []
+    for arm, schedule in sorted({(r["arm"], r["model"]) for r in useful}):
+        mine = [r for r in useful if (r["arm"], r["model"]) == (arm, schedule)]
+        for sequence in ("all", *sorted({r["sequence"] for r in mine})):
+            dice = [r["dice_mean"] for r in mine if sequence in ("all", r["sequence"])]
+            numbers = {"mean": fmean(dice), "deviation": stdev(dice), "lowest": min(dice), "highest": max(dice)}
+            found.append({"arm": arm, "schedule": schedule, "sequence": sequence, "protocols": len(dice)} | numbers)
+    return found
+
+
 def steadiness(rows: Iterable[Mapping[str, Any]]) -> dict[str, Steadiness]:
     """Every arm of which segmenters and the encoder were swept, with the segmenter of the higher mean Dice."""
     rows = list(rows)

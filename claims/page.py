@@ -4,10 +4,11 @@ import csv
 import io
 import itertools
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
-from invariance import Steadiness, steadiness, verdicts
+from invariance import Steadiness, steadiness, swept, verdicts
 from matplotlib.figure import Figure
 from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, seen
 
@@ -198,7 +199,44 @@ def steadiness_table(steady: dict[str, Steadiness]) -> str:
         [arm, *(f"{value:.3f}" for value in (s.dice, s.spread, s.retrieval, s.drift, s.leakage))]
         for arm, s in steady.items()
     ]
-    return "## C5: over the sweep's protocols\n\n" + table(head, lines) + "\n"
+    said = "Dice is that of the schedule with the higher mean; both follow below."
+    return f"## C5: over the sweep's protocols\n\n{said}\n\n" + table(head, lines) + "\n"
+
+
+def swept_table(found: list[dict[str, Any]]) -> str:
+    """Dice over the sweep by schedule."""
+    sequences = [name for name in dict.fromkeys(cell["sequence"] for cell in found) if name != "all"]
+    lines = []
+    for arm, schedule in dict.fromkeys((cell["arm"], cell["schedule"]) for cell in found):
+        mine = {cell["sequence"]: cell for cell in found if (cell["arm"], cell["schedule"]) == (arm, schedule)}
+        of_all = [f"{mine['all'][key]:.3f}" for key in ("mean", "deviation", "lowest", "highest")]
+        lines.append([arm, schedule, *of_all, *(f"{mine[name]['mean']:.3f}" for name in sequences)])
+    return table(["Dice", "schedule", "mean", "standard deviation", "lowest", "highest", *sequences], lines) + "\n"
+
+
+def swept_figure(rows: list[dict[str, Any]]) -> Figure:
+    """Dice at each protocol of the sweep, by arm and sequence, a panel for each schedule."""
+    useful = [r for r in rows if r["task"] == "sweep" and not r["useless"] and r.get("dice_mean") is not None]
+    arms = [arm for arm in ARMS if any(r["arm"] == arm for r in useful)]
+    sequences = sorted({r["sequence"] for r in useful})
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    panels = figure.subplots(1, len(SCHEDULES), sharey=True)
+    for axes, schedule in zip(panels, SCHEDULES, strict=True):
+        for (place, arm), (number, sequence) in itertools.product(enumerate(arms), enumerate(sequences)):
+            at = (arm, schedule, sequence)
+            dice = [r["dice_mean"] for r in useful if (r["arm"], r["model"], r["sequence"]) == at]
+            width = 0.8 / len(sequences)
+            left = place - 0.4 + number * width
+            across = [left + width * (0.15 + 0.7 * i / max(1, len(dice) - 1)) for i in range(len(dice))]
+            axes.plot(across, dice, ".", ms=3, color=f"C{number}", label=sequence if place == 0 else None)
+            axes.hlines(fmean(dice), left, left + width, color=f"C{number}", lw=2)
+        axes.set_xticks(range(len(arms)), arms)
+        axes.set(title=schedule)
+        axes.grid(alpha=0.3, axis="y")
+    panels[0].set_ylabel("Dice")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right", fontsize=8)
+    figure.suptitle("Each protocol of the sweep; lines are means of a sequence")
+    return figure
 
 
 def real_table(rows: list[dict[str, Any]]) -> str:
@@ -263,18 +301,23 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
     if others := task_cells(rows):
         text += other_tasks(others) + "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"
         write_atomic(FOLDER / "tasks.csv", csv_text(others))
-    text += steadiness_table(steady) + real_table(rows) + minutes_table(rows)
+    text += steadiness_table(steady)
+    if points := swept(rows):
+        text += swept_table(points) + write_figure(swept_figure(rows), "c5.png")
+        text += "Every mean of the sweep: [results/sweep.csv](results/sweep.csv).\n\n"
+        write_atomic(FOLDER / "sweep.csv", csv_text(points))
+    text += real_table(rows) + minutes_table(rows)
     write_atomic(DOCS / "results.md", text)
 
 
-def numbers(judged: list[Claim], found: list[dict[str, Any]]) -> dict[str, str]:
+def numbers(judged: list[Claim], found: list[dict[str, Any]], steady: dict[str, Steadiness]) -> dict[str, str]:
     """What other pages may quote, by name, as it is written there."""
     quoted = {f"{c.name}, above {c.about}": f"{c.compared.difference.mean:+.3f}" for c in judged if c.compared}
     for cell in found:
         if cell["metric"] == "dice" and cell["site"] in ("adni", "others"):
             name = f"{cell['arm']}, {cell['schedule']}, {cell['labelled_heads']} labelled, {cell['site']}"
             quoted[name] = f"{cell['mean']:.3f}"
-    return quoted
+    return quoted | {f"{arm}, found again": f"{s.retrieval:.3f}" for arm, s in steady.items()}
 
 
 if __name__ == "__main__":

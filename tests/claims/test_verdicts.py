@@ -236,7 +236,7 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     assert "masked" not in text.split("## C1")[1]
     page.main(rows + rows_of("supervised", [0.52] * 4, schedule="full", **{**unseen, "labels": 16}))
     assert re.search(r"\| supervised \| full \| .*0\.520 \[", (tmp_path / "results.md").read_text().split("## C2:")[1])
-    assert page.numbers(scores.claims(rows), page.cells(rows))["hybrid, full, 3 labelled, others"] == "0.700"
+    assert page.numbers(scores.claims(rows), page.cells(rows), {})["hybrid, full, 3 labelled, others"] == "0.700"
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -256,7 +256,7 @@ def test_a_number_that_is_not_the_ledgers_is_found():
 
 def test_readme_quotes_the_ledgers():
     rows = scores.kept_rows()
-    numbers = page.numbers(scores.claims(rows), page.cells(rows))
+    numbers = page.numbers(scores.claims(rows), page.cells(rows), invariance.steadiness(rows))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert wrong_quotes(readme, numbers) == []
     quoted = {name for name, _ in QUOTE.findall(readme)}
@@ -268,6 +268,6 @@ def test_the_page_in_the_repository_is_the_one_that_the_ledgers_make(tmp_path, m
         monkeypatch.setattr(page, name, value)
     page.main()
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix in (".md", ".csv"))
-    assert len(written) == 3
+    assert len(written) == 4
     for name in written:
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"{name}: run `make claims`"
