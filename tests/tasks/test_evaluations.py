@@ -15,6 +15,7 @@ from qontrast.results.ledger import read_rows
 from qontrast.tasks.evaluate import evaluate
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort
+from qontrast.weights.catalogue import FOLDER
 
 KEYS = {
     "run", "arm", "data", "snr", "seed", "train_subjects", "model_digest", "subject", "contrast", "class", "dice",
@@ -170,6 +171,16 @@ def test_an_unknown_name_is_refused(cohort, contrasts, message, copied, labels_f
 def test_maps_have_no_truth_to_score_against(copied, maps_folder, tmp_path):
     with pytest.raises(InputError, match="tissue maps without labels"):
         evaluate(copied, Cohort(data=str(maps_folder())), tmp_path / "r", quiet=True)
+
+
+def test_weights_are_scored_by_their_name_and_leave_nothing_beside_them(labels_folder, tmp_path):
+    rows = evaluate(
+        "tissue-nano", Cohort(data=str(labels_folder), subjects=("sub-01",)), tmp_path / "r.jsonl", quiet=True
+    )
+    assert {row["run"] for row in rows} == {"tissue-nano"}
+    assert {path.suffix for path in FOLDER.iterdir()} == {".safetensors", ".md"}
+    with pytest.raises(InputError, match="tissue-nano"):
+        evaluate("tissue-nao", cohort, tmp_path / "r.jsonl", quiet=True)
 
 
 def test_a_folder_without_model_is_refused(labels_folder, tmp_path):

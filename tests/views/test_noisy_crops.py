@@ -135,8 +135,10 @@ def test_a_simulated_head_is_the_same_for_every_noise_and_another_for_another_se
 
 def test_a_normalised_image_is_no_scan(tmp_path):
     scan = read_scan(find_images(write_scan(tmp_path, offset=-40.0))[0])
-    with pytest.raises(InputError, match=r"intensities down to -40.*give the scan itself"):
+    with pytest.raises(InputError, match=r"sub-01_T1w\.nii\.gz: .*down to -40.*give the scan itself"):
         ScannedClean("sub-01_T1w", "sub-01", scan)
+    with pytest.raises(InputError, match=r"sub-01_T1w\.nii\.gz: "):
+        read_clean(scan, 2.0)
 
 
 def test_nothing_is_a_head_in_an_empty_image():

@@ -39,6 +39,7 @@ class ObservedScan:
         grid: where they lie.
         scale: the 99.5th percentile of the scan as it was stored.
         to_head: 4x4 array, from voxels of the head's grid to this scan's.
+        origin: the file, for messages.
     """
 
     contrast: str
@@ -46,6 +47,7 @@ class ObservedScan:
     grid: Grid
     scale: float
     to_head: np.ndarray
+    origin: str = ""
 
     def block(self, box: Box) -> Volume:
         """The part ``box`` of this scan's own grid, ``[1, 1, x, y, z]``."""
@@ -169,7 +171,7 @@ def _scan(contrast: str, image: Image, head: Grid) -> ObservedScan:
         raise InputError(
             image.path, f"no signal (its 99.5th percentile is {scale:g})", "a head", "Is this the right scan?"
         )
-    return ObservedScan(contrast, image.data / np.float32(scale), image.grid, scale, matrix)
+    return ObservedScan(contrast, image.data / np.float32(scale), image.grid, scale, matrix, str(image.path))
 
 
 def _shared(scan: Grid, head: Grid) -> float:

@@ -120,7 +120,8 @@ def open_head(folder: Path) -> Subject | ObservedHead:
     scans = {}
     for contrast, told in facts["scans"].items():
         own = _grid(told["grid"])
-        scans[contrast] = ObservedScan(contrast, chunks[contrast], own, told["scale"], to_head(own, grid))
+        voxels = chunks[contrast]
+        scans[contrast] = ObservedScan(contrast, voxels, own, told["scale"], to_head(own, grid), str(voxels.path))
     return ObservedHead(name, scans, grid, region, facts["notes"])
 
 

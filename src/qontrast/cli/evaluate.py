@@ -19,7 +19,7 @@ SPOKEN = {
 
 def evaluate(
     *,
-    model: Path,
+    model: str,
     data: str,
     ledger: Path = Path("results.jsonl"),
     labels: str | None = None,
@@ -42,7 +42,7 @@ def evaluate(
     Parameters
     ----------
     model
-        Fine-tuning run's folder, or its model.safetensors.
+        Fine-tuning run's folder, its model.safetensors, a packed file, or a name (tissue-nano).
     data
         BIDS folder, table or cache of scans with truth, or of label maps (for a denoiser of scans or maps), or
         "embedded".

@@ -44,11 +44,15 @@ class BSSFP(Sequence):
         """See :attr:`Sequence.uses_b0`: the bands."""
         return True
 
+    def is_complex(self, tissue: TissueMaps) -> bool:
+        """See :meth:`Sequence.is_complex`: but on resonance with alternating pulses."""
+        return tissue.b0 is not None or abs(self.phase_increment - math.pi) > 1e-9
+
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signal ``[batch, 1, x, y, z]``, complex off resonance; see the class for the equation."""
         tissue.require(self.needs, self.name)
         assert tissue.r2 is not None
-        if tissue.b0 is not None or abs(self.phase_increment - math.pi) > 1e-9:
+        if self.is_complex(tissue):
             offset = torch.zeros_like(tissue.r1) if tissue.b0 is None else tissue.b0
             return self.precessed(self.steady(tissue), offset)
         sine, lost = pulse(tissue, self.flip_angle)

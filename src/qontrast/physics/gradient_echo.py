@@ -106,6 +106,10 @@ class SpoiledGradientEcho(Sequence):
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signed signal ``[batch, 1, x, y, z]``; see the class for the equation."""
         tissue.require(self.needs, self.name)
+        return self.steady(tissue)
+
+    def steady(self, tissue: TissueMaps) -> Tensor:
+        """See :meth:`Sequence.steady`."""
         assert tissue.r2star is not None
         transverse = spoiled_steady_state(tissue, self.repetition_time, self.flip_angle, self.saturation(tissue))
         return received(tissue, transverse * decay(tissue.r2star, self.echo_time))
@@ -216,14 +220,11 @@ class T2Star(SpoiledGradientEcho):
 
     def signal(self, tissue: TissueMaps) -> Tensor:
         """The signal ``[batch, 1, x, y, z]``: signed, or complex with a phase mask; see the class for the equation."""
+        signal = super().signal(tissue)
         if not self.phase_mask:
-            return super().signal(tissue)
+            return signal
         assert tissue.b0 is not None
-        return self.precessed(self.steady(tissue), tissue.b0)
-
-    def steady(self, tissue: TissueMaps) -> Tensor:
-        """See :meth:`Sequence.steady`."""
-        return super().signal(tissue)
+        return self.precessed(signal, tissue.b0)
 
     def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
         """See :meth:`Sequence.precessed`."""

@@ -54,6 +54,10 @@ class Sequence(ABC):
         parameters. The magnitude comes after.
         """
 
+    def is_complex(self, tissue: TissueMaps) -> bool:
+        """Whether the signal has a phase that matters to the image."""
+        return self.uses_b0 and tissue.b0 is not None
+
     def steady(self, tissue: TissueMaps) -> Tensor:
         """What of the signal does not depend on the static field, ``[batch, any, x, y, z]``; smooth in the rates."""
         return self.signal(tissue)
@@ -133,8 +137,7 @@ def acquire_fused(sequence: Sequence, tissue: TissueMaps, out: Tensor | None = N
     kernel = _kernel(type(sequence))
     batch, _, *volume = tissue.shape
     if out is None:
-        is_complex = sequence.uses_b0 and tissue.b0 is not None
-        dtype = tissue.pd.dtype.to_complex() if is_complex else tissue.pd.dtype
+        dtype = tissue.pd.dtype.to_complex() if sequence.is_complex(tissue) else tissue.pd.dtype
         out = torch.empty((batch, sequence.components, *volume), dtype=dtype, device=tissue.pd.device)
     with torch.no_grad():
         for subject in range(batch):

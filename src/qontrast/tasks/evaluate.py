@@ -21,14 +21,14 @@ from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import say
 from qontrast.tasks.starting import learned_from
 from qontrast.views.denoising import NoiseKind
-from qontrast.weights.segmenter import MODEL
+from qontrast.weights.segmenter import MODEL, find_model
 
 EXAMS: dict[str, Any] = {"segmenter": SegmentationExam, "denoiser": DenoisingExam}
 """How each kind of model is tested."""
 
 
 def evaluate(
-    model: Path,
+    model: str | Path,
     cohort: Cohort,
     ledger: Path,
     *,
@@ -53,13 +53,13 @@ def evaluate(
     seed are not computed again.
 
     Args:
-        model: a fine-tuning run's folder or its ``model.safetensors``.
+        model: a fine-tuning run's folder, its ``model.safetensors``, a packed file, or the name of weights.
         cohort: the heads.
         ledger: file of JSON lines; each image's rows are written as soon as they are known.
         contrasts: sequences that label maps and maps are scanned with.
         snr: of those scans (30 where none is given), or one or several of the noise to take away (5, 10 and 20).
         seed: of their tissue, lesions and noise.
-        name: of the run in the ledger; None for the model's folder.
+        name: of the run in the ledger; None for the run's folder, or the weights' name.
         noise: that a denoiser is to take away; None for the kind that it learned.
         sigma: of Gaussian noise; None for the one that it learned.
         pathology: lesions that label maps are given; None for those that the model learned.
@@ -81,10 +81,10 @@ def evaluate(
             raise PlanError("contrasts", repr(contrast), "known sequences", nearest(contrast, SEQUENCES))
     snrs = None if snr is None else (float(snr),) if isinstance(snr, int | float) else tuple(float(s) for s in snr)
     keep_memory()
-    opened = open_model(model, device, encoder=encoder)
+    file = find_model(model)
+    opened = open_model(file, device, encoder=encoder)
     conditions = Conditions(contrasts, snrs, seed, noise, sigma, pathology, masks)
     exam: Exam[Any] = EXAMS[opened.contract.kind](opened, cohort, conditions)
-    file = model / MODEL if model.is_dir() else model
     plan = opened.contract.plan
     about = {**_about(file, plan, cohort, name, seed), **exam.about}
     there = read_rows(ledger) if ledger.is_file() else []
@@ -107,7 +107,8 @@ def evaluate(
             say(f"warning: {trial.subject} is among the heads this model was trained on; its rows say so", quiet=quiet)
         append_rows(ledger, found)
         rows += found
-    exam.keep(file.parent)
+    if file.name == MODEL:  # a run of its own; what is packed lies among others
+        exam.keep(file.parent)
     said = f"{about['run']}: {len(rows)} rows in {ledger}" + (f" ({len(own)} were there)" if own else "")
     say(said, quiet=quiet)
     return rows
@@ -116,7 +117,7 @@ def evaluate(
 def _about(file: Path, plan: dict[str, Any], cohort: Cohort, name: str | None, seed: int) -> Row:
     """What all rows of one model on one cohort say."""
     return {
-        "run": name or file.resolve().parent.name,
+        "run": name or (file.resolve().parent.name if file.name == MODEL else file.stem),
         "task": plan.get("task", "segment"),
         "arm": plan.get("pretraining.arm", "scratch"),
         "data": cohort.data if cohort.data == EMBEDDED else str(Path(cohort.data).resolve()),

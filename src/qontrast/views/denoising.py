@@ -134,7 +134,7 @@ class ScannedClean(CleanCase):
 
     def __init__(self, name: str, subject: str, scan: ObservedScan) -> None:
         self.name, self.subject, self.scan = name, subject, scan
-        image = _whole(scan, name)
+        image = _whole(scan)
         mask = _head(image[0, 0])
         self.level = float(image[0, 0][mask].mean())
         self.region = occupied(mask) or whole(scan.grid.shape)
@@ -198,8 +198,12 @@ def simulate_clean(subject: Subject, contrast: str, spacing: float, seed: int) -
 
 
 def read_clean(scan: ObservedScan, spacing: float) -> CleanScan:
-    """A whole scan at ``spacing`` mm as its own reference: smaller voxels averaged, larger ones interpolated."""
-    image = _whole(scan, scan.contrast) * scan.scale
+    """A whole scan at ``spacing`` mm as its own reference: smaller voxels averaged, larger ones interpolated.
+
+    Raises:
+        InputError: for an image that is no magnitude.
+    """
+    image = _whole(scan) * scan.scale
     warp, grid = whole_head(scan.grid, spacing)
     factor = oversampling(scan.grid, spacing)
     if grid.shape != scan.grid.shape or not np.allclose(scan.grid.spacing, spacing, atol=1e-3):
@@ -224,7 +228,7 @@ def _magnitude(signal: AnyVolume) -> Volume:
     return signal.abs() if signal.is_complex() else signal
 
 
-def _whole(scan: ObservedScan, name: str) -> Volume:
+def _whole(scan: ObservedScan) -> Volume:
     """Every voxel of a scan over its scale; the slightly negative ones that an interpolation leaves are 0.
 
     Raises:
@@ -234,7 +238,7 @@ def _whole(scan: ObservedScan, name: str) -> Volume:
     lowest = float(image.min())
     if lowest < -LEAST:
         raise InputError(
-            name,
+            scan.origin,
             f"intensities down to {lowest * scan.scale:g}",
             "a magnitude image, 0 or more",
             "Noise of a scanner cannot be added to a normalised image: give the scan itself.",
