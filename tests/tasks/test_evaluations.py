@@ -180,7 +180,7 @@ def test_weights_are_scored_by_their_name_and_leave_nothing_beside_them(labels_f
     assert {row["run"] for row in rows} == {"tissue-nano"}
     assert {path.suffix for path in FOLDER.iterdir()} == {".safetensors", ".md"}
     with pytest.raises(InputError, match="tissue-nano"):
-        evaluate("tissue-nao", cohort, tmp_path / "r.jsonl", quiet=True)
+        evaluate("tissue-nao", Cohort(data=str(labels_folder)), tmp_path / "r.jsonl", quiet=True)
 
 
 def test_a_folder_without_model_is_refused(labels_folder, tmp_path):

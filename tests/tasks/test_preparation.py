@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import json
 import os
 import shutil
 import signal
@@ -17,15 +18,17 @@ from joblib import parallel_config
 
 import qontrast
 from qontrast.anatomy import prepared as writing
-from qontrast.anatomy.cohort import find_subjects
+from qontrast.anatomy.cohort import SubjectSource, find_subjects
 from qontrast.anatomy.prepared import HEADS, MANIFEST, read_manifest
 from qontrast.basics import atomic
 from qontrast.basics.errors import InputError, WriteError
 from qontrast.cli.app import run
 from qontrast.scans.nifti import read_image, write_image
+from qontrast.scans.signed import signed
+from qontrast.tasks import cache_state
 from qontrast.tasks import prepare as task
 from qontrast.tasks.cache_state import check
-from qontrast.tasks.prepare import Settings, prepare
+from qontrast.tasks.prepare import Outcome, Settings, prepare
 
 
 @pytest.fixture
@@ -340,6 +343,144 @@ def test_a_cache_of_another_cohort_or_another_folder_is_refused(cohort, tmp_path
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="something else"):
         prepared(cohort, tmp_path / "mine")
+
+
+@pytest.mark.parametrize("name", [writing.SETTINGS, "thesis.txt", ".big.part-2"])
+def test_a_folder_of_something_else_is_left_as_it_was(cohort, tmp_path, name):
+    mine = tmp_path / "mine"
+    (mine / ".download.part-1").mkdir(parents=True)
+    (mine / name).write_text('{"editor.fontSize": 12}')
+    before = {str(p): p.read_bytes() if p.is_file() else None for p in mine.rglob("*")}
+    with pytest.raises(InputError):
+        prepared(cohort, mine)
+    assert {str(p): p.read_bytes() if p.is_file() else None for p in mine.rglob("*")} == before
+
+
+def test_a_cache_of_another_version_is_refused_and_kept(cohort, tmp_path):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    for name in (writing.SETTINGS, MANIFEST):
+        facts = json.loads((cache / name).read_text())
+        del facts["digest"]
+        (cache / name).write_text(signed(facts | {"format": 2}))
+    before = bytes_of(cache)
+    with pytest.raises(InputError, match="format 2"):
+        prepared(cohort, cache)
+    assert bytes_of(cache) == before
+
+
+def test_links_that_lead_nowhere_are_named_and_folders_that_link_to_each_other_are_no_maze(cohort, tmp_path):
+    (cohort / "sub-04").symlink_to(tmp_path / "unmounted" / "sub-04")
+    (cohort / "sub-05").symlink_to("sub-05")
+    rooms = [cohort / "maze" / str(n) for n in range(8)]
+    for room in rooms:
+        room.mkdir(parents=True)
+    for room in rooms:
+        for other in rooms:
+            (room / f"to{other.name}").symlink_to(other)
+    summary = prepared(cohort, tmp_path / "cache")
+    told = reasons(summary)
+    assert summary.subjects == ("sub-01", "sub-02", "sub-03")
+    assert "leads nowhere" in told[str(cohort / "sub-04")]
+    assert "leads nowhere" in told[str(cohort / "sub-05")]
+    assert any("in a row" in why for why in told.values())
+    assert prepared(cohort, tmp_path / "cache").outcomes == tuple(
+        Outcome(o.name, "kept") if o.state == "made" else o for o in summary.outcomes
+    )
+
+
+def test_two_people_of_one_name_are_told_apart_by_their_folders(cohort, tmp_path):
+    scan = read_image(cohort / "sub-01" / "anat" / "sub-01_R1map.nii.gz")
+    for file in (
+        "siteA/sub-04/anat/sub-04_T1w.nii.gz",
+        "siteB/sub-04/anat/sub-04_FLAIR.nii.gz",
+        "siteB/sub-03/anat/sub-03_acq-other_MTsat.nii.gz",
+        "derivatives/lesions/sub-02/anat/sub-02_T1w.nii.gz",
+        "pipeline/sub-01/anat/sub-01_T1w.nii.gz",
+    ):
+        write_image(cohort / file, scan.data, scan.grid)
+    (cohort / "pipeline" / "dataset_description.json").write_text('{"DatasetType": "derivative"}')
+    summary = prepared(cohort, tmp_path / "cache")
+    assert summary.subjects == ("sub-01", "sub-02")
+    for name in ("sub-03", "sub-04"):
+        assert "two subjects of this name" in reasons(summary)[name]
+
+
+def test_a_table_may_put_contrasts_into_folders_and_a_stray_map_is_no_set_of_maps(cohort, tmp_path):
+    scan = read_image(cohort / "sub-01" / "anat" / "sub-01_R1map.nii.gz")
+    for folder in ("T1", "FLAIR"):
+        write_image(tmp_path / folder / "001.nii.gz", scan.data, scan.grid)
+    table = tmp_path / "t.csv"
+    table.write_text("subject,T1w,FLAIR\n001,T1/001.nii.gz,FLAIR/001.nii.gz\n")
+    assert prepared(table, tmp_path / "one").subjects == ("001",)
+    for file in ("anat/sub-04_T1w", "anat/sub-04_FLAIR", "fmap/sub-04_TB1map"):
+        write_image(cohort / "sub-04" / f"{file}.nii.gz", scan.data, scan.grid)
+    prepared(cohort, tmp_path / "two")
+    assert read_manifest(tmp_path / "two")["subjects"]["sub-04"]["kind"] == "scans"
+
+
+def test_names_that_no_folder_can_have_are_told(cohort, tmp_path):
+    add_named = ["x" * 230, os.fsdecode(b"caf\xe9")]
+    for name in add_named:
+        shutil.copytree(cohort / "sub-01" / "anat", cohort / f"sub-{name}" / "anat")
+    summary = prepared(cohort, tmp_path / "cache")
+    assert summary.subjects == ("sub-01", "sub-02", "sub-03")
+    assert not any(o.stuck for o in summary.outcomes)
+    assert {"a name that" in why for why in reasons(summary).values()} == {True}
+
+
+def test_what_stands_in_a_head_s_place_is_replaced_and_nothing_else_taken_for_a_head(cohort, tmp_path):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    whole = bytes_of(cache)
+    shutil.move(cache / HEADS / "sub-01", tmp_path / "moved")
+    (cache / HEADS / "sub-01").symlink_to(tmp_path / "moved")
+    (tmp_path / "moved" / "r1.b2nd").unlink()
+    for name in ("sub-02", "sub-03"):
+        shutil.rmtree(cache / HEADS / name)
+    (cache / HEADS / "sub-02").symlink_to("nowhere")
+    (cache / HEADS / "sub-03").write_text("a file")
+    (cache / HEADS / ".DS_Store").write_text("of a Mac")
+    assert {o.state for o in prepared(cohort, cache).outcomes} <= {"made", "mended"}
+    (cache / HEADS / ".DS_Store").unlink()
+    assert bytes_of(cache) == whole
+    assert {o.state for o in prepared(cohort, cache).outcomes} == {"kept"}
+
+
+def test_every_fault_of_a_cache_is_named(cohort, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    prepared(cohort, cache)
+    (cache / writing.SETTINGS).write_text("{")
+    (cache / writing.INDEX).unlink()
+    real = cache_state.fingerprint
+
+    def unreadable(path):
+        if path == cache / HEADS / "sub-02" / "r1.b2nd":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(cache_state, "fingerprint", unreadable)
+    faults = check(cache, quiet=True)
+    assert [name in fault for name, fault in zip(("settings", "index", "r1.b2nd"), faults, strict=True)] == [True] * 3
+    shutil.copy(tmp_path / "cache" / HEADS / "sub-01" / "head.json", cache / MANIFEST)
+    with pytest.raises(InputError, match="another file of a cache"):
+        check(cache, quiet=True)
+
+
+def deadly(source):
+    """What the system's killer does to a process that wants too much memory."""
+    if source.name == "sub-02":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(source.name, "made")
+
+
+def test_a_subject_that_kills_its_process_costs_itself_alone():
+    sources = [SubjectSource(f"sub-{n:02d}", "maps") for n in range(1, 6)]
+    outcomes = {o.name: o for o in task._each(deadly, sources, 2)}
+    assert {name: o.state for name, o in outcomes.items()} == {
+        s.name: "left out" if s.name == "sub-02" else "made" for s in sources
+    }
+    assert "was killed" in outcomes["sub-02"].why
 
 
 def test_two_at_a_time_are_refused(cohort, tmp_path, held):

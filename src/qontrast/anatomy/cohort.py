@@ -1,5 +1,7 @@
 """Open whatever the user points at: qMRI maps, label maps, scans of several contrasts, a cache, the embedded heads."""
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +22,8 @@ from qontrast.scans.table import read_table
 EMBEDDED = "embedded"
 TABLES = (".tsv", ".csv")
 LABEL_SUFFIXES = ("dseg", "aseg", "aparc+aseg", "seg")
+RAW = ("anat", "fmap")
+"""BIDS folders of structural images and field maps."""
 KEPT_IN_MEMORY = 24  # subjects per process, with all their voxels
 KEPT_OPEN = 8  # subjects of a cache per process: a head from a label map keeps 25 MB of sketches
 Kind = Literal["auto", "maps", "labels", "scans"]
@@ -37,6 +41,7 @@ class SubjectSource:
         table: TSV with labels' priors, if the user gave one.
         folder: of a prepared head.
         site: where it was scanned, if that is known.
+        homes: folders ``sub-...`` of the cohort that hold raw images of it; of more than one person if there are two.
     """
 
     name: str
@@ -47,6 +52,7 @@ class SubjectSource:
     table: Path | None = None
     folder: Path | None = None
     site: str = ""
+    homes: tuple[Path, ...] = ()
 
     def open(self, *, canonical: bool = True) -> Subject | ObservedHead:
         """Read the subject; see :func:`read_maps`, :class:`LabelSubject` and :func:`read_scans` for what is refused."""
@@ -121,16 +127,20 @@ def group_subjects(
         scans = [f for f in own if f.suffix in IMAGE_SUFFIXES]
         targets = {TARGETS.get(f.suffix) for f in own}
         site = next((f.entities["site"] for f in own if f.entities.get("site")), "")
-        # A stray map (a B1 map of another scan) does not make a label map a set of tissue maps.
-        mapped = {"pd", "r1"} <= targets or (targets != {None} and not segmentations)
+        contrasts = {contrast_of(f) for f in scans}
+        # A stray map (a B1 map of another scan) makes neither a label map nor scans a set of tissue maps.
+        other = segmentations or (kind == "auto" and len(contrasts) > 1)
+        mapped = {"pd", "r1"} <= targets or (targets != {None} and not other)
         masks = [f for f in own if f.suffix == "mask"]
         if kind in ("auto", "maps") and mapped:
             maps = [f for f in own if f.suffix in TARGETS]
-            found.append(SubjectSource(name, "maps", _once(maps + masks), site=site))
+            found.append(SubjectSource(name, "maps", _once(maps + masks), site=site, homes=_homes(own)))
         elif kind in ("auto", "labels") and segmentations:
-            found.append(SubjectSource(name, "labels", _one_a_folder(segmentations), table=labels, site=site))
-        elif (kind == "scans" and scans) or (kind == "auto" and len({contrast_of(f) for f in scans}) > 1):
-            found.append(SubjectSource(name, "scans", _once(scans + masks), site=site))
+            found.append(
+                SubjectSource(name, "labels", _one_a_folder(segmentations), table=labels, site=site, homes=_homes(own))
+            )
+        elif (kind == "scans" and scans) or (kind == "auto" and len(contrasts) > 1):
+            found.append(SubjectSource(name, "scans", _once(scans + masks), site=site, homes=_homes(own)))
     return found
 
 
@@ -154,7 +164,19 @@ def _one_a_folder(files: list[Named]) -> tuple[Named, ...]:
     first: dict[Path, Named] = {}
     for file in _once(files):
         first.setdefault(file.path.parent, file)
-    return tuple(first.values())
+    if len(first) == 1:
+        return tuple(first.values())
+    distinct: dict[Path, Named] = {}
+    for file in first.values():  # links may lead to one by other names
+        distinct.setdefault(file.path.resolve(), file)
+    return tuple(distinct.values())
+
+
+def _homes(files: list[Named]) -> tuple[Path, ...]:
+    """Folders ``sub-...`` with raw images in them, as BIDS has them; not what a pipeline made of those."""
+    raw = (f for f in files if not f.named and f.path.parent.name in RAW and not {"desc", "space"} & f.entities.keys())
+    found = dict.fromkeys(f.home for f in raw if f.home is not None and "derivatives" not in f.home.parts)
+    return tuple(home for home in found if home is not None)
 
 
 def _once(files: list[Named]) -> tuple[Named, ...]:
@@ -186,21 +208,38 @@ def prepared_subjects(cache: Path, kind: Kind = "auto") -> list[SubjectSource]:
 
 
 def refuse_namesakes(source: SubjectSource) -> None:
-    """Refuse a subject whose files exist twice under one name: they belong to two people, or are copies.
+    """Refuse a subject whose files exist twice under one name, or whose raw images lie in two subjects' folders.
+
+    They belong to two people, or are copies. What a table says is one subject is one.
 
     Raises:
-        InputError: naming both files.
+        InputError: naming both files or folders.
     """
+    remedy = "Rename one of them, give them sessions, or list the files in a table."
+    homes = list({home.resolve(): home for home in source.homes}.values()) if len(source.homes) > 1 else []
+    homes = [home for home in homes if not _is_derivative(home.parent)]
+    if len(homes) > 1:
+        raise InputError(source.name, f"two subjects of this name: {homes[0]} and {homes[1]}", "one", remedy)
     seen: dict[str, Path] = {}
     for file in source.files:
+        if file.named:
+            continue
         other = seen.setdefault(file.path.name, file.path)
         if other.resolve() != file.path.resolve():  # links may lead to one file by two ways
             raise InputError(
                 source.name,
                 f"two subjects of this name: {other} and {file.path}",
                 "one",
-                "Rename one of them, give them sessions, or list the files in a table.",
+                remedy,
             )
+
+
+def _is_derivative(dataset: Path) -> bool:
+    """Whether a BIDS dataset says that a pipeline made it."""
+    with suppress(OSError, ValueError, AttributeError):
+        told = json.loads((dataset / "dataset_description.json").read_text(encoding="utf-8"))
+        return bool(told.get("DatasetType") == "derivative")
+    return False
 
 
 @lru_cache(maxsize=KEPT_OPEN)

@@ -3,8 +3,8 @@
 Within a label tissue varies along one smooth field (the texture), the scanner along another (the transmit field). So
 one protocol's signal is a function of the label and two numbers: a small table, whose cells are crossed linearly.
 Every sequence then costs the same few nanoseconds a voxel, echo trains included. The table's steps are so small that
-it errs by less than 0.2 % of PD; a test holds that. Where the static field matters, the table holds what does not depend
-on it, and the phase follows by the voxel. Lesions change tissue otherwise: they are computed by the voxel.
+it errs by less than 0.2 % of PD; a test holds that. Where the static field matters, the table holds what does not
+depend on it, and the phase follows by the voxel. Lesions change tissue otherwise: they are computed by the voxel.
 """
 
 from collections.abc import Callable

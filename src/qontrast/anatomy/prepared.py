@@ -23,7 +23,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import Box, box_slices, whole
 from qontrast.scans.chunks import ENDING, Chunks, write_chunks
-from qontrast.scans.signed import read_signed, signed
+from qontrast.scans.signed import REMEDY, read_signed, signed
 
 FORMAT = 1
 MANIFEST, SETTINGS, INDEX, HEADS, HEAD = "manifest.json", "settings.json", "index.json", "heads", "head.json"
@@ -140,7 +140,10 @@ def read_manifest(cache: Path) -> dict[str, Any]:
     Raises:
         InputError: if it is absent, broken, altered or of another version.
     """
-    return read_signed(cache / MANIFEST, FORMAT)
+    facts = read_signed(cache / MANIFEST, FORMAT)
+    if not {"settings", "subjects"} <= facts.keys():
+        raise InputError(cache / MANIFEST, "another file of a cache", "its manifest", REMEDY)
+    return facts
 
 
 def read_settings(cache: Path) -> dict[str, Any]:

@@ -64,16 +64,22 @@ def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     old = folder.with_name(f"{PART}old-{os.getpid()}-{folder.name}")
     try:
         for left in (part, old):
-            shutil.rmtree(left, ignore_errors=True)
+            remove(left)
         part.mkdir(parents=True)
         fill(part)
         for file in (p for p in part.rglob("*") if p.is_file()):
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
-        if folder.exists():
+        there = folder.is_symlink() or folder.exists()
+        if there:
             folder.rename(old)
-        part.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        try:
+            part.rename(folder)
+        except BaseException:
+            if there:
+                old.rename(folder)
+            raise
+        remove(old)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise WriteError(
@@ -83,6 +89,15 @@ def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if it is there and can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def claim_folder(folder: Path, *, flag: str = "") -> None:

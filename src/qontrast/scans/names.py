@@ -60,15 +60,20 @@ class Named:
         """
         if self.named:
             return self.named
-        outside = len(self.root.parent.parts) if self.root is not None else 0
-        folder = next((part for part in reversed(self.path.parts[outside:-1]) if _SUBJECT.match(part)), None)
-        if folder is not None:
-            return folder
+        if self.home is not None:
+            return self.home.name
         sub = self.entities.get("sub")
         if sub:
             return f"sub-{sub}"
         above = self.path.parent.resolve()
         return next((p.name for p in (above, *above.parents) if p.name.lower() not in FOLDERS), "")
+
+    @property
+    def home(self) -> Path | None:
+        """The folder called ``sub-...`` that it lies in, the innermost one from the root on."""
+        parts, outside = self.path.parts, len(self.root.parent.parts) if self.root is not None else 0
+        depths = range(len(parts) - 2, outside - 1, -1)
+        return next((Path(*parts[: depth + 1]) for depth in depths if _SUBJECT.match(parts[depth])), None)
 
     @cached_property
     def session(self) -> str:

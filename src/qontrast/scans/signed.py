@@ -7,6 +7,11 @@ from typing import Any
 
 from qontrast.basics.errors import InputError
 
+
+class OtherFormatError(InputError):
+    """A file of another version, or of something else."""
+
+
 REMEDY = "Run the same `qontrast data prepare` again."
 
 
@@ -19,11 +24,12 @@ def read_signed(path: Path, form: int) -> dict[str, Any]:
     """The facts in a file, whose ``format`` has to be ``form``.
 
     Raises:
-        InputError: if it is absent, broken, altered or of another version.
+        InputError: if it is absent, broken or altered.
+        OtherFormatError: if it is of another version, or not of a cache.
     """
     content = _json(path)
     if content.get("format") != form:
-        raise InputError(path, f"format {content.get('format')}", f"format {form}", "Prepare the cache anew.")
+        raise OtherFormatError(path, f"format {content.get('format')}", f"format {form}", "Prepare the cache anew.")
     if content.pop("digest", None) != _digest(content):
         raise InputError(path, "a file that was altered since it was written", "the file as it was", REMEDY)
     return content

@@ -12,6 +12,8 @@ from qontrast.scans.signed import read_signed, signed
 FORMAT = 1
 UNSETTLED = -1
 """Stamp of a folder that has to be read again."""
+MOST_LINKS = 4
+"""Links to folders on the way to a file: folders that link to each other are walked in all orders."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> In
     """
     index = Index(Path(root))
     before = known.folders if known is not None else {}
-    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+    waiting: list[tuple[str, tuple[tuple[int, int], ...], int]] = [("", (), 0)]
     while waiting:
-        relative, above = waiting.pop()
+        relative, above, links = waiting.pop()
         path = index.root / relative
         if skip is not None and path == skip:
             continue
@@ -103,6 +105,10 @@ def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> In
             if own in above:
                 index.troubles.append(Trouble(path, "a symbolic link that leads back to a folder above it"))
                 continue
+            links += bool(relative) and path.is_symlink()
+            if links > MOST_LINKS:
+                index.troubles.append(Trouble(path, f"more than {MOST_LINKS} symbolic links to folders in a row"))
+                continue
             found = before.get(relative)
             if found is None or found.stamp != status.st_mtime_ns:
                 found = _read(path, status.st_mtime_ns)
@@ -110,9 +116,20 @@ def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> In
             index.troubles.append(Trouble(path, f"cannot be read ({error.strerror or error})"))
             continue
         index.folders[relative] = found
-        waiting += [(f"{relative}/{name}" if relative else name, (*above, own)) for name in found.folders]
+        if found.stamp == UNSETTLED:
+            lost = [path / name for name in found.files if "." not in name]  # it would be a folder: images have endings
+            index.troubles += [Trouble(p, "a symbolic link that leads nowhere") for p in lost if _lost(p)]
+        waiting += [(f"{relative}/{name}" if relative else name, (*above, own), links) for name in found.folders]
     index.troubles.sort(key=lambda t: str(t.path))
     return index
+
+
+def _lost(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return True
+    return False
 
 
 def _read(path: Path, stamp: int) -> Folder:

@@ -50,12 +50,15 @@ def check(cache: Path, cohort: str = "", *, quiet: bool = False) -> list[str]:
 
 
 def _own_faults(cache: Path, settings: dict[str, Any]) -> list[str]:
-    """What is wrong with the settings and the index of a cache; a table's cache has no index."""
+    """What is wrong with the settings and the index of a cache; that of a table or of embedded heads has no index."""
     found = []
     try:
         if read_settings(cache) != settings:
             found.append(f"{cache / SETTINGS}: other settings than the manifest's")
-        if (cache / INDEX).is_file():
+    except InputError as error:
+        found.append(str(error))
+    try:
+        if (cache / INDEX).exists() or Path(settings["data"]).is_dir():
             read_signed(cache / INDEX, INDEX_FORMAT)
     except InputError as error:
         found.append(str(error))
@@ -115,3 +118,5 @@ def _faults(folder: Path, head: dict[str, Any] | None) -> list[str]:
         return faults
     except InputError as error:
         return [str(error)]
+    except OSError as error:
+        return [f"{error.filename}: cannot be read ({error.strerror})"]

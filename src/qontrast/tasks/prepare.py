@@ -1,10 +1,11 @@
 """A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
+import multiprocessing
 import os
-import shutil
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,19 +30,22 @@ from qontrast.anatomy.prepared import (
     read_settings,
     write_head,
 )
-from qontrast.basics.atomic import PART, publish_folder, write_atomic
+from qontrast.basics.atomic import PART, publish_folder, remove, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.basics.holding import hold
 from qontrast.engine.stopping import end_with
 from qontrast.scans.names import Named, named_images
-from qontrast.scans.signed import signed
+from qontrast.scans.signed import OtherFormatError, signed
 from qontrast.scans.table import read_table
 from qontrast.scans.walk import load_index, walk
 from qontrast.tasks.cache_state import outdated, stamps_of
 from qontrast.tasks.speaking import bar, say
 
 LOCK = ".lock"
+UNFINISHED = re.compile(rf"\.\d+\.part-({'|'.join(map(re.escape, (MANIFEST, INDEX, SETTINGS)))})$")
+"""What a run that was killed may have left beside these."""
 LISTED = ("made", "mended", "kept")
+LONGEST_NAME = 200
 TOLD = 100
 """Subjects of one state that are told one by one."""
 
@@ -93,6 +97,9 @@ class Outcome:
     stuck: bool = False
 
 
+Work = Callable[[SubjectSource], Outcome]
+
+
 @dataclass(frozen=True)
 class Summary:
     """What a cache holds now.
@@ -136,7 +143,8 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
         for outcome in bar(_each(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
             outcomes.append(outcome)
         named = {o.name for o in outcomes}
-        gone = sorted(p.name for p in (out / HEADS).iterdir() if p.name not in named)
+        heads = (p.name for p in (out / HEADS).iterdir() if p.is_dir() and not p.name.startswith("."))
+        gone = sorted(name for name in heads if name not in named)
         outcomes += [Outcome(name, "set aside", "not found in the cohort any more") for name in gone]
         outcomes.sort(key=lambda o: o.name)
         try:
@@ -164,8 +172,7 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as many processes as cores
     try:
-        if not source.name or source.name.startswith(".") or "/" in source.name:
-            raise InputError(source.name or "(no name)", "a name that no folder can have", "another name")
+        _check_name(source.name)
         stamps = stamps_of(source)
         why = outdated(folder, stamps, settings, source.site)
         if why is None:
@@ -191,6 +198,15 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
         torch.set_num_threads(threads)
 
 
+def _check_name(name: str) -> None:
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    if not name or name.startswith(".") or "/" in name or len(os.fsencode(name)) > LONGEST_NAME:
+        wanted = f"another one, of {LONGEST_NAME} bytes at most"
+        raise InputError(shown or "(no name)", "a name that no folder of a cache can have", wanted, "Rename it.")
+    if shown != name:
+        raise InputError(shown, "a name that is no UTF-8", "UTF-8", "Rename it, or name it in a table.")
+
+
 def _fill(part: Path, head: Any, told: dict[str, Any]) -> None:
     try:
         write_head(head, part, told)
@@ -198,17 +214,34 @@ def _fill(part: Path, head: Any, told: dict[str, Any]) -> None:
         raise OSError(f"the volumes could not be written: {error}") from error
 
 
-def _each(work: Any, sources: list[SubjectSource], workers: int) -> Iterator[Outcome]:
-    if workers == 1:
-        yield from map(work, sources)
+def _each(work: Work, sources: list[SubjectSource], workers: int) -> Iterator[Outcome]:
+    """The outcomes as they come; a subject that kills its process costs itself alone."""
+    left = {source.name: source for source in sources}
+    if workers > 1:
+        try:
+            for outcome in Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(
+                map(delayed(work), sources)
+            ):
+                del left[outcome.name]
+                yield outcome
+        except BrokenExecutor:
+            yield from _one_by_one(work, list(left.values()))
         return
-    try:
-        yield from Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(map(delayed(work), sources))
-    except (BrokenExecutor, RuntimeError) as error:
-        raise QontrastError(
-            f"a process that prepared heads was killed ({error}), perhaps for want of memory. What is prepared is "
-            "kept: run again with fewer --jobs."
-        ) from error
+    yield from map(work, sources)
+
+
+def _one_by_one(work: Work, sources: list[SubjectSource]) -> Iterator[Outcome]:
+    """The same, each in a process that may die."""
+    context = multiprocessing.get_context("spawn")
+    while sources:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            try:
+                while sources:
+                    yield pool.submit(work, sources[0]).result()
+                    del sources[0]
+            except BrokenExecutor:
+                why = "the process that prepared it was killed, perhaps for want of memory: try again with fewer --jobs"
+                yield Outcome(sources.pop(0).name, "left out", why)
 
 
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Outcome]]:
@@ -265,23 +298,41 @@ def _claimed(out: Path, settings: Settings) -> Iterator[None]:
     with hold(out / LOCK) as alone:
         if not alone:
             raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.")
-        for left in (*(out / HEADS).glob(f"{PART}*"), *out.glob(".*.part-*")):  # of a run that was killed
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         wanted = settings.facts()
-        before = _made_with(out) or wanted
-        if before != wanted:
-            raise InputError(out, f"a cache made with {before}", f"{wanted}", "Choose another --out.")
-        if not (out / SETTINGS).is_file() and any(p.name not in (LOCK, HEADS, MANIFEST, INDEX) for p in out.iterdir()):
-            raise InputError(out, "a folder of something else", "a new or empty folder, or a cache", "Choose another.")
+        try:
+            before = _made_with(out)
+            if before is None and any(not _own(p.name) for p in out.iterdir()):
+                raise InputError(
+                    out, "a folder of something else", "a new or empty folder, or a cache", "Choose another."
+                )
+            if before not in (None, wanted):
+                raise InputError(out, f"a cache made with {before}", f"{wanted}", "Choose another --out.")
+        except InputError:
+            if not (out / HEADS).is_dir():
+                (out / LOCK).unlink(missing_ok=True)  # no trace in what is not ours
+            raise
+        for left in (*(out / HEADS).glob(f"{PART}*"), *(p for p in out.iterdir() if UNFINISHED.match(p.name))):
+            remove(left)  # of a run that was killed
         write_atomic(out / SETTINGS, signed(wanted))
         yield
 
 
-def _made_with(out: Path) -> dict[str, Any]:
-    """The settings of a cache; empty where neither its own file nor the manifest can be read: heads of others are
-    made anew then."""
-    with suppress(InputError):
-        return read_settings(out)
-    with suppress(InputError):
-        return dict(read_manifest(out)["settings"])
-    return {}
+def _own(name: str) -> bool:
+    return name in (LOCK, HEADS, MANIFEST, INDEX, SETTINGS) or UNFINISHED.match(name) is not None
+
+
+def _made_with(out: Path) -> dict[str, Any] | None:
+    """The settings of a cache; None where neither its own file nor the manifest can be read: heads of others are
+    made anew then.
+
+    Raises:
+        InputError: if it is a cache of another version.
+    """
+    for read in (read_settings, lambda cache: dict(read_manifest(cache)["settings"])):
+        try:
+            return read(out)
+        except OtherFormatError:
+            raise
+        except InputError:
+            continue
+    return None
