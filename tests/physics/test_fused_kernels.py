@@ -36,6 +36,10 @@ for name in ("mprage", "mp2rage", "mt", "t2star"):
     check(PRESETS[name], 3)
 check(replace(PRESETS["mprage"], flip_angle=1.5), 3)  # with B1+ beyond the flip that a train can have
 
+turned = replace(PRESETS["bssfp"], phase_increment=2.0)  # complex, though nothing is off resonance
+fused = acquire_fused(turned, volume(0).apply(torch.Tensor.float))
+torch.testing.assert_close(fused, turned.signal(volume(0)).to(torch.complex64), rtol=1e-5, atol=1e-6)
+
 tissue = volume(3).apply(lambda m: torch.cat((m, m.flip(2))).float())
 protocol = replace(spgr, flip_angle=torch.tensor([0.1, 0.6]))
 out = torch.empty_like(tissue.pd)
