@@ -29,10 +29,14 @@ class Steadiness:
     leakage: float
 
 
+def with_dice(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The segmenters' points at protocols that show some tissue."""
+    return [r for r in rows if r["task"] == "sweep" and not r["useless"] and r.get("dice_mean") is not None]
+
+
 def swept(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Dice over the protocols that show some tissue: by arm, schedule and sequence, and over all sequences."""
-    useful = [r for r in rows if r["task"] == "sweep" and not r["useless"] and r.get("dice_mean") is not None]
-    found = []
+    useful, found = with_dice(rows), []
     for arm, schedule in sorted({(r["arm"], r["model"]) for r in useful}):
         mine = [r for r in useful if (r["arm"], r["model"]) == (arm, schedule)]
         for sequence in ("all", *sorted({r["sequence"] for r in mine})):

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
-from invariance import Steadiness, steadiness, swept, verdicts
+from invariance import Steadiness, steadiness, swept, verdicts, with_dice
 from matplotlib.figure import Figure
 from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, seen
 
@@ -216,7 +216,7 @@ def swept_table(found: list[dict[str, Any]]) -> str:
 
 def swept_figure(rows: list[dict[str, Any]]) -> Figure:
     """Dice at each protocol of the sweep, by arm and sequence, a panel for each schedule."""
-    useful = [r for r in rows if r["task"] == "sweep" and not r["useless"] and r.get("dice_mean") is not None]
+    useful = with_dice(rows)
     arms = [arm for arm in ARMS if any(r["arm"] == arm for r in useful)]
     sequences = sorted({r["sequence"] for r in useful})
     figure = Figure(figsize=(11, 3.8), layout="constrained")
