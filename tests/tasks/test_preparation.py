@@ -27,8 +27,10 @@ from qontrast.scans.nifti import read_image, write_image
 from qontrast.scans.signed import signed
 from qontrast.tasks import cache_state
 from qontrast.tasks import prepare as task
+from qontrast.tasks.cache_claim import LOCK
 from qontrast.tasks.cache_state import check
-from qontrast.tasks.prepare import Outcome, Settings, prepare
+from qontrast.tasks.outcomes import Outcome, outcomes_of
+from qontrast.tasks.prepare import Settings, prepare
 
 
 @pytest.fixture
@@ -476,7 +478,7 @@ def deadly(source):
 
 def test_a_subject_that_kills_its_process_costs_itself_alone():
     sources = [SubjectSource(f"sub-{n:02d}", "maps") for n in range(1, 6)]
-    outcomes = {o.name: o for o in task._each(deadly, sources, 2)}
+    outcomes = {o.name: o for o in outcomes_of(deadly, sources, 2)}
     assert {name: o.state for name, o in outcomes.items()} == {
         s.name: "left out" if s.name == "sub-02" else "made" for s in sources
     }
@@ -485,7 +487,7 @@ def test_a_subject_that_kills_its_process_costs_itself_alone():
 
 def test_two_at_a_time_are_refused(cohort, tmp_path, held):
     cache = tmp_path / "cache"
-    with held(cache / task.LOCK), pytest.raises(InputError, match="another process"):
+    with held(cache / LOCK), pytest.raises(InputError, match="another process"):
         prepared(cohort, cache)
 
 

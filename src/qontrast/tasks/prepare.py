@@ -1,18 +1,13 @@
 """A cohort to a cache: every head read, checked, measured and packed once, so that training reads crops alone."""
 
-import multiprocessing
 import os
-import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 import qontrast
 from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects, passed_over
@@ -22,30 +17,26 @@ from qontrast.anatomy.prepared import (
     HEADS,
     INDEX,
     MANIFEST,
-    SETTINGS,
     fingerprint,
     is_cache,
     read_facts,
-    read_manifest,
-    read_settings,
     write_head,
 )
-from qontrast.basics.atomic import PART, publish_folder, remove, write_atomic
+from qontrast.basics.atomic import publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
-from qontrast.basics.holding import hold
 from qontrast.engine.stopping import end_with
 from qontrast.scans.names import Named, named_images
-from qontrast.scans.signed import OtherFormatError, signed
+from qontrast.scans.signed import signed
 from qontrast.scans.table import read_table
 from qontrast.scans.walk import load_index, walk
+from qontrast.tasks.cache_claim import claimed
 from qontrast.tasks.cache_state import outdated, stamps_of
+from qontrast.tasks.outcomes import Outcome, outcomes_of
 from qontrast.tasks.speaking import bar, say
 
-LOCK = ".lock"
-UNFINISHED = re.compile(rf"\.\d+\.part-({'|'.join(map(re.escape, (MANIFEST, INDEX, SETTINGS)))})$")
-"""What a run that was killed may have left beside these."""
 LISTED = ("made", "mended", "kept")
 LONGEST_NAME = 200
+"""Bytes; most file systems bear 255, and a folder that is being written has a longer name than the head."""
 TOLD = 100
 """Subjects of one state that are told one by one."""
 
@@ -77,27 +68,6 @@ class Settings:
         """As they stand in the cache."""
         own = {"format": FORMAT, "data": self.data, "kind": self.kind, "labels": self.labels}
         return own | ({"embedded": self.embedded} if self.data == EMBEDDED else {})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one subject.
-
-    Args:
-        name: of the subject.
-        state: ``made``, ``kept`` (it was there already), ``mended`` (it was there, changed or damaged), ``left out``,
-            ``set aside`` (it is in the folder, but not listed: the cohort has no such subject any more).
-        why: why it was left out, mended or set aside.
-        stuck: whether the cache could not be written.
-    """
-
-    name: str
-    state: str
-    why: str = ""
-    stuck: bool = False
-
-
-Work = Callable[[SubjectSource], Outcome]
 
 
 @dataclass(frozen=True)
@@ -135,12 +105,12 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
         InputError: if there is no subject, or the folder is the cache of another cohort.
         WriteError: if the folder cannot be written.
     """
-    with _claimed(out, settings):
+    with claimed(out, settings.facts()):
         sources, outcomes = _sources(settings, out, quiet)
         (out / HEADS).mkdir(exist_ok=True)
         work = partial(prepare_one, cache=out, settings=settings.facts(), parent=os.getpid())
         workers = min(effective_n_jobs(jobs or -1), len(sources)) or 1
-        for outcome in bar(_each(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
+        for outcome in bar(outcomes_of(work, sources, workers), len(sources), "preparing heads", quiet=quiet):
             outcomes.append(outcome)
         named = {o.name for o in outcomes}
         heads = (p.name for p in (out / HEADS).iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -214,36 +184,6 @@ def _fill(part: Path, head: Any, told: dict[str, Any]) -> None:
         raise OSError(f"the volumes could not be written: {error}") from error
 
 
-def _each(work: Work, sources: list[SubjectSource], workers: int) -> Iterator[Outcome]:
-    """The outcomes as they come; a subject that kills its process costs itself alone."""
-    left = {source.name: source for source in sources}
-    if workers > 1:
-        try:
-            for outcome in Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(
-                map(delayed(work), sources)
-            ):
-                del left[outcome.name]
-                yield outcome
-        except BrokenExecutor:
-            yield from _one_by_one(work, list(left.values()))
-        return
-    yield from map(work, sources)
-
-
-def _one_by_one(work: Work, sources: list[SubjectSource]) -> Iterator[Outcome]:
-    """The same, each in a process that may die."""
-    context = multiprocessing.get_context("spawn")
-    while sources:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            try:
-                while sources:
-                    yield pool.submit(work, sources[0]).result()
-                    del sources[0]
-            except BrokenExecutor:
-                why = "the process that prepared it was killed, perhaps for want of memory: try again with fewer --jobs"
-                yield Outcome(sources.pop(0).name, "left out", why)
-
-
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Outcome]]:
     """The subjects, and what is left out already."""
     labels = Path(settings.labels) if settings.labels else None
@@ -290,49 +230,3 @@ def _tell(outcomes: list[Outcome], quiet: bool) -> None:
             say(f"  {outcome.name}: {outcome.why}", quiet=quiet)
         if len(those) > TOLD:
             say(f"  and {len(those) - TOLD} more; all that are left out are named in {MANIFEST}", quiet=quiet)
-
-
-@contextmanager
-def _claimed(out: Path, settings: Settings) -> Iterator[None]:
-    """Hold the cache for this process, and refuse the cache of another cohort, or a folder of something else."""
-    with hold(out / LOCK) as alone:
-        if not alone:
-            raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.")
-        wanted = settings.facts()
-        try:
-            before = _made_with(out)
-            if before is None and any(not _own(p.name) for p in out.iterdir()):
-                raise InputError(
-                    out, "a folder of something else", "a new or empty folder, or a cache", "Choose another."
-                )
-            if before not in (None, wanted):
-                raise InputError(out, f"a cache made with {before}", f"{wanted}", "Choose another --out.")
-        except InputError:
-            if not (out / HEADS).is_dir():
-                (out / LOCK).unlink(missing_ok=True)  # no trace in what is not ours
-            raise
-        for left in (*(out / HEADS).glob(f"{PART}*"), *(p for p in out.iterdir() if UNFINISHED.match(p.name))):
-            remove(left)  # of a run that was killed
-        write_atomic(out / SETTINGS, signed(wanted))
-        yield
-
-
-def _own(name: str) -> bool:
-    return name in (LOCK, HEADS, MANIFEST, INDEX, SETTINGS) or UNFINISHED.match(name) is not None
-
-
-def _made_with(out: Path) -> dict[str, Any] | None:
-    """The settings of a cache; None where neither its own file nor the manifest can be read: heads of others are
-    made anew then.
-
-    Raises:
-        InputError: if it is a cache of another version.
-    """
-    for read in (read_settings, lambda cache: dict(read_manifest(cache)["settings"])):
-        try:
-            return read(out)
-        except OtherFormatError:
-            raise
-        except InputError:
-            continue
-    return None
