@@ -121,7 +121,7 @@ def prepare(settings: Settings, out: Path, *, jobs: int = 0, quiet: bool = False
             kept = _manifest(out, settings, outcomes)
         finally:  # told even if there is no room for the manifest
             _tell(outcomes, quiet)
-    counts = {state: sum(o.state == state for o in outcomes) for state in ("made", "mended", "kept")}
+    counts = {state: sum(o.state == state for o in outcomes) for state in LISTED}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     say(f"{out}: {len(kept)} heads ({told or 'nothing new'})", quiet=quiet)
     return Summary(out, kept, tuple(outcomes))
