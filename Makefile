@@ -72,7 +72,9 @@ claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cor
 	$(call study,lesions) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
 	$(BIN)/python claims/after.py runs/claims
 	$(call study,main)
-	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks lesions supervised real sweeps)
+	$(call study,second-try) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
+	$(BIN)/python claims/strokes.py runs/claims
+	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks lesions supervised real sweeps second-try strokes)
 
 claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers
 	$(BIN)/python claims/page.py

@@ -6,6 +6,7 @@ python claims/keep.py runs/claims/main runs/claims/again-1 runs/claims/sweeps ru
 import csv
 import gzip
 import json
+import re
 import sys
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from after import CONTROL, REAL, RECIPE, SWEEPS
+from strokes import STROKES
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
@@ -39,8 +41,8 @@ Row = dict[str, Any]
 
 
 def keep(folder: Path) -> Path:
-    """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study, the sweeps, the real scan or the control."""
-    readers = {SWEEPS: swept, REAL: real, CONTROL: control}
+    """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study, the sweeps, the strokes, the real scan or the control."""
+    readers = {SWEEPS: swept, REAL: real, CONTROL: control, STROKES: strokes}
     rows = [{k: v for k, v in row.items() if v is not None} for row in readers.get(folder.name, studied)(folder)]
     out = KEPT / f"{folder.name}.jsonl.gz"
     write_atomic(out, gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
@@ -57,9 +59,15 @@ def studied(folder: Path) -> Iterable[Row]:
         if "drawn shapes" in (row.get("lesions") or ""):
             asked = "masks of real lesions (--tasks.lesion.views.pathology.folder)"
             raise InputError(folder, "lesions of drawn shapes", asked)
-        yield {key: row[key] for key in COLUMNS if key in row}
+        yield columns(row)
     for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
         yield from cost(journal, folder.name)
+
+
+def columns(row: Row) -> Row:
+    """What is kept of a score: of the folder of masks its name alone."""
+    own = {key: row[key] for key in COLUMNS if key in row}
+    return own | {"lesions": re.sub(r"masks of .*/", "masks of ", row["lesions"])} if row.get("lesions") else own
 
 
 def cost(journal: Path, study: str) -> Iterable[Row]:
@@ -83,15 +91,21 @@ def control(folder: Path) -> Iterable[Row]:
     places = {what: (site, label) for site, known in sites for label, what in known.contrasts.items()}
     for row in read_rows(folder / LEDGER):
         site, contrast = places[row["contrast"]]
-        own = {key: row[key] for key in COLUMNS if key in row}
-        yield own | {"task": "tissue", "arm": CONTROL, "fraction": 16, "site": site, "contrast": contrast}
+        yield columns(row) | {"task": "tissue", "arm": CONTROL, "fraction": 16, "site": site, "contrast": contrast}
     yield from cost(folder / "journal.jsonl", folder.name)
 
 
 def real(folder: Path) -> Iterable[Row]:
     """Scores on the real scan, by arm."""
     for row in read_rows(folder / LEDGER):
-        yield {key: row[key] for key in COLUMNS if key in row} | {"task": "real", "arm": row["run"]}
+        yield columns(row) | {"task": "real", "arm": row["run"]}
+
+
+def strokes(folder: Path) -> Iterable[Row]:
+    """Scores on more strokes of each head, by arm: as many images as there are seeds of the scans."""
+    for row in read_rows(folder / LEDGER):
+        about = {"arm": row["run"], "fraction": 16, "seed": 0, "site": "biobank", "contrast": "FLAIR"}
+        yield columns(row) | about | {"image": f"stroke {row['seed']}"}
 
 
 def swept(folder: Path) -> Iterable[Row]:

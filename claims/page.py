@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 FOLDER = DOCS / "results"
 TASKS = (("denoise", "C3: denoising (PSNR, dB)", "psnr_db"), ("lesion", "C4: strokes (Dice)", "dice"))
 FRACTIONS = (1, 3, 10, 16)
-"""Labelled heads; sixteen are those of the control alone."""
+"""Labelled heads; sixteen are all that there are: of the control, and of the second try of C3 and C4."""
 INTRODUCTION = """# What the claims came to
 
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
@@ -142,23 +142,24 @@ def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
 
 
 def task_cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every mean of denoising and strokes: task, arm, schedule, contrast and, of noise, its SNR."""
+    """Every mean of denoising and strokes: task, labelled heads, arm, schedule, contrast and, of noise, its SNR."""
     found: list[dict[str, Any]] = []
     for task, _, metric in TASKS:
         mine = [r | {"snr": r.get("snr") if task == "denoise" else None} for r in rows if r["task"] == task]
         places = sorted({(str(r["contrast"]), r["snr"]) for r in mine}, key=_in_order)
-        for arm, schedule, (contrast, snr) in itertools.product(ARMS, SCHEDULES, places):
-            at = {"arm": arm, "schedule": schedule, "contrast": contrast, "snr": snr}
+        for labels, arm, schedule, (contrast, snr) in itertools.product(FRACTIONS, ARMS, SCHEDULES, places):
+            at = {"fraction": labels, "arm": arm, "schedule": schedule, "contrast": contrast, "snr": snr}
             if (m := mean([r for r in mine if all(r[key] == value for key, value in at.items())], metric)) is not None:
-                found.append({"task": task} | at | {"metric": metric, "mean": m.mean, "low": m.low, "high": m.high})
+                about = {"task": task, "labelled_heads": at.pop("fraction")} | at
+                found.append(about | {"metric": metric, "mean": m.mean, "low": m.low, "high": m.high})
     return found
 
 
 def other_tasks(found: list[dict[str, Any]]) -> str:
     """C3 and C4 in numbers."""
     text = ""
-    for task, title, metric in TASKS:
-        mine = [cell for cell in found if cell["task"] == task]
+    for (task, title, metric), labels in itertools.product(TASKS, FRACTIONS):
+        mine = [cell for cell in found if (cell["task"], cell["labelled_heads"]) == (task, labels)]
         places = sorted({(cell["contrast"], cell["snr"]) for cell in mine}, key=_in_order)
         heads = [contrast if snr is None else f"{contrast}, SNR {snr:g}" for contrast, snr in places]
         lines = []
@@ -166,7 +167,7 @@ def other_tasks(found: list[dict[str, Any]]) -> str:
             means = (picked(mine, arm=arm, schedule=schedule, contrast=c, snr=snr) for c, snr in places)
             lines.append([arm, schedule, *(shown(m, METRICS[metric].decimals) for m in means)])
         if mine:
-            text += f"## {title}\n\n" + table(["arm", "schedule", *heads], lines) + "\n"
+            text += f"## {title}, {labels} labelled heads\n\n" + table(["arm", "schedule", *heads], lines) + "\n"
     return text
 
 

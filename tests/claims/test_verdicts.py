@@ -220,6 +220,51 @@ def test_strokes_of_drawn_shapes_are_not_kept(tmp_path):
         keep.keep(tmp_path)
 
 
+def test_of_the_folder_of_masks_only_the_name_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "KEPT", tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "strokes").mkdir()
+    row = {"task": "lesion", "run": "base", "seed": 4, "dice": 0.5, "subject": "a", "image": "ukb-flair"}
+    row |= {"lesions": "acute-stroke, masks of /home/me/my data/lesions left out of learning, in 1 of heads"}
+    (tmp_path / "strokes" / "ledger.jsonl").write_text(json.dumps(row) + "\n")
+    (kept,) = scores.kept_rows(keep.keep(tmp_path / "strokes").parent)
+    assert kept["lesions"] == "acute-stroke, masks of lesions left out of learning, in 1 of heads"
+    assert (kept["arm"], kept["fraction"], kept["seed"], kept["image"]) == ("base", 16, 0, "stroke 4")
+
+
+def strokes_found(arm, dice, *, labels, image="x", schedule="full"):
+    return [
+        row | {"task": "lesion", "class": "lesion", "image": image}
+        for row in rows_of(arm, dice, site="biobank", contrast="FLAIR", labels=labels, schedule=schedule)
+    ]
+
+
+def test_the_second_try_of_c4_is_judged_by_its_own_strokes_of_each_head():
+    first = [
+        r
+        for a in scores.RIVALS
+        for how in scores.SCHEDULES
+        for r in strokes_found(a, [0.1] * 4, labels=3, schedule=how)
+    ]
+    first += [r for how in scores.SCHEDULES for r in strokes_found("hybrid", [0.05] * 4, labels=3, schedule=how)]
+    own = [r for arm in ("scratch", "masked", "base") for r in strokes_found(arm, [0.3] * 4, labels=16)]
+    rows = first + own + strokes_found("hybrid", [0.4] * 4, labels=16)
+    assert verdict_of("C4", "base", rows) == "fails"
+    assert verdict_of("C4, second try", "base", rows) == "holds"
+    more = [r for a in ("scratch", "masked", "base") for r in strokes_found(a, [0.3] * 4, labels=16, image="stroke 1")]
+    assert verdict_of("C4, second try", "base", rows + more) == "holds"
+    assert (
+        verdict_of(
+            "C4, second try", "base", rows + more + strokes_found("hybrid", [0.1] * 4, labels=16, image="stroke 1")
+        )
+        == "fails"
+    )
+    assert (
+        verdict_of("C4, second try", "base", rows + strokes_found("hybrid", [0.1] * 4, labels=16, image="stroke 1"))
+        == "not run"
+    )
+
+
 def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     for name, value in (("DOCS", tmp_path), ("FOLDER", tmp_path / "results")):
         monkeypatch.setattr(page, name, value)
