@@ -1,5 +1,6 @@
 """Fine-tuning on label maps and on real scans, from scratch and on an encoder, which may be held still."""
 
+import json
 import math
 import shutil
 
@@ -13,6 +14,7 @@ from qontrast.basics.errors import InputError, PlanError
 from qontrast.tasks import finetune as module
 from qontrast.tasks import starting
 from qontrast.tasks.finetune import finetune
+from qontrast.tasks.pack import pack
 from qontrast.tasks.plan_file import read_plan
 from qontrast.tasks.plans import FinetunePlan
 from qontrast.tasks.schedules import Schedule
@@ -108,6 +110,19 @@ def test_a_pretrained_encoder_is_where_training_starts(pretrained, labels_folder
     assert decoder
     assert all(torch.equal(started[name], scratch[name]) for name in decoder)
     assert load_segmenter(files["pretrained"])[1].plan["pretraining.arm"] == "seqinv"
+
+
+def test_a_model_holds_the_plans_of_all_that_it_started_from(pretrained, labels_folder, finetune_plan, tmp_path):
+    first = finetune(finetune_plan(labels_folder, encoder=str(pretrained), steps=1), tmp_path / "first", quiet=True)
+    finetune(finetune_plan(labels_folder, encoder=str(first.parent), steps=2), tmp_path / "second", quiet=True)
+    file = pack(tmp_path / "second", tmp_path / "a.safetensors", licence="x", data_licence="y", card=True)
+    second = load_segmenter(file)[1].plan
+    assert (second["optimisation.steps"], second["encoder"]) == (2, "first")
+    assert (second["started_from"]["optimisation.steps"], second["started_from"]["encoder"]) == (1, pretrained.name)
+    assert second["started_from"]["started_from"]["views.arm"] == "seqinv"
+    assert "started_from" not in second["started_from"]["started_from"]
+    assert str(tmp_path) not in json.dumps(second)
+    assert "`started_from`" in file.with_suffix(".md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("freeze", [True, False])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,15 @@ from qontrast.nets.unet import UNet
 from qontrast.tasks.people_plan import PeoplePlan
 from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 from qontrast.weights.contract import read_weights
-from qontrast.weights.encoder import ENCODER, encoder_arm, encoder_file, encoder_spacing, load_decoder, load_encoder
+from qontrast.weights.encoder import (
+    ENCODER,
+    encoder_arm,
+    encoder_file,
+    encoder_plan,
+    encoder_spacing,
+    load_decoder,
+    load_encoder,
+)
 from qontrast.weights.segmenter import KINDS, MODEL, UNETS, load_segmenter
 
 
@@ -35,6 +43,7 @@ class Start:
         outputs: names of what the model gave that was fine-tuned before.
         readout: weights of the last convolution, which gave it.
         heads: ``[cohort, subjects]`` that each fine-tuning before this one learned from.
+        plan: that it was trained by, with the plan of what that started from; empty where there is none.
     """
 
     encoder: Encoder
@@ -44,6 +53,7 @@ class Start:
     outputs: tuple[str, ...] = ()
     readout: Mapping[str, Tensor] | None = None
     heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
 
 def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Start:
@@ -67,7 +77,8 @@ def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Star
         start = _from_model(model)
     elif source:
         encoder = load_encoder(source)
-        start = Start(encoder, encoder_arm(source), encoder_spacing(source), load_decoder(source))
+        spacing, decoder = encoder_spacing(source), load_decoder(source)
+        start = Start(encoder, encoder_arm(source), spacing, decoder, plan=encoder_plan(source))
     else:
         start = Start(fresh_encoder(plan), "scratch")
     # An encoder from elsewhere must not shift the draw of the rest: both arms of a comparison start alike.
@@ -106,6 +117,7 @@ def _from_model(path: Path) -> Start:
         contract.classes,
         net.final_conv.state_dict(),
         learned_from(plan),
+        plan,
     )
 
 

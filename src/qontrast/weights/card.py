@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from qontrast.basics.errors import InputError
-from qontrast.weights.contract import Contract, Origin, Probe
+from qontrast.weights.contract import STARTED_FROM, Contract, Origin, Probe
 
 CARD = "README.md"
 TOLD = (
@@ -49,7 +49,7 @@ _TEXT = """# {name}
 | SHA-256 of the training log | `{journal}` |
 | packed by | qontrast {version} |
 
-The whole plan stands in the file (`qontrast weights info {file}`).
+The whole plan{stages} stands in the file (`qontrast weights info {file}`).
 
 ## Integrity
 
@@ -157,6 +157,7 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         normalisation=contract.normalisation,
         levels=", ".join(map(str, contract.features)),
         precision="half (16 bits)" if half else "single (32 bits)",
+        stages=f", with that of what it started from (`{STARTED_FROM}`)," if STARTED_FROM in contract.plan else "",
         told="| | |\n| --- | --- |\n" + rows.rstrip("\n"),
         steps=origin.steps,
         journal=origin.journal_sha256,

@@ -18,6 +18,8 @@ from qontrast.weights.seal import BLANK, FIELD, seal, seal_of
 KEY = "qontrast"
 VERSION = 1
 """Of the contract: 0 has no checksum and states no version, 1 has both."""
+STARTED_FROM = "started_from"
+"""Where a model's plan holds the plan of what it started from, which may hold another."""
 
 
 @dataclass(frozen=True)

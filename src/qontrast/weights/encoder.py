@@ -130,6 +130,16 @@ def encoder_spacing(path: str | Path) -> float | None:
     return None if contract is None else contract.spacing
 
 
+def encoder_plan(path: str | Path) -> dict[str, Any]:
+    """The plan that an encoder was pretrained by; empty where it is not ours.
+
+    Raises:
+        InputError: see :func:`load_encoder`.
+    """
+    contract = _contract(path)
+    return {} if contract is None else contract.plan
+
+
 def _contract(path: str | Path) -> Contract | None:
     path = encoder_file(path)
     return read_weights(path, "encoder")[1] if path.suffix == ".safetensors" else None
