@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
-from qontrast.report.pair_sheet import PANELS, PairRow, checkerboard, pair_sheet, wrapped, write_figure
+from qontrast.report.pair_sheet import PairRow, checkerboard, pair_sheet
+from qontrast.report.sheet import PANELS, wrapped, write_figure
 from qontrast.report.slices import middle_slices, window
 
 LONG = (

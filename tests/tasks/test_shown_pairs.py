@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from qontrast.anatomy.cohort import SubjectSource
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.geometry.warp import WarpRanges
-from qontrast.report.pair_sheet import PANELS
+from qontrast.report.sheet import PANELS
 from qontrast.tasks import pretrain as training
 from qontrast.tasks import show as module
 from qontrast.tasks.plans import Cohort

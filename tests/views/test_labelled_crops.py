@@ -43,7 +43,7 @@ def case(request, head, scan):
 
 def test_a_crop_is_an_image_and_its_classes(case, plan):
     for crop, spacing in ((16, 3.0), (32, 2.0), (16, 1.0), (16, 6.0)):
-        image, classes = case.crop(plan(crop=crop, spacing=spacing), 0, 0, 0)
+        image, classes, *_ = case.crop(plan(crop=crop, spacing=spacing), 0, 0, 0)
         assert image.shape == (1, 1, crop, crop, crop)
         assert classes.shape == (crop, crop, crop)
         assert image.dtype == torch.float32
@@ -56,7 +56,7 @@ def test_a_crop_is_an_image_and_its_classes(case, plan):
 def test_structures_of_a_crop_add_up_to_its_tissues(head, plan):
     views = plan(crop=32, spacing=2.0)
     cases = {scheme: SimulatedCase(head, ("mprage",), scheme=scheme) for scheme in ("tissues", "structures")}
-    (image, tissues), (same, structures) = (cases[s].crop(views, 0, 0, 0) for s in ("tissues", "structures"))
+    (image, tissues, *_), (same, structures, *_) = (cases[s].crop(views, 0, 0, 0) for s in ("tissues", "structures"))
     assert torch.equal(image, same)
     names = in_words_of(class_names("structures"), class_names("tissues"))
     added = torch.tensor([class_names("tissues").index(name) for name in names])[structures]
@@ -69,7 +69,7 @@ def test_nothing_but_the_brain_is_left_of_stripped_heads(head, plan):
     case = SimulatedCase(head, ("mprage",))
     left = []
     for slot in range(12):
-        image, truth = case.crop(plan(crop=32, spacing=2.0, stripped=1.0, artefacts=UNSPOILT), 0, 0, slot)
+        image, truth, *_ = case.crop(plan(crop=32, spacing=2.0, stripped=1.0, artefacts=UNSPOILT), 0, 0, slot)
         nothing = image == image[0, 0, 0, 0, 0]  # a corner is air
         assert not nothing[0, 0][(truth == 1) | (truth == 2)].any()
         around = nothing[0, 0][truth == 0].float().mean()
@@ -77,12 +77,12 @@ def test_nothing_but_the_brain_is_left_of_stripped_heads(head, plan):
         left.append(float(around))
     assert max(left) == 1.0  # a mask that ends where the brain does
     assert min(left) < 0.97  # and a generous one
-    whole_head, _ = case.crop(plan(crop=32, spacing=2.0, artefacts=UNSPOILT), 0, 0, 0)
+    whole_head, *_ = case.crop(plan(crop=32, spacing=2.0, artefacts=UNSPOILT), 0, 0, 0)
     assert (whole_head == whole_head[0, 0, 0, 0, 0]).float().mean() < 0.7
 
 
 def test_the_same_seed_step_and_slot_give_the_same_bits_and_others_do_not(case, plan):
-    image, classes = case.crop(plan(), 1, 2, 3)
+    image, classes, *_ = case.crop(plan(), 1, 2, 3)
     again = case.crop(plan(), 1, 2, 3)
     assert torch.equal(again[0], image)
     assert torch.equal(again[1], classes)
@@ -104,7 +104,7 @@ def test_a_simulated_case_says_what_it_is(head):
 def test_white_matter_is_brightest_and_fluid_darkest_in_a_simulated_mprage(head, plan):
     for step in range(4):
         crop = plan(crop=32, spacing=2.0, artefacts=UNSPOILT)
-        image, classes = SimulatedCase(head, ("mprage",)).crop(crop, 0, step, 0)
+        image, classes, *_ = SimulatedCase(head, ("mprage",)).crop(crop, 0, step, 0)
         grey, white, fluid = (float(image[0, 0][classes == c].median()) for c in (1, 2, 3))
         assert white > grey > fluid
 
@@ -114,7 +114,7 @@ def test_drawn_protocols_and_people_differ_from_crop_to_crop(head, plan):
         crop = plan(crop=32, spacing=2.0, artefacts=UNSPOILT, geometry=UNMOVED)
         found = []
         for step in range(5):
-            image, classes = SimulatedCase(head, ("flair",), drawn=drawn).crop(crop, 0, step, 0)
+            image, classes, *_ = SimulatedCase(head, ("flair",), drawn=drawn).crop(crop, 0, step, 0)
             grey, white = (image[0, 0][classes == c].mean() for c in (1, 2))
             found.append(float(grey / white))
         return np.std(found)
@@ -148,7 +148,7 @@ def test_the_truth_of_a_real_scan_moves_with_it(scan, plan, geometry):
     shares = []
     for step in range(10):
         crop = plan(crop=32, spacing=2.0, geometry=geometry, artefacts=UNSPOILT)
-        image, classes = case.crop(crop, 0, step, 0)
+        image, classes, *_ = case.crop(crop, 0, step, 0)
         level = (float(image[0, 0][classes == 1].median()) + float(image[0, 0][classes == 0].median())) / 2
         bright, lesion = image[0, 0] > level, classes == 1
         shares.append(2 * float((bright & lesion).sum()) / float(bright.sum() + lesion.sum()))
@@ -176,7 +176,7 @@ def test_a_real_scan_keeps_its_names_and_its_voxels(scan, plan):
 
 def test_a_real_scan_without_any_lesion_is_cropped_all_the_same(scan, plan):
     scan.classes[:] = 0
-    image, classes = ScannedCase(scan).crop(plan(), 0, 0, 0)
+    image, classes, *_ = ScannedCase(scan).crop(plan(), 0, 0, 0)
     assert torch.isfinite(image).all()
     assert not classes.any()
 

@@ -27,7 +27,7 @@ def share_with(case, plan, steps=10):
 
 def test_a_crop_has_an_image_and_where_the_lesion_is(head, plan):
     case = LesionedCase(head, ("flair", "fse"))
-    image, truth = case.crop(plan(crop=32, spacing=2.0, pathology=STROKES), 0, 0, 0)
+    image, truth, *_ = case.crop(plan(crop=32, spacing=2.0, pathology=STROKES), 0, 0, 0)
     assert image.shape == (1, 1, 32, 32, 32)
     assert truth.shape == (32, 32, 32)
     assert (case.classes, case.present()) == (("background", "lesion"), {0, 1})
@@ -43,7 +43,7 @@ def test_crops_about_lesions_show_them_and_others_do_so_less(head, plan):
 
 def test_heads_without_a_lesion_are_crops_like_any_other(head, plan):
     case = LesionedCase(head, ("fse",), centred=1.0)
-    image, truth = case.crop(plan(pathology=HEALTH), 0, 0, 0)
+    image, truth, *_ = case.crop(plan(pathology=HEALTH), 0, 0, 0)
     assert not truth.any()
     assert torch.isfinite(image).all()
     assert float(image.std()) > 0.5
@@ -90,7 +90,7 @@ def test_a_soft_truth_stays_soft_moves_with_the_image_and_sums_to_one(soft_scan,
     case = ScannedCase(soft_scan)
     assert case.soft
     for step in range(4):
-        image, truth = case.crop(plan(crop=32, spacing=1.0, artefacts=ArtefactRanges(bias=0.0)), 0, step, 0)
+        image, truth, *_ = case.crop(plan(crop=32, spacing=1.0, artefacts=ArtefactRanges(bias=0.0)), 0, step, 0)
         assert truth.shape == (3, 32, 32, 32)
         assert torch.allclose(truth.sum(dim=0), torch.ones(32, 32, 32), atol=1e-4)
         assert torch.allclose(truth[1], 3 * truth[2], atol=2e-3)

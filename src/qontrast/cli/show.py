@@ -1,4 +1,4 @@
-"""The command that draws view pairs."""
+"""The command that draws what a training sees."""
 
 from pathlib import Path
 
@@ -19,30 +19,38 @@ def show(
 ) -> None:
     """Draw the view pairs that a pretraining sees, with what was drawn for each: look before you train.
 
+    Of a fine-tuning's plan it draws the crops with the truth beside them.
+
     Any field of the plan is a flag too: --views.crop 96, --views.arm seqaug (see `qontrast plan`).
 
     Parameters
     ----------
     plan
-        YAML file of the pretraining; without one, the defaults.
+        YAML file of the pretraining or the fine-tuning; without one, the defaults of a pretraining.
     out
         Picture to write (.png, .pdf or .svg).
     data
-        BIDS folder of tissue maps or label maps, one subject's folder, or "embedded".
+        BIDS folder of tissue maps, label maps or scans, one subject's folder, or "embedded".
     labels
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     seed
         All randomness of the run comes from it.
     pairs
-        How many; those that do not fit into a batch are the first of the steps after it.
+        How many pairs, or crops; those that do not fit into a batch are the first of the steps after it.
     step
         Of the training whose pairs are drawn.
     quiet
         Print nothing.
     """
-    from qontrast.tasks.plan_file import read_plan
-    from qontrast.tasks.plans import PretrainPlan
-    from qontrast.tasks.show import show as task
+    from qontrast.tasks.plan_file import kind_of, read_plan
+    from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
     flags = plan_flags(cohort__data=data, cohort__labels=labels, seed=seed)
+    if kind_of(plan, flags, (PretrainPlan, FinetunePlan)) is FinetunePlan:
+        from qontrast.tasks.show_crops import show_crops
+
+        show_crops(read_plan(FinetunePlan, plan, flags), out, crops=pairs, step=step, quiet=quiet)
+        return
+    from qontrast.tasks.show import show as task
+
     task(read_plan(PretrainPlan, plan, flags), out, pairs=pairs, step=step, quiet=quiet)

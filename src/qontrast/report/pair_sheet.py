@@ -1,45 +1,21 @@
 """A sheet of view pairs: both views in three planes, how they fit together, and what was drawn for each below it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patheffects import withStroke
-from matplotlib.textpath import TextToPath
 
-from qontrast.report.paint import LIGHT
-from qontrast.report.slices import PLANES, middle_slices, window
+from qontrast.report.sheet import SheetRow, draw_sheet
+from qontrast.report.slices import middle_slices, window
 
-ENDINGS = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
-PANELS = 2 * len(PLANES) + 1
-"""Of a pair: three planes of each view and the two of them in turn."""
-SQUARES = 6  # along an edge of that panel
-DOTS_PER_INCH = 300
+SQUARES = 6  # along an edge of the last panel
 CONVENTION = (
     "Brain upright, in neurological convention (the head's left at the left) unless a view is flipped: letters say "
     "which side is which. Last column: axial slices of A and B in the squares of a checkerboard; outlines should "
     "continue from square to square. Grey from the 1st to the 99th percentile of each view. Captions: a length with a "
     "direction alone is the voxel that was acquired along it; warped, the deviation of the elastic displacements."
 )
-
-# Inches; the sheet is as wide as a page of two columns.
-_WIDTH, _MARGIN = 7.2, 0.12
-_GAP, _GUTTER = 0.03, 0.16  # between panels, between the groups of a pair
-_PANEL = (_WIDTH - 2 * _MARGIN - 2 * _GUTTER - (PANELS - 3) * _GAP) / PANELS
-_GROUP = len(PLANES) * _PANEL + (len(PLANES) - 1) * _GAP
-_AIR = 0.05  # between a picture and its words
-_BETWEEN = 0.16  # below a pair
-
-_TITLE, _HEADING, _WORDS, _SMALL = 9.0, 7.5, 6.2, 5.4  # points
-_LINE = 1.28  # height of a line as a multiple of the letters'
-_FILL = 0.95  # of a line: letters are put on whole pixels, which makes some of them wider than they measure
-_FAINT = "#555d66"
 
 
 @dataclass(frozen=True)
@@ -65,32 +41,8 @@ class PairRow:
 
 
 def pair_sheet(title: str, rows: Sequence[PairRow]) -> Figure:
-    """Draw the sheet: ``title``, column heads, ``PANELS`` panels and wrapped captions for each row, the convention."""
-    pairs = [_Block(row) for row in rows]
-    titles, feet = wrapped(title, _FULL, _TITLE, bold=True), wrapped(CONVENTION, _FULL, _SMALL)
-    head = _MARGIN + _tall(titles, _TITLE) + _AIR + _tall([""], _HEADING) + _tall([""], _SMALL) + _AIR
-    height = head + sum(pair.height for pair in pairs) + _tall(feet, _SMALL) + _MARGIN
-    page = _Page(Figure(figsize=(_WIDTH, height), dpi=DOTS_PER_INCH, facecolor="white"), height)
-    top = page.write(titles, _MARGIN, _MARGIN, _TITLE, weight="bold") + _AIR
-    lefts = _lefts()
-    for name, group in (("view A", lefts[:3]), ("view B", lefts[3:6]), ("A and B", lefts[6:])):
-        page.write([name], (group[0] + group[-1] + _PANEL) / 2, top, _HEADING, ha="center")
-    for name, left in zip((*PLANES, *PLANES, PLANES[0]), lefts, strict=True):
-        page.write([name], left + _PANEL / 2, top + _tall([""], _HEADING), _SMALL, ha="center", color=_FAINT)
-    top = head
-    for pair in pairs:
-        pair.draw(page, top)
-        top += pair.height
-    page.write(feet, _MARGIN, top, _SMALL, color=_FAINT)
-    return page.figure
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write it as its name's ending says; the same figure gives the same bytes."""
-    kind = ENDINGS[path.suffix.lower()]
-    dates = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    with rc_context({"svg.hashsalt": "qontrast", "pdf.fonttype": 42}):
-        figure.savefig(path, format=kind, dpi=DOTS_PER_INCH, metadata=dates[kind])
+    """Draw the sheet: ``title``, seven panels and wrapped captions for each row, the convention."""
+    return draw_sheet(title, ("view A", "view B", "A and B"), [_drawn(row) for row in rows], CONVENTION)
 
 
 def checkerboard(one: np.ndarray, other: np.ndarray, squares: int = SQUARES) -> np.ndarray:
@@ -100,114 +52,10 @@ def checkerboard(one: np.ndarray, other: np.ndarray, squares: int = SQUARES) -> 
     return np.where((h + v) % 2 == 0, one, other)
 
 
-def wrapped(text: str, width: float, size: float, *, bold: bool = False, phrases: bool = False) -> list[str]:
-    """Lines that are no wider than ``width`` inches in letters of ``size`` points.
-
-    With ``phrases`` they end at commas, so that numbers keep their units; what is too long for a line is broken between
-    words, and within a word that is too long itself.
-    """
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-
-    def fits(line: str) -> bool:
-        return float(_RULER.get_text_width_height_descent(line, font, ismath=False)[0]) <= _FILL * 72 * width
-
-    lines = [""]
-    whole = re.split(r"(?<=,) ", text) if phrases else [text]
-    for piece in (word for part in whole for word in ([part] if phrases and fits(part) else part.split())):
-        if fits(joined := f"{lines[-1]} {piece}".strip()):
-            lines[-1] = joined
-            continue
-        lines += [""] if lines[-1] else []
-        for letter in piece:
-            if lines[-1] and not fits(lines[-1] + letter):
-                lines.append("")
-            lines[-1] += letter
-    return lines
-
-
-_RULER = TextToPath()
-_FULL = _WIDTH - 2 * _MARGIN
-
-
-def _tall(lines: Sequence[str], size: float) -> float:
-    """Inches that so many lines take."""
-    return len(lines) * _LINE * size / 72
-
-
-def _lefts() -> list[float]:
-    """The left edge of each panel of a row."""
-    step, group = _PANEL + _GAP, _GROUP + _GUTTER
-    return [_MARGIN + view * group + plane * step for view in (0, 1) for plane in range(3)] + [_MARGIN + 2 * group]
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A figure that is drawn on in inches from its upper left corner."""
-
-    figure: Figure
-    height: float
-
-    def write(self, lines: Sequence[str], left: float, top: float, size: float, **style: Any) -> float:
-        """Write lines below ``top``; returns where they end."""
-        style = {"color": LIGHT.text, **style}
-        for n, line in enumerate(lines):
-            # Letters stand in the middle of their line, so that neither ascenders nor descenders leave it.
-            y = top + (n + 0.78) * _LINE * size / 72
-            self.figure.text(
-                left / _WIDTH, 1 - y / self.height, line, fontsize=size, va="baseline", parse_math=False, **style
-            )
-        return top + _tall(lines, size)
-
-    def show(self, panel: np.ndarray, left: float, top: float, sides: str) -> None:
-        """Show a picture ``[h, v]`` of grey values 0 to 1, with a letter at its left and its right."""
-        place = (left / _WIDTH, 1 - (top + _PANEL) / self.height, _PANEL / _WIDTH, _PANEL / self.height)
-        axes = self.figure.add_axes(place)
-        axes.set_axis_off()
-        axes.imshow(panel.T, origin="lower", cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-        for x, letter in zip((0.04, 0.96), sides, strict=True):
-            style: dict[str, Any] = {
-                "ha": "left" if x < 0.5 else "right",
-                "va": "top",
-                "fontsize": _SMALL,
-                "color": "white",
-            }
-            rim = [withStroke(linewidth=1.2, foreground="black")]
-            axes.text(x, 0.96, letter, transform=axes.transAxes, path_effects=rim, **style)
-
-
-class _Block:
-    """A row with its words broken into lines, and so its height."""
-
-    def __init__(self, row: PairRow) -> None:
-        self.row = row
-        self.heading = wrapped(row.heading, _FULL, _HEADING, bold=True)
-        self.captions = [self._lines(f"{name}: {text}") for name, text in zip("AB", row.captions, strict=True)]
-        self.note = wrapped(row.note, _PANEL, _SMALL)
-        words = max(*(_tall(first + rest, _WORDS) for first, rest in self.captions), _tall(self.note, _SMALL))
-        self.height = _tall(self.heading, _HEADING) + _AIR / 2 + _PANEL + _AIR + words + _BETWEEN
-
-    @staticmethod
-    def _lines(caption: str) -> tuple[list[str], list[str]]:
-        """The contrast, in bold, and the rest."""
-        first, *rest = caption.split("; ")
-        others = [line for part in rest for line in wrapped(part, _GROUP, _WORDS, phrases=True)]
-        return wrapped(first, _GROUP, _WORDS, bold=True, phrases=True), others
-
-    def draw(self, page: _Page, top: float) -> None:
-        top = page.write(self.heading, _MARGIN, top, _HEADING, weight="bold") + _AIR / 2
-        lefts, views = _lefts(), [window(view) for view in self.row.views]
-        for n, (view, mirrored) in enumerate(zip(views, self.row.mirrored, strict=True)):
-            sides = "RL" if mirrored else "LR"
-            for m, plane in enumerate(middle_slices(view)):
-                page.show(plane, lefts[3 * n + m], top, "PA" if PLANES[m] == "sagittal" else sides)
-        page.show(self._together(views), lefts[-1], top, "RL" if self.row.mirrored[0] else "LR")
-        top += _PANEL + _AIR
-        for left, (first, rest) in zip((lefts[0], lefts[3]), self.captions, strict=True):
-            page.write(rest, left, page.write(first, left, top, _WORDS, weight="bold"), _WORDS)
-        page.write(self.note, lefts[-1], top, _SMALL, color=_FAINT)
-
-    def _together(self, views: Sequence[np.ndarray]) -> np.ndarray:
-        one, other = (middle_slices(view)[0] for view in views)
-        if (places := self.row.places) is not None:
-            other = np.where(places < 0, 0.0, views[1].reshape(-1)[places])
-        return checkerboard(one, other)
+def _drawn(row: PairRow) -> SheetRow:
+    views = [window(view) for view in row.views]
+    one, other = (middle_slices(view) for view in views)
+    there = other[0] if row.places is None else np.where(row.places < 0, 0.0, views[1].reshape(-1)[row.places])
+    first, second = (f"{name}: {text}" for name, text in zip("AB", row.captions, strict=True))
+    panels = [*one, *other, checkerboard(one[0], there)]
+    return SheetRow(row.heading, panels, (first, second), row.mirrored, row.note)

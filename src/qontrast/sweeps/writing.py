@@ -7,7 +7,7 @@ from typing import Any
 
 from qontrast.basics.atomic import publish, write_atomic
 from qontrast.report.paint import overlay_colour
-from qontrast.report.pair_sheet import write_figure
+from qontrast.report.sheet import write_figure
 from qontrast.report.sweep import SweepPage, write_sweep_report
 from qontrast.report.sweep_figures import plane_figure, strip_figure
 from qontrast.sweeps.heads import Head

@@ -5,7 +5,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -56,6 +56,16 @@ def read_plan(kind: type[P], path: Path | None, flags: Mapping[str, str] | None 
     for name, text in (flags or {}).items():
         _lay(values, name, text)
     return plan_of(kind, values, str(path) if path else "flags")
+
+
+def kind_of(path: Path | None, flags: Mapping[str, str], kinds: Sequence[type[Any]]) -> type[Any]:
+    """Of some kinds of plan the one that knows most of the fields of a file and of flags; of equals the first.
+
+    Raises:
+        PlanError: for a file that is no plan.
+    """
+    named = {*(load_values(path) if path else {}), *(name.split(".")[0] for name in flags)}
+    return min(kinds, key=lambda kind: len(named - {f.name for f in fields(kind)}))
 
 
 def plan_of(kind: type[P], values: Mapping[str, Any], where: str) -> P:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.subject import Head
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError
-from qontrast.report.pair_sheet import ENDINGS, SQUARES, PairRow, pair_sheet, write_figure
+from qontrast.report.pair_sheet import SQUARES, PairRow, pair_sheet
+from qontrast.report.sheet import ENDINGS, write_figure
 from qontrast.tasks.plans import Cohort, PretrainPlan
 from qontrast.tasks.speaking import say
 from qontrast.tasks.subjects import open_subjects, shares_of, sources_of
@@ -18,7 +20,7 @@ from qontrast.views.loader import Examples
 from qontrast.views.pair import ViewPair, make_pair
 
 MOST = 40
-"""Pairs on one sheet: more would be taller than a picture may be."""
+"""Pairs or crops on one sheet: more would be taller than a picture may be."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,12 @@ def show(plan: PretrainPlan, out: Path, *, pairs: int = 4, step: int = 0, quiet:
         InputError: for another ending, a number of pairs or a step that cannot be, or data that cannot be used.
         WriteError: if the picture cannot be written.
     """
-    _check(out, pairs, step)
+    check_asked(out, pairs, step)
     if step >= plan.optimisation.steps:
         say(f"note: the plan ends after {plan.optimisation.steps} steps", quiet=quiet)
     shown = shown_pairs(plan, pairs, step, quiet=quiet)
     figure = pair_sheet(title_of(plan, step), [_row(found, plan, n + 1) for n, found in enumerate(shown)])
-    publish(out, lambda part: write_figure(figure, part))
-    say(f"pairs: {out}", quiet=quiet)
-    return out
+    return write_sheet(figure, out, "pairs", quiet=quiet)
 
 
 def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = False) -> list[ShownPair]:
@@ -124,11 +124,27 @@ def _row(shown: ShownPair, plan: PretrainPlan, number: int) -> PairRow:
     )
 
 
-def _check(out: Path, pairs: int, step: int) -> None:
+def write_sheet(figure: Figure, out: Path, what: str, *, quiet: bool) -> Path:
+    """Write a sheet, whole or not at all, and say where it is.
+
+    Raises:
+        WriteError: if it cannot be written.
+    """
+    publish(out, lambda part: write_figure(figure, part))
+    say(f"{what}: {out}", quiet=quiet)
+    return out
+
+
+def check_asked(out: Path, count: int, step: int) -> None:
+    """Refuse what cannot be drawn, before anything is opened.
+
+    Raises:
+        InputError: naming the picture's ending, the number of rows or the step.
+    """
     if out.suffix.lower() not in ENDINGS:
         found = f"the ending {out.suffix!r}" if out.suffix else "no ending"
         raise InputError(out, found, ", ".join(ENDINGS), f"For instance --out {out.parent / (out.stem or 'pairs')}.png")
-    if not 1 <= pairs <= MOST:
-        raise InputError("--pairs", f"{pairs}", f"1 to {MOST}", "Others are shown with another --step.")
+    if not 1 <= count <= MOST:
+        raise InputError("--pairs", f"{count}", f"1 to {MOST}", "Others are shown with another --step.")
     if step < 0:
         raise InputError("--step", f"{step}", "0 or more", "Steps are counted from 0.")

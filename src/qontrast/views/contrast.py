@@ -73,3 +73,8 @@ def describe(sequence: Sequence) -> str:
     key, name = ("RefocusingFlipAngle", "refocusing") if "RefocusingFlipAngle" in facts else ("FlipAngle", "flip")
     angles = facts[key] if isinstance(facts[key], list) else [facts[key]]
     return ", ".join(words) + f" ms, {name} {'/'.join(f'{angle:.0f}' for angle in angles)}°"
+
+
+def caption(*parts: str) -> str:
+    """What was drawn for an image, as one caption: semicolons between the parts, those that say nothing left out."""
+    return "; ".join(part for part in parts if part)

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import Range, derive, derive_seed, log_uniform, uniform
 from qontrast.basics.shapes import AnyVolume, Device, Volume
 from qontrast.geometry.sample import average_blocks, occupied, sample, whole
+from qontrast.geometry.warp import Warp
 from qontrast.physics.clinical import protocol_of
+from qontrast.views.contrast import caption, describe
 from qontrast.views.labelled import SCANNED_BIAS, draw_place, draw_sequence, whole_head
 from qontrast.views.normalise import standardise
 from qontrast.views.plan import ViewPlan
@@ -62,11 +64,15 @@ class Received:
         signal: signed, ``[1, component, x, y, z]``.
         form: from such signals, with noise or without, to the image ``[1, 1, x, y, z]``.
         level: mean magnitude inside the whole head; None where it is not known, and then the signal's own is taken.
+        warp: where a crop's voxels lie; None of a head.
+        describe: gives a caption, without the noise.
     """
 
     signal: AnyVolume
     form: Callable[[AnyVolume], Volume]
     level: float | None = None
+    warp: Warp | None = None
+    describe: Callable[[], str] = str
 
     def clean(self) -> Volume:
         """The image without noise."""
@@ -118,9 +124,14 @@ class SimulatedClean(CleanCase):
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
         person = generator if self.drawn else derive(seed, head.name, "person")
         tissue = head.draw(person, plan.pathology if self.drawn else None).on(device)
-        signal, _ = resampled(tissue, sequence, draw_place(plan, head.region, head.grid, generator, device=device))
+        place = draw_place(plan, head.region, head.grid, generator, device=device)
+        signal, _ = resampled(tissue, sequence, place)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
-        return Received(bias(signal), sequence.image)
+
+        def said() -> str:
+            return caption(describe(sequence), bias.describe(), place.warp.describe(), tissue.describe())
+
+        return Received(bias(signal), sequence.image, warp=place.warp, describe=said)
 
 
 class ScannedClean(CleanCase):
@@ -145,7 +156,27 @@ class ScannedClean(CleanCase):
         place = draw_place(plan, self.region, self.scan.grid, generator, device=device)
         image = place.read(self.scan.block(place.box).to(device)).clamp(min=0)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
-        return Received(bias(image), _magnitude, self.level)
+
+        def said() -> str:
+            return caption(f"{self.scan.contrast} (observed)", bias.describe(), place.warp.describe())
+
+        return Received(bias(image), _magnitude, self.level, place.warp, said)
+
+
+class Noisy(NamedTuple):
+    """What a denoiser is shown, and what it is to add.
+
+    Args:
+        image: the noisy window, normalised, ``[1, 1, x, y, z]``.
+        residual: the clean window less the noisy one in the same scale.
+        warp: where their voxels lie.
+        describe: gives a caption: contrast, noise, geometry and pathology, with semicolons between them.
+    """
+
+    image: Volume
+    residual: Volume
+    warp: Warp | None
+    describe: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -163,6 +194,11 @@ class NoisyMaker:
     device: Device = "cpu"
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
+        made = self.noisy(which, step, slot)
+        return {"image": made.image[0], "residual": made.residual[0]}
+
+    def noisy(self, which: int, step: int, slot: int) -> Noisy:
+        """The example of a case, a step and a slot, with what was drawn for it."""
         case, noise = self.cases[which], self.noise
         received = case.receive(self.plan, self.seed, step, slot, self.device)
         own = derive(self.seed, case.name, step, slot, "noise")
@@ -170,7 +206,13 @@ class NoisyMaker:
         noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, slot, "noise"))
         image, _, deviation = standardise(noisy)
         residual = torch.where(deviation > 0, (received.clean() - noisy) / deviation.clamp(min=1e-30), 0.0)
-        return {"image": image[0], "residual": residual[0]}
+
+        def said() -> str:
+            contrast, bias, *rest = received.describe().split("; ")
+            strong = f"SNR {strength:.0f}" if noise.kind == "rician" else f"sigma {strength:g}"
+            return caption(contrast, f"{strong}, {bias}", *rest)
+
+        return Noisy(image, residual, received.warp, said)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from qontrast.physics.clinical import protocol_of
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
 from qontrast.views.acquisition import Simulated
+from qontrast.views.contrast import caption
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
@@ -54,6 +56,22 @@ class Scan:
 Truth = Labels | Float[Tensor, "class x y z"]
 
 
+class Crop(NamedTuple):
+    """What a network is shown of a case, and what it is to say of it.
+
+    Args:
+        image: ``[1, 1, x, y, z]``, normalised.
+        truth: classes ``[x, y, z]``, or where the truth is soft their shares ``[class, x, y, z]``.
+        warp: where its voxels lie.
+        describe: gives a caption: contrast, artefacts, geometry and pathology, with semicolons between them.
+    """
+
+    image: Volume
+    truth: Truth
+    warp: Warp
+    describe: Callable[[], str]
+
+
 class Case(ABC):
     """One head to learn a segmentation from, or to test it on."""
 
@@ -66,11 +84,8 @@ class Case(ABC):
     """Whether its truth is shares of the classes in each voxel."""
 
     @abstractmethod
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Truth]:
-        """The training crop of this seed, step and slot: image ``[1, 1, x, y, z]``, and its truth.
-
-        Classes ``[x, y, z]``, or where the truth is soft their shares ``[class, x, y, z]``.
-        """
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
+        """The training crop of this seed, step and slot."""
 
     @abstractmethod
     def present(self) -> set[int]:
@@ -94,7 +109,7 @@ class SimulatedCase(Case):
         self.classes = class_names(scheme)
         self.head, self.contrasts, self.drawn, self.scheme = head, contrasts, drawn, scheme
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Labels]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
@@ -108,7 +123,12 @@ class SimulatedCase(Case):
         brain = None
         if chance(plan.stripped, generator):
             brain = draw_brain(classes_at(tissue, place, "structures"), plan.spacing, generator)
-        return scan.image(signal, spoiling, brain), truth
+
+        def describe() -> str:
+            parts = (scan.describe(), spoiling.describe(), place.warp.describe(), tissue.describe())
+            return caption(*parts, "" if brain is None else "skull taken away")
+
+        return Crop(scan.image(signal, spoiling, brain), truth, place.warp, describe)
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`."""
@@ -130,7 +150,7 @@ class ScannedCase(Case):
         self.classes, self.soft = opened.names, opened.shares is not None
         self._present = set(np.unique(opened.classes).tolist())
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Truth]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
         generator = derive(seed, self.name, step, slot)
         scan = self.scan.open()
@@ -142,13 +162,21 @@ class ScannedCase(Case):
             return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
         image = place.read(read(scan.image[block])[None, None])
-        image = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)(image)
-        noise = 0.05 * uniform((0.0, 1.0), generator) * float(image.std())
-        image = image + noise * torch.randn(image.shape, generator=generator).to(image)
-        if scan.shares is not None:
+        bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
+        image, noise = bias(image), 0.05 * uniform((0.0, 1.0), generator)
+        image = image + noise * float(image.std()) * torch.randn(image.shape, generator=generator).to(image)
+        truth: Truth
+        if scan.shares is None:
+            truth = majority(read(scan.classes[block]), len(self.classes), place)
+        else:
             shares = place.read(read(scan.shares[(slice(None), *block)].astype(np.float32))[None])[0]
-            return normalise(image), torch.cat((1 - shares.sum(dim=0, keepdim=True), shares)).clamp(min=0)
-        return normalise(image), majority(read(scan.classes[block]), len(self.classes), place)
+            truth = torch.cat((1 - shares.sum(dim=0, keepdim=True), shares)).clamp(min=0)
+
+        def describe() -> str:
+            added = f"{bias.describe()}, noise of {noise:.1%} of its deviation"
+            return caption(f"{scan.contrast} (observed)", added, place.warp.describe())
+
+        return Crop(normalise(image), truth, place.warp, describe)
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`."""
@@ -186,14 +214,17 @@ class CropMaker:
     device: Device = "cpu"
 
     def __call__(self, which: int, step: int, slot: int) -> dict[str, torch.Tensor]:
-        case = self.cases[which]
-        image, truth = case.crop(self.plan, self.seed, step, slot, self.device)
+        case, (image, truth, *_) = self.cases[which], self.crop(which, step, slot)
         if case.soft:
             return {"image": image[0], "truth": truth}
         if any(c.soft for c in self.cases):
             hard = torch.nn.functional.one_hot(truth, len(case.classes))
             return {"image": image[0], "truth": hard.movedim(-1, 0).float()}
         return {"image": image[0], "truth": truth[None]}
+
+    def crop(self, which: int, step: int, slot: int) -> Crop:
+        """The crop of a case, a step and a slot, with what was drawn for it."""
+        return self.cases[which].crop(self.plan, self.seed, step, slot, self.device)
 
 
 def simulate_scan(

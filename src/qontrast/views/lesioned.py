@@ -7,11 +7,12 @@ from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import chance, derive
-from qontrast.basics.shapes import Device, Labels, Volume
+from qontrast.basics.shapes import Device, Labels
 from qontrast.geometry.sample import Box
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import Simulated
-from qontrast.views.labelled import Case, Scan, draw_place, draw_sequence, majority, near, simulate_scan
+from qontrast.views.contrast import caption
+from qontrast.views.labelled import Case, Crop, Scan, draw_place, draw_sequence, majority, near, simulate_scan
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
 
@@ -41,7 +42,7 @@ class LesionedCase(Case):
         self.classes = CLASSES
         self.head, self.contrasts, self.drawn, self.centred = head, contrasts, drawn, centred
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> tuple[Volume, Labels]:
+    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`."""
         head = self.head
         generator = derive(seed, head.name, step, slot)
@@ -52,7 +53,12 @@ class LesionedCase(Case):
         scan = Simulated(sequence, tissue)
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
-        return scan.image(signal, spoiling), lesions_at(tissue, place, plan.pathology.kinds)
+        truth = lesions_at(tissue, place, plan.pathology.kinds)
+
+        def describe() -> str:
+            return caption(scan.describe(), spoiling.describe(), place.warp.describe(), tissue.describe())
+
+        return Crop(scan.image(signal, spoiling), truth, place.warp, describe)
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`; a head without brain has no lesion."""

@@ -13,6 +13,7 @@ from qontrast.geometry.sample import Box
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import EMPTY, Acquisition, Signal, Simulated, draw_acquisitions
+from qontrast.views.contrast import caption
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
 from qontrast.views.spoiling import Spoiling
@@ -63,8 +64,7 @@ class View:
     def describe(self) -> str:
         """For a caption: contrast, artefacts, geometry and pathology, with semicolons between them."""
         person = self.acquisition.tissue.describe() if isinstance(self.acquisition, Simulated) else ""
-        parts = (self.acquisition.describe(), self.spoiling.describe(), self.warp.describe(), person)
-        return "; ".join(part for part in parts if part)
+        return caption(self.acquisition.describe(), self.spoiling.describe(), self.warp.describe(), person)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""What `show` draws of a fine-tuning's plan is what the fine-tuning sees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qontrast.anatomy.pathology import PathologyRanges
+from qontrast.basics.errors import InputError
+from qontrast.cli.app import run
+from qontrast.report.sheet import PANELS
+from qontrast.tasks import finetune as training
+from qontrast.tasks import show_crops as module
+from qontrast.tasks.finetune import finetune
+from qontrast.tasks.plan_file import kind_of
+from qontrast.tasks.plans import FinetunePlan, PretrainPlan
+from qontrast.tasks.show_crops import show_crops
+
+STROKES = PathologyRanges(lesions=1.0, kinds=("chronic-stroke",))
+
+
+def trained_on(plan, step, folder, monkeypatch):
+    """The batch that a fine-tuning is given at a step."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(fabric, model, losses, batches_from, *_):
+        raise Stop(next(batches_from(step)))
+
+    monkeypatch.setattr(training, "fit", stop)
+    with pytest.raises(Stop) as stopped:
+        finetune(plan, folder, quiet=True)
+    return stopped.value.args[0]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the task hands to the drawing: titles, rows, figures and the classes of labels."""
+    calls = []
+
+    def kept(sheet):
+        def keep(title, rows, *classes):
+            calls.append((title, rows, sheet(title, rows, *classes), *classes))
+            return calls[-1][2]
+
+        return keep
+
+    for name in ("label_sheet", "noise_sheet"):
+        monkeypatch.setattr(module, name, kept(getattr(module, name)))
+    return calls
+
+
+@pytest.mark.parametrize("task", ["segment", "lesion"])
+def test_crops_and_labels_are_those_of_training(task, labels_folder, finetune_plan, drawn, tmp_path, monkeypatch):
+    plan = finetune_plan(labels_folder, steps=5, task=task, contrasts=("flair",))
+    plan = replace(plan, views=replace(plan.views, pathology=STROKES)) if task == "lesion" else plan
+    seen = trained_on(plan, 3, tmp_path / "run", monkeypatch)
+    assert show_crops(plan, tmp_path / "crops.png", crops=2, step=3, quiet=True) == tmp_path / "crops.png"
+    ((title, rows, figure, classes),) = drawn
+    assert f"{task} · crops of 32³ at 2 mm · seed 0 · step 3" in title
+    assert len(figure.axes) == 2 * PANELS
+    assert classes[1] == ("lesion" if task == "lesion" else "grey matter")
+    for slot, row in enumerate(rows):
+        assert np.array_equal(row.image, seen["image"][slot, 0])
+        assert np.array_equal(row.truth, seen["truth"][slot, 0])
+        assert row.heading.endswith(f"step 3, slot {slot}")
+        assert row.caption.startswith("FLAIR 3 T, ")
+        assert "; SNR " in row.caption
+    assert all(("stroke" in row.caption) == (task == "lesion") for row in rows)
+
+
+def test_noisy_crops_and_clean_ones_are_those_of_training(labels_folder, finetune_plan, drawn, tmp_path, monkeypatch):
+    plan = finetune_plan(labels_folder, task="denoise")
+    seen = trained_on(plan, 1, tmp_path / "run", monkeypatch)
+    show_crops(plan, tmp_path / "crops.svg", crops=2, step=1, quiet=True)
+    ((_, rows, figure),) = drawn
+    assert len(figure.axes) == 2 * PANELS
+    for slot, row in enumerate(rows):
+        assert np.array_equal(row.image, seen["image"][slot, 0])
+        assert np.array_equal(row.truth, (seen["image"] + seen["residual"])[slot, 0])
+        assert row.caption.split("; ")[1].startswith("SNR ")
+
+
+def test_a_plan_is_of_the_kind_that_knows_its_fields(tmp_path):
+    kinds = (PretrainPlan, FinetunePlan)
+    file = tmp_path / "plan.yaml"
+    for text, flags, kind in (
+        ("batch: 2\n", {}, PretrainPlan),
+        ("batch: 2\n", {"objectives.nt_xent.weight": "1"}, PretrainPlan),
+        ("batch: 2\n", {"noise.kind": "rician"}, FinetunePlan),
+        ("classes: structures\nencoder: nano\n", {"seed": "1"}, FinetunePlan),
+        ("classes: structures\nobjectives: {}\nprobe: {}\n", {}, PretrainPlan),
+    ):
+        file.write_text(text)
+        assert kind_of(file, flags, kinds) is kind
+    assert kind_of(None, {}, kinds) is PretrainPlan
+
+
+def test_from_the_command_line(labels_folder, tmp_path, capsys):
+    file, out = tmp_path / "plan.yaml", tmp_path / "crops.png"
+    file.write_text("task: segment\ncontrasts: [fse]\nbatch: 1\noptimisation: {steps: 1}\n")
+    asked = ["show", str(file), "--out", str(out), "--data", str(labels_folder), "--views.crop", "32", "--pairs", "2"]
+    assert run(asked) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out.replace("\n", "")
+    assert "crops.png" in said
+    assert "the plan ends after 1 steps" not in said
+    assert run([*asked, "--step", "1"]) == 0
+    assert "the plan ends after 1 steps" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_what_cannot_be_drawn_is_refused_before_anything_is_opened(finetune_plan, tmp_path):
+    plan = finetune_plan(tmp_path / "absent")
+    with pytest.raises(InputError, match=r"crops\.jpg: found the ending"):
+        show_crops(plan, tmp_path / "crops.jpg", quiet=True)
+    with pytest.raises(InputError, match="--pairs: found 0"):
+        show_crops(plan, tmp_path / "crops.png", crops=0, quiet=True)
