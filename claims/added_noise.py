@@ -1,0 +1,43 @@
+"""How much `qontrast denoise` gains on real scans that are given noise, for docs/limits.md.
+
+python claims/added_noise.py SCAN [SCAN ...]     (a minute a scan)
+
+Each is taken as if it had no noise of its own. What is printed is the PSNR inside the head before and after, dB.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from qontrast.anatomy.observed import head_mask
+from qontrast.metrics.denoising import peak_of, score_denoised
+from qontrast.scans.names import stem
+from qontrast.scans.nifti import read_image
+from qontrast.tasks.models import Denoiser, open_model
+from qontrast.views.denoising import Received
+
+SNRS = (5.0, 10.0, 20.0, 40.0)
+
+
+def gains(denoiser: Denoiser, scan: Path) -> list[str]:
+    """PSNR before and after at each SNR, and before that the scan's name and voxels."""
+    read = read_image(scan)
+    clean = torch.from_numpy(read.data)[None, None].clamp(min=0)
+    mask = torch.from_numpy(head_mask(clean[0, 0].numpy()))
+    received = Received(clean, torch.abs, float(clean[0, 0][mask].mean()))
+    peak = peak_of(clean[0, 0], mask)
+    cells = [f"{stem(scan)}, {' x '.join(f'{size:.3g}' for size in read.grid.spacing)} mm"]
+    for snr in SNRS:
+        noisy = received.noisy("rician", snr, 0)
+        both = (noisy, denoiser.denoise(noisy)[0])
+        cells.append(", ".join(f"{score_denoised(v[0, 0], clean[0, 0], mask, peak).psnr_db:.1f}" for v in both))
+    return cells
+
+
+if __name__ == "__main__":
+    model = open_model("denoise-nano", "auto", "denoiser")
+    assert isinstance(model, Denoiser)
+    print(" | ".join(["scan", *(f"SNR {snr:g}" for snr in SNRS)]))
+    for given in sys.argv[1:]:
+        print(" | ".join(gains(model, Path(given))), flush=True)
