@@ -50,6 +50,27 @@ def finetune_plan() -> Callable[..., FinetunePlan]:
     return make
 
 
+class _Reached(Exception):
+    """That a training has come to where it reads its examples."""
+
+
+@pytest.fixture
+def given_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """``given_at(step, task, plan, folder)``: the batch that a training of that task (a module) is given at a step."""
+
+    def stop(fabric: Any, model: Any, losses: Any, batches_from: Callable[[int], Any], *_: Any) -> None:
+        raise _Reached(batches_from)
+
+    def given(step: int, task: Any, plan: Any, folder: Path) -> dict[str, Any]:
+        monkeypatch.setattr(task, "fit", stop)
+        with pytest.raises(_Reached) as reached:
+            getattr(task, task.__name__.rpartition(".")[2])(plan, folder, quiet=True)
+        batch: dict[str, Any] = next(reached.value.args[0](step))
+        return batch
+
+    return given
+
+
 @pytest.fixture(scope="session")
 def pretrained(
     new_labels_folder: Callable[[], Path],

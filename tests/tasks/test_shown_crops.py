@@ -11,27 +11,11 @@ from qontrast.cli.app import run
 from qontrast.report.sheet import PANELS
 from qontrast.tasks import finetune as training
 from qontrast.tasks import show_crops as module
-from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plan_file import kind_of
 from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 from qontrast.tasks.show_crops import show_crops
 
 STROKES = PathologyRanges(lesions=1.0, kinds=("chronic-stroke",))
-
-
-def trained_on(plan, step, folder, monkeypatch):
-    """The batch that a fine-tuning is given at a step."""
-
-    class Stop(Exception):
-        pass
-
-    def stop(fabric, model, losses, batches_from, *_):
-        raise Stop(next(batches_from(step)))
-
-    monkeypatch.setattr(training, "fit", stop)
-    with pytest.raises(Stop) as stopped:
-        finetune(plan, folder, quiet=True)
-    return stopped.value.args[0]
 
 
 @pytest.fixture
@@ -52,10 +36,10 @@ def drawn(monkeypatch):
 
 
 @pytest.mark.parametrize("task", ["segment", "lesion"])
-def test_crops_and_labels_are_those_of_training(task, labels_folder, finetune_plan, drawn, tmp_path, monkeypatch):
+def test_crops_and_labels_are_those_of_training(task, labels_folder, finetune_plan, drawn, tmp_path, given_at):
     plan = finetune_plan(labels_folder, steps=5, task=task, contrasts=("flair",))
     plan = replace(plan, views=replace(plan.views, pathology=STROKES)) if task == "lesion" else plan
-    seen = trained_on(plan, 3, tmp_path / "run", monkeypatch)
+    seen = given_at(3, training, plan, tmp_path / "run")
     assert show_crops(plan, tmp_path / "crops.png", crops=2, step=3, quiet=True) == tmp_path / "crops.png"
     ((title, rows, figure, classes),) = drawn
     assert f"{task} · crops of 32³ at 2 mm · seed 0 · step 3" in title
@@ -70,9 +54,9 @@ def test_crops_and_labels_are_those_of_training(task, labels_folder, finetune_pl
     assert all(("stroke" in row.caption) == (task == "lesion") for row in rows)
 
 
-def test_noisy_crops_and_clean_ones_are_those_of_training(labels_folder, finetune_plan, drawn, tmp_path, monkeypatch):
+def test_noisy_crops_and_clean_ones_are_those_of_training(labels_folder, finetune_plan, drawn, tmp_path, given_at):
     plan = finetune_plan(labels_folder, task="denoise")
-    seen = trained_on(plan, 1, tmp_path / "run", monkeypatch)
+    seen = given_at(1, training, plan, tmp_path / "run")
     show_crops(plan, tmp_path / "crops.svg", crops=2, step=1, quiet=True)
     ((_, rows, figure),) = drawn
     assert len(figure.axes) == 2 * PANELS

@@ -14,7 +14,6 @@ from qontrast.report.sheet import PANELS
 from qontrast.tasks import pretrain as training
 from qontrast.tasks import show as module
 from qontrast.tasks.plans import Cohort
-from qontrast.tasks.pretrain import pretrain
 from qontrast.tasks.show import places_of, show, shown_pairs, title_of
 from qontrast.views.plan import ViewPlan
 
@@ -23,21 +22,6 @@ from qontrast.views.plan import ViewPlan
 def plan(labels_folder, pretrain_plan):
     """Two label maps, crops of 32³, batch 2, five steps."""
     return pretrain_plan(labels_folder, steps=5, seed=3)
-
-
-def trained_on(plan, step, folder, monkeypatch):
-    """The batch that a pretraining is given at a step."""
-
-    class Stop(Exception):
-        pass
-
-    def stop(fabric, model, losses, batches_from, *_):
-        raise Stop(next(batches_from(step)))
-
-    monkeypatch.setattr(training, "fit", stop)
-    with pytest.raises(Stop) as stopped:
-        pretrain(plan, folder, quiet=True)
-    return stopped.value.args[0]
 
 
 @pytest.fixture
@@ -55,9 +39,9 @@ def drawn(monkeypatch):
 
 
 @pytest.mark.parametrize(("step", "batch"), [(0, 2), (3, 2), (1, 3)])
-def test_the_pairs_are_those_that_training_sees_at_that_step(step, batch, plan, drawn, tmp_path, monkeypatch):
+def test_the_pairs_are_those_that_training_sees_at_that_step(step, batch, plan, drawn, tmp_path, given_at):
     plan = replace(plan, batch=batch)
-    seen = trained_on(plan, step, tmp_path / "run", monkeypatch)
+    seen = given_at(step, training, plan, tmp_path / "run")
     show(plan, tmp_path / "pairs.png", pairs=batch, step=step, quiet=True)
     ((_, rows, _),) = drawn
     assert len(rows) == batch
@@ -67,10 +51,10 @@ def test_the_pairs_are_those_that_training_sees_at_that_step(step, batch, plan, 
         assert row.heading.endswith(f"step {step}, slot {slot}")
 
 
-def test_pairs_that_do_not_fit_into_a_batch_are_of_the_steps_after_it(plan, tmp_path, monkeypatch):
+def test_pairs_that_do_not_fit_into_a_batch_are_of_the_steps_after_it(plan, tmp_path, given_at):
     found = shown_pairs(plan, 5, 0, quiet=True)
     assert [(shown.step, shown.slot) for shown in found] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
-    seen = trained_on(plan, 2, tmp_path / "run", monkeypatch)
+    seen = given_at(2, training, plan, tmp_path / "run")
     assert torch.equal(found[4].pair.a.image[0], seen["a"][0])
 
 
@@ -133,9 +117,9 @@ def test_views_say_age_and_lesions_of_their_head(plan):
     assert one.pair.a.describe().endswith(" mm")
 
 
-def test_cohorts_are_mixed_as_training_mixes_them(plan, maps_folder, tmp_path, monkeypatch):
+def test_cohorts_are_mixed_as_training_mixes_them(plan, maps_folder, tmp_path, given_at):
     plan = replace(plan, others=(Cohort(data=str(maps_folder()), weight=2.0),), batch=3)
-    seen = trained_on(plan, 2, tmp_path / "run", monkeypatch)
+    seen = given_at(2, training, plan, tmp_path / "run")
     for slot, shown in enumerate(shown_pairs(plan, 3, 2, quiet=True)):
         assert torch.equal(shown.pair.b.image[0], seen["b"][slot])
     assert " + maps" in title_of(plan, 2)
