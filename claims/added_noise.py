@@ -1,6 +1,6 @@
 """How much `qontrast denoise` gains on real scans that are given noise, for docs/limits.md.
 
-python claims/added_noise.py SCAN [SCAN ...]     (a minute a scan)
+python claims/added_noise.py SCAN [SCAN ...]     (a minute a scan of 1 mm)
 
 Each is taken as if it had no noise of its own. What is printed is the PSNR inside the head before and after, dB.
 """
@@ -14,7 +14,8 @@ from qontrast.anatomy.observed import head_mask
 from qontrast.metrics.denoising import peak_of, score_denoised
 from qontrast.scans.names import stem
 from qontrast.scans.nifti import read_image
-from qontrast.tasks.models import Denoiser, open_model
+from qontrast.tasks.models import Denoiser
+from qontrast.tasks.predict import open_for_scans
 from qontrast.views.denoising import Received
 
 SNRS = (5.0, 10.0, 20.0, 40.0)
@@ -22,7 +23,7 @@ SNRS = (5.0, 10.0, 20.0, 40.0)
 
 def gains(denoiser: Denoiser, scan: Path) -> list[str]:
     """PSNR before and after at each SNR, and before that the scan's name and voxels."""
-    read = read_image(scan)
+    read = read_image(scan, canonical=True)
     clean = torch.from_numpy(read.data)[None, None].clamp(min=0)
     mask = torch.from_numpy(head_mask(clean[0, 0].numpy()))
     received = Received(clean, torch.abs, float(clean[0, 0][mask].mean()))
@@ -36,7 +37,7 @@ def gains(denoiser: Denoiser, scan: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    model = open_model("denoise-nano", "auto", "denoiser")
+    model = open_for_scans("denoise-nano", "auto", "denoiser")
     assert isinstance(model, Denoiser)
     print(" | ".join(["scan", *(f"SNR {snr:g}" for snr in SNRS)]))
     for given in sys.argv[1:]:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import torch
@@ -37,6 +37,8 @@ COLUMNS = (
 
 
 REFERENCE = SweepPlan().reference
+MASKS = r"(?<=masks of ).*?(?=(?: left out of learning)?, in )"
+"""The folder in what a row says of its lesions."""
 Row = dict[str, Any]
 
 
@@ -67,7 +69,9 @@ def studied(folder: Path) -> Iterable[Row]:
 def columns(row: Row) -> Row:
     """What is kept of a score: of the folder of masks its name alone."""
     own = {key: row[key] for key in COLUMNS if key in row}
-    return own | {"lesions": re.sub(r"masks of .*/", "masks of ", row["lesions"])} if row.get("lesions") else own
+    if row.get("lesions"):
+        own["lesions"] = re.sub(MASKS, lambda found: PureWindowsPath(found[0]).name, row["lesions"])
+    return own
 
 
 def cost(journal: Path, study: str) -> Iterable[Row]:

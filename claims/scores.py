@@ -25,6 +25,8 @@ JUDGED = {"tuned": SCHEDULES, "frozen": ("frozen",), "full": ("full",)}
 """The schedules of which each arm's better one in a cell counts, for each way that a claim is judged."""
 FIRST_TRY, SECOND_TRY = 3, 16
 """Labelled heads of C3 and C4; the second try is version 9 of docs/claims.md."""
+STROKES_EACH = 6
+"""Of each head, in the second try of C4."""
 TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
 """Of the studies; other rows tell of minutes, sweeps and the real scan."""
 LABELLED_AT = ("adni", "T1w")
@@ -139,6 +141,7 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         how: str = "tuned",
         *,
         repeated: bool = True,
+        images: int = 1,
     ) -> None:
         """Judge an arm against the best of some others and of their schedules.
 
@@ -148,6 +151,7 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
             first: the arm that should be ahead.
             how: one of ``JUDGED``.
             repeated: whether the main arms were trained three times for this; where not, seeds decide nothing.
+            images: that each arm has to have of each subject.
         """
         here = [row for row in rows if chosen(row)]
 
@@ -158,7 +162,9 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         their_ways = [(arm, way) for arm in seconds for way in (("full",) if arm == CONTROL_ARM else JUDGED[how])]
         mine, theirs = (_best(here, metric, ways) for ways in (our_ways, their_ways))
         ours, others = of(mine), of(theirs)
-        complete, chance = _complete(ours, [of(way) for way in (*our_ways, *their_ways)], metric), None
+        all_of_them = [of(way) for way in (*our_ways, *their_ways)]
+        complete, chance = _complete(ours, all_of_them, metric), None
+        complete = complete and all(_fewest_images(rows) >= images for rows in all_of_them)
         if repeated:
             again = of(("hybrid", mine[1]))
             wanted = [again, *(of(way) for way in (*our_ways, *their_ways) if way[0] in MAIN)]
@@ -209,16 +215,27 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         for about in ("base", "scratch"):
             judge(f"held-out, {how}", about, "dice", 0.0, never_simulated, (about,), "held-out", how)
         judge(f"encoder alone, {how}", "masked", "dice", 0.0, new_decoder, ("masked",), how=how, repeated=False)
-    for labels, mark, how, rivals in (
-        (FIRST_TRY, "", "tuned", RIVALS),
-        (SECOND_TRY, ", second try", "full", ("scratch", "masked", "base")),
+    for labels, mark, how, rivals, each in (
+        (FIRST_TRY, "", "tuned", RIVALS, 1),
+        (SECOND_TRY, ", second try", "full", ("scratch", "masked", "base"), STROKES_EACH),
     ):
         noise, lesions = partial(denoised, labels=labels), partial(strokes, labels=labels)
         judge(f"C3{mark}", "base", "psnr_db", 4.0, noise, ("base",), how=how, repeated=False)
         judge(f"C3{mark}", "best rival", "psnr_db", 0.0, noise, rivals, how=how, repeated=False)
         for about in ("base", "scratch", "masked"):
-            judge(f"C4{mark}", about, "dice", 0.0, lesions, (about,), how=how, repeated=False)
+            judge(f"C4{mark}", about, "dice", 0.0, lesions, (about,), how=how, repeated=False, images=each)
     return found
+
+
+def reached(rows: list[dict[str, Any]]) -> tuple[str, str, Paired] | None:
+    """By how much C3's best arm of the second try is above base of the first, in its better schedule; None before both are there."""
+    denoised = [row for row in rows if row["task"] == "denoise"]
+    first, second = ([r for r in denoised if r["fraction"] == labels] for labels in (FIRST_TRY, SECOND_TRY))
+    base = _best(first, "psnr_db", [("base", schedule) for schedule in SCHEDULES])
+    best = _best(second, "psnr_db", [(arm, "full") for arm in ("scratch", "masked", "base", "hybrid")])
+    both = [[r for r in own if (r["arm"], r["schedule"]) == way] for own, way in ((second, best), (first, base))]
+    compared = matched(*both, "psnr_db")
+    return None if compared is None else (best[0], ", ".join(base), compared)
 
 
 def _seeds(rows: list[dict[str, Any]]) -> list[int]:
@@ -237,6 +254,12 @@ def _best(rows: list[dict[str, Any]], metric: str, among: list[Way]) -> Way:
     }
     there = {way: one.mean for way, one in means.items() if one is not None}
     return max(there, key=lambda way: there[way]) if there else among[0]
+
+
+def _fewest_images(rows: list[dict[str, Any]]) -> int:
+    """How many images the subject has that has the fewest."""
+    subjects = {row["subject"] for row in rows}
+    return min((len({r["image"] for r in rows if r["subject"] == one}) for one in subjects), default=0)
 
 
 def _complete(ours: list[Any], others: list[list[Any]], metric: str) -> bool:

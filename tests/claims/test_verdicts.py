@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -220,15 +221,16 @@ def test_strokes_of_drawn_shapes_are_not_kept(tmp_path):
         keep.keep(tmp_path)
 
 
-def test_of_the_folder_of_masks_only_the_name_is_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize("folder", ["/home/me/my data/lesions", "/data/lesions/", "C:\\me\\lesions", "lesions"])
+def test_of_the_folder_of_masks_only_the_name_is_kept(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(keep, "KEPT", tmp_path / "kept")
     (tmp_path / "kept").mkdir()
     (tmp_path / "strokes").mkdir()
     row = {"task": "lesion", "run": "base", "seed": 4, "dice": 0.5, "subject": "a", "image": "ukb-flair"}
-    row |= {"lesions": "acute-stroke, masks of /home/me/my data/lesions left out of learning, in 1 of heads"}
+    row |= {"lesions": f"acute-stroke, masks of {folder} left out of learning, in 1 of heads, 1/2 aged"}
     (tmp_path / "strokes" / "ledger.jsonl").write_text(json.dumps(row) + "\n")
     (kept,) = scores.kept_rows(keep.keep(tmp_path / "strokes").parent)
-    assert kept["lesions"] == "acute-stroke, masks of lesions left out of learning, in 1 of heads"
+    assert kept["lesions"] == "acute-stroke, masks of lesions left out of learning, in 1 of heads, 1/2 aged"
     assert (kept["arm"], kept["fraction"], kept["seed"], kept["image"]) == ("base", 16, 0, "stroke 4")
 
 
@@ -239,30 +241,43 @@ def strokes_found(arm, dice, *, labels, image="x", schedule="full"):
     ]
 
 
-def test_the_second_try_of_c4_is_judged_by_its_own_strokes_of_each_head():
+def test_the_second_try_of_c4_is_judged_by_all_six_strokes_of_each_head():
     first = [
-        r
-        for a in scores.RIVALS
+        row
+        for arm in (*scores.RIVALS, "hybrid")
         for how in scores.SCHEDULES
-        for r in strokes_found(a, [0.1] * 4, labels=3, schedule=how)
+        for row in strokes_found(arm, [0.05 if arm == "hybrid" else 0.1] * 4, labels=3, schedule=how)
     ]
-    first += [r for how in scores.SCHEDULES for r in strokes_found("hybrid", [0.05] * 4, labels=3, schedule=how)]
-    own = [r for arm in ("scratch", "masked", "base") for r in strokes_found(arm, [0.3] * 4, labels=16)]
-    rows = first + own + strokes_found("hybrid", [0.4] * 4, labels=16)
-    assert verdict_of("C4", "base", rows) == "fails"
-    assert verdict_of("C4, second try", "base", rows) == "holds"
-    more = [r for a in ("scratch", "masked", "base") for r in strokes_found(a, [0.3] * 4, labels=16, image="stroke 1")]
-    assert verdict_of("C4, second try", "base", rows + more) == "holds"
-    assert (
-        verdict_of(
-            "C4, second try", "base", rows + more + strokes_found("hybrid", [0.1] * 4, labels=16, image="stroke 1")
-        )
-        == "fails"
+    rivals = [
+        row
+        for arm in ("scratch", "masked", "base")
+        for n in range(6)
+        for row in strokes_found(arm, [0.3] * 4, labels=16, image=str(n))
+    ]
+    mine = [strokes_found("hybrid", [0.4] * 4, labels=16, image=str(n)) for n in range(6)]
+    verdicts = {n: verdict_of("C4, second try", "base", first + rivals + [*chain(*mine[:n])]) for n in (0, 1, 5, 6)}
+    assert verdicts == {0: "not run", 1: "not run", 5: "not run", 6: "holds"}
+    assert verdict_of("C4", "base", first + rivals + [*chain(*mine)]) == "fails"
+    lacking = [row for row in rivals if (row["arm"], row["subject"], row["image"]) != ("base", "a", "3")]
+    assert verdict_of("C4, second try", "base", first + lacking + [*chain(*mine)]) == "not run"
+    poor = [row for n in (0, 1) for row in strokes_found("hybrid", [0.0] * 4, labels=16, image=str(n))]
+    assert verdict_of("C4, second try", "base", first + rivals + poor + [*chain(*mine[2:])]) == "fails"
+
+
+def denoised_by(arm, psnr, *, labels, schedule="full"):
+    return [
+        row | {"task": "denoise", "class": "image", "psnr_db": psnr}
+        for row in rows_of(arm, [0.0] * 4, labels=labels, schedule=schedule)
+    ]
+
+
+def test_whether_4_db_could_be_reached_is_the_best_second_try_over_base_of_the_first():
+    first = denoised_by("base", 20.0, labels=3, schedule="frozen") + denoised_by("base", 21.0, labels=3)
+    assert scores.reached(first + denoised_by("hybrid", 30.0, labels=3)) is None
+    arm, base, compared = scores.reached(
+        first + denoised_by("hybrid", 22.0, labels=16) + denoised_by("scratch", 23.5, labels=16)
     )
-    assert (
-        verdict_of("C4, second try", "base", rows + strokes_found("hybrid", [0.1] * 4, labels=16, image="stroke 1"))
-        == "not run"
-    )
+    assert (arm, base, compared.difference.mean) == ("scratch", "base, full", 2.5)
 
 
 def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
