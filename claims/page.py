@@ -178,7 +178,8 @@ def reach(rows: list[dict[str, Any]]) -> str:
     arm, base, compared = found
     gain = compared.difference.mean
     verdict = "could be reached" if gain >= 4 else "were out of reach of sixteen heads and four times the steps"
-    return f"The best arm with sixteen heads ({arm}) is {gain:+.2f} dB from {base} with three: the 4 dB of C3 {verdict}.\n\n"
+    said = f"The best arm with sixteen heads ({arm}) is {gain:+.2f} dB from {base} with three"
+    return f"{said}: the 4 dB of C3 {verdict}.\n\n"
 
 
 def minutes_table(rows: list[dict[str, Any]]) -> str:

@@ -228,7 +228,11 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
 
 
 def reached(rows: list[dict[str, Any]]) -> tuple[str, str, Paired] | None:
-    """By how much C3's best arm of the second try is above base of the first, in its better schedule; None before both are there."""
+    """By how much C3's best arm of the second try is above base of the first, in its better schedule.
+
+    Returns:
+        The arm, base with its schedule, and the two compared; None before both are there.
+    """
     denoised = [row for row in rows if row["task"] == "denoise"]
     first, second = ([r for r in denoised if r["fraction"] == labels] for labels in (FIRST_TRY, SECOND_TRY))
     base = _best(first, "psnr_db", [("base", schedule) for schedule in SCHEDULES])

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from qontrast.engine.optimisation import Optimisation
@@ -48,6 +50,39 @@ def finetune_plan() -> Callable[..., FinetunePlan]:
         return FinetunePlan(cohort=Cohort(data=str(data)), **fields)
 
     return make
+
+
+@pytest.fixture
+def new_scan(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes sub-NN's T1w with a truth beside it and returns the BIDS folder."""
+
+    def write(truth: str, name: str = "sub-01", shift: float = 0.0) -> Path:
+        folder = tmp_path / "scans"
+        anat = folder / name / "anat"
+        anat.mkdir(parents=True)
+        shape = (36, 34, 32)
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        index = np.indices(shape) - np.array([17, 16, 15]).reshape(3, 1, 1, 1)
+        radius = np.sqrt((index**2).sum(axis=0))
+        classes = np.select([radius < 6, radius < 10, radius < 13], [3, 2, 1], 0)
+        image = np.array([5, 60, 100, 20], np.float32)[classes]
+        image = np.abs(image + np.random.default_rng(0).normal(0, 3, shape).astype(np.float32))
+        moved = affine.copy()
+        moved[0, 3] = shift
+        nib.save(nib.Nifti1Image(image, affine), anat / f"{name}_T1w.nii.gz")
+        if truth == "dseg":
+            labels = np.array([0, 3, 2, 4], np.int16)[classes]
+            nib.save(nib.Nifti1Image(labels, moved), anat / f"{name}_dseg.nii.gz")
+        elif truth == "probseg":
+            for label, value in (("GM", 1), ("WM", 2)):
+                share = (classes == value).astype(np.float32)
+                nib.save(nib.Nifti1Image(share, moved), anat / f"{name}_label-{label}_probseg.nii.gz")
+        else:
+            mask = (classes == 3).astype(np.uint8)
+            nib.save(nib.Nifti1Image(mask, moved), anat / f"{name}_label-lesion_mask.nii.gz")
+        return folder
+
+    return write
 
 
 class _Reached(Exception):

@@ -4,8 +4,6 @@ import json
 import math
 import shutil
 
-import nibabel as nib
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -22,39 +20,6 @@ from qontrast.tasks.starting import learned_from, start_from
 from qontrast.weights.segmenter import load_segmenter
 
 TISSUES = ("background", "grey matter", "white matter", "cerebrospinal fluid")
-
-
-@pytest.fixture
-def new_scan(tmp_path):
-    """A function that writes sub-NN's T1w with a truth beside it and returns the BIDS folder."""
-
-    def write(truth, name="sub-01", shift=0.0):
-        folder = tmp_path / "scans"
-        anat = folder / name / "anat"
-        anat.mkdir(parents=True)
-        shape = (36, 34, 32)
-        affine = np.diag([2.0, 2.0, 2.0, 1.0])
-        index = np.indices(shape) - np.array([17, 16, 15]).reshape(3, 1, 1, 1)
-        radius = np.sqrt((index**2).sum(axis=0))
-        classes = np.select([radius < 6, radius < 10, radius < 13], [3, 2, 1], 0)
-        image = np.array([5, 60, 100, 20], np.float32)[classes]
-        image += np.random.default_rng(0).normal(0, 3, shape).astype(np.float32)
-        moved = affine.copy()
-        moved[0, 3] = shift
-        nib.save(nib.Nifti1Image(image, affine), anat / f"{name}_T1w.nii.gz")
-        if truth == "dseg":
-            labels = np.array([0, 3, 2, 4], np.int16)[classes]
-            nib.save(nib.Nifti1Image(labels, moved), anat / f"{name}_dseg.nii.gz")
-        elif truth == "probseg":
-            for label, value in (("GM", 1), ("WM", 2)):
-                share = (classes == value).astype(np.float32)
-                nib.save(nib.Nifti1Image(share, moved), anat / f"{name}_label-{label}_probseg.nii.gz")
-        else:
-            mask = (classes == 3).astype(np.uint8)
-            nib.save(nib.Nifti1Image(mask, moved), anat / f"{name}_label-lesion_mask.nii.gz")
-        return folder
-
-    return write
 
 
 def test_from_scratch_on_label_maps(labels_folder, finetune_plan, journal, tmp_path):

@@ -124,6 +124,13 @@ def test_a_run_that_goes_on_is_the_run_that_was_never_stopped(kind, cohort, tmp_
     assert len(read_rows(tmp_path / "b.jsonl")) == len(again)
 
 
+def test_the_model_holds_the_plan_of_what_it_started_from(cohort, tmp_path):
+    plan = plan_of(cohort, steps=1, encoder="nano", spacing=2.0)
+    finetune_people(plan, tmp_path / "run", tmp_path / "ledger.jsonl", quiet=True)
+    contract = read_weights(tmp_path / "run" / "model.safetensors", "predictor")[1]
+    assert contract.plan["started_from"]["objectives.quantitative.weight"] > 0
+
+
 def test_crops_begin_between_the_windows_and_depend_on_the_seed_alone():
     image = torch.zeros(1, 1, 60, 60, 60)
     image[..., 10:50, 10:50, 10:50] = 1 + torch.rand((40, 40, 40), generator=torch.Generator().manual_seed(0))

@@ -1,6 +1,7 @@
 """The command that draws what a training sees."""
 
 from pathlib import Path
+from typing import Literal
 
 from qontrast.cli.dotted import plan_flags
 
@@ -10,6 +11,7 @@ def show(
     /,
     *,
     out: Path,
+    task: Literal["pretrain", "segment", "lesion", "denoise"] | None = None,
     data: str | None = None,
     labels: str | None = None,
     seed: int | None = None,
@@ -27,6 +29,8 @@ def show(
     ----------
     plan
         YAML file of the pretraining or the fine-tuning; without one, the defaults of a pretraining.
+    task
+        What the plan is for, where neither it nor its fields say so.
     out
         Picture to write (.png, .pdf or .svg).
     data
@@ -38,7 +42,7 @@ def show(
     pairs
         How many pairs, or crops; those that do not fit into a batch are the first of the steps after it.
     step
-        Of the training whose pairs are drawn.
+        Of the training whose pairs are drawn; of a fine-tuning that accumulates gradients, each batch counts as one.
     quiet
         Print nothing.
     """
@@ -46,11 +50,15 @@ def show(
     from qontrast.tasks.plans import FinetunePlan, PretrainPlan
 
     flags = plan_flags(cohort__data=data, cohort__labels=labels, seed=seed)
-    if kind_of(plan, flags, (PretrainPlan, FinetunePlan)) is FinetunePlan:
+    if task in (None, "pretrain"):
+        kind = PretrainPlan if task else kind_of(plan, flags, (PretrainPlan, FinetunePlan))
+    else:
+        kind, flags = FinetunePlan, flags | plan_flags(task=task)
+    if kind is FinetunePlan:
         from qontrast.tasks.show_crops import show_crops
 
         show_crops(read_plan(FinetunePlan, plan, flags), out, crops=pairs, step=step, quiet=quiet)
         return
-    from qontrast.tasks.show import show as task
+    from qontrast.tasks.show import show as draw_pairs
 
-    task(read_plan(PretrainPlan, plan, flags), out, pairs=pairs, step=step, quiet=quiet)
+    draw_pairs(read_plan(PretrainPlan, plan, flags), out, pairs=pairs, step=step, quiet=quiet)

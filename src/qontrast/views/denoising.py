@@ -65,14 +65,14 @@ class Received:
         form: from such signals, with noise or without, to the image ``[1, 1, x, y, z]``.
         level: mean magnitude inside the whole head; None where it is not known, and then the signal's own is taken.
         warp: where a crop's voxels lie; None of a head.
-        describe: gives a caption, without the noise.
+        describe: of a crop, gives a caption's parts without the noise: contrast, artefacts, geometry and pathology.
     """
 
     signal: AnyVolume
     form: Callable[[AnyVolume], Volume]
     level: float | None = None
     warp: Warp | None = None
-    describe: Callable[[], str] = str
+    describe: Callable[[], tuple[str, ...]] = lambda: ("", "")
 
     def clean(self) -> Volume:
         """The image without noise."""
@@ -128,8 +128,8 @@ class SimulatedClean(CleanCase):
         signal, _ = resampled(tissue, sequence, place)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
 
-        def said() -> str:
-            return caption(describe(sequence), bias.describe(), place.warp.describe(), tissue.describe())
+        def said() -> tuple[str, ...]:
+            return describe(sequence), bias.describe(), place.warp.describe(), tissue.describe()
 
         return Received(bias(signal), sequence.image, warp=place.warp, describe=said)
 
@@ -157,8 +157,8 @@ class ScannedClean(CleanCase):
         image = place.read(self.scan.block(place.box).to(device)).clamp(min=0)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
 
-        def said() -> str:
-            return caption(f"{self.scan.contrast} (observed)", bias.describe(), place.warp.describe())
+        def said() -> tuple[str, ...]:
+            return f"{self.scan.contrast} (observed)", bias.describe(), place.warp.describe()
 
         return Received(bias(image), _magnitude, self.level, place.warp, said)
 
@@ -169,12 +169,14 @@ class Noisy(NamedTuple):
     Args:
         image: the noisy window, normalised, ``[1, 1, x, y, z]``.
         residual: the clean window less the noisy one in the same scale.
+        clean: the clean window in that scale, not clipped.
         warp: where their voxels lie.
         describe: gives a caption: contrast, noise, geometry and pathology, with semicolons between them.
     """
 
     image: Volume
     residual: Volume
+    clean: Volume
     warp: Warp | None
     describe: Callable[[], str]
 
@@ -204,15 +206,16 @@ class NoisyMaker:
         own = derive(self.seed, case.name, step, slot, "noise")
         strength = log_uniform(noise.snr, own) if noise.kind == "rician" else noise.sigma
         noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, slot, "noise"))
-        image, _, deviation = standardise(noisy)
-        residual = torch.where(deviation > 0, (received.clean() - noisy) / deviation.clamp(min=1e-30), 0.0)
+        image, mean, deviation = standardise(noisy)
+        clean, scale = received.clean(), deviation.clamp(min=1e-30)
+        residual, window = (torch.where(deviation > 0, (clean - v) / scale, 0.0) for v in (noisy, mean))
 
         def said() -> str:
-            contrast, bias, *rest = received.describe().split("; ")
+            contrast, artefacts, *rest = received.describe()
             strong = f"SNR {strength:.0f}" if noise.kind == "rician" else f"sigma {strength:g}"
-            return caption(contrast, f"{strong}, {bias}", *rest)
+            return caption(contrast, f"{strong}, {artefacts}", *rest)
 
-        return Noisy(image, residual, received.warp, said)
+        return Noisy(image, residual, window, received.warp, said)
 
 
 @dataclass(frozen=True)
