@@ -74,7 +74,7 @@ def _labelled(crop: Crop, heading: str) -> CropRow:
 
 
 def _noisy(noisy: Noisy, heading: str) -> CropRow:
-    image, clean = (values[0, 0].numpy() for values in (noisy.image, noisy.clean))
+    image, clean = (values[0, 0].numpy() for values in (noisy.image, noisy.clean()))
     return CropRow(heading, image, clean, noisy.describe(), _mirrored(noisy.warp))
 
 

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -169,14 +170,14 @@ class Noisy(NamedTuple):
     Args:
         image: the noisy window, normalised, ``[1, 1, x, y, z]``.
         residual: the clean window less the noisy one in the same scale.
-        clean: the clean window in that scale, not clipped.
+        clean: gives the clean window in that scale, not clipped.
         warp: where their voxels lie.
         describe: gives a caption: contrast, noise, geometry and pathology, with semicolons between them.
     """
 
     image: Volume
     residual: Volume
-    clean: Volume
+    clean: Callable[[], Volume]
     warp: Warp | None
     describe: Callable[[], str]
 
@@ -207,15 +208,18 @@ class NoisyMaker:
         strength = log_uniform(noise.snr, own) if noise.kind == "rician" else noise.sigma
         noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, slot, "noise"))
         image, mean, deviation = standardise(noisy)
-        clean, scale = received.clean(), deviation.clamp(min=1e-30)
-        residual, window = (torch.where(deviation > 0, (clean - v) / scale, 0.0) for v in (noisy, mean))
+        clean = received.clean()
+
+        def above(values: Tensor) -> Volume:
+            """The clean window less these, in the noisy one's scale."""
+            return torch.where(deviation > 0, (clean - values) / deviation.clamp(min=1e-30), 0.0)
 
         def said() -> str:
             contrast, artefacts, *rest = received.describe()
             strong = f"SNR {strength:.0f}" if noise.kind == "rician" else f"sigma {strength:g}"
             return caption(contrast, f"{strong}, {artefacts}", *rest)
 
-        return Noisy(image, residual, window, received.warp, said)
+        return Noisy(image, above(noisy), partial(above, mean), received.warp, said)
 
 
 @dataclass(frozen=True)
