@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from qontrast.report.check_sheet import denoising_sheet, segmentation_sheet
 from qontrast.report.paint import overlay_colour
+from qontrast.report.slices import AMPLIFIED, compared
 
 
 def pixels(png):
@@ -41,6 +42,15 @@ def test_slices_have_the_proportions_of_the_head(head):
     image, labels = head
     thin, thick = (pixels(segmentation_sheet(image, labels, (1.0, 1.0, z), ["", "a", "b"])).shape for z in (1.0, 3.0))
     assert thick[0] / thick[1] > 1.1 * thin[0] / thin[1]
+
+
+def test_a_change_is_shown_as_many_times_as_strong_as_is_said():
+    before, after = [np.array([[0.0, 100.0]])], [np.array([[1.0, 98.0]])]
+    low, high = np.percentile(before, (1, 99))
+    one, other, added = compared(before, after)
+    for shown, plane in ((one, before), (other, after)):
+        assert np.allclose(shown[0], np.clip((plane[0] - low) / (high - low), 0, 1))
+    assert np.allclose(added[0], AMPLIFIED * np.array([[1.0, -2.0]]) / (high - low))
 
 
 def test_what_was_taken_away_is_seen(head):

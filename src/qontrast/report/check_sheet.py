@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from qontrast.report.paint import literal, overlay_colour
-from qontrast.report.slices import lay_over, window
+from qontrast.report.slices import AMPLIFIED, compared, lay_over, window
 
 PANEL, GAP = 2.6, 0.06  # inches
 LEGEND_ROW = 0.2
@@ -38,12 +38,9 @@ def segmentation_sheet(image: np.ndarray, labels: np.ndarray, spacing: Spacing, 
 def denoising_sheet(image: np.ndarray, denoised: np.ndarray, spacing: Spacing) -> bytes:
     """A PNG: the middle planes of an image, of the denoised one in the same grey levels, and what was taken away."""
     middle = _middle(np.abs(denoised) > 0.1 * np.abs(denoised).max())
-    before, after = _planes(image, middle), _planes(denoised, middle)
-    low, high = np.percentile(np.concatenate([p.ravel() for p in before]), (1, 99))
-    scale = max(float(high - low), 1e-30)
-    rows = [[np.clip((p - low) / scale, 0, 1) for p in planes] for planes in (before, after)]
-    away = [np.clip(0.5 + 2 * (b - a) / scale, 0, 1) for b, a in zip(before, after, strict=True)]
-    return _sheet([*rows, away], spacing, titles=("scan", "denoised", "taken away, x 4"))
+    before, after, added = compared(_planes(image, middle), _planes(denoised, middle))
+    away = [np.clip(0.5 - plane, 0, 1) for plane in added]
+    return _sheet([before, after, away], spacing, titles=("scan", "denoised", f"taken away, x {AMPLIFIED}"))
 
 
 def _middle(inside: np.ndarray) -> tuple[int, int, int]:

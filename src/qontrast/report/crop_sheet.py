@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from qontrast.report.paint import overlay_colour
 from qontrast.report.sheet import Mark, SheetRow, draw_sheet
-from qontrast.report.slices import lay_over, middle_slices, window
+from qontrast.report.slices import AMPLIFIED, compared, lay_over, middle_slices, window
 
 SIDES = "Brain upright, in neurological convention (the head's left at the left) unless a crop is flipped. "
 LABELS = SIDES + "Slices through the middle of the crop, grey from its 1st to its 99th percentile."
 NOISE = (
     f"{SIDES}Slices through the middle of the crop, both in the grey levels of the noisy one; what is to be added is "
-    "shown four times as strong, grey where it is nothing."
+    f"shown {AMPLIFIED} times as strong, grey where it is nothing."
 )
 
 
@@ -65,12 +65,10 @@ def _labelled(row: CropRow) -> SheetRow:
 
 
 def _noisy(row: CropRow) -> SheetRow:
-    low, high = np.percentile(row.image, (1, 99))
-    scale = max(float(high - low), 1e-30)
-    both = [[np.clip((p - low) / scale, 0, 1) for p in middle_slices(v)] for v in (row.image, row.truth)]
-    away = np.clip(0.5 + 4 * (middle_slices(row.truth - row.image)[0]) / scale, 0, 1)
+    noisy, clean, added = compared(middle_slices(row.image), middle_slices(row.truth))
+    to_add = np.clip(0.5 + added[0], 0, 1)
     mirrored = (row.mirrored, row.mirrored)
-    return SheetRow(row.heading, [*both[0], *both[1], away], _halves(row.caption), mirrored, row.note)
+    return SheetRow(row.heading, [*noisy, *clean, to_add], _halves(row.caption), mirrored, row.note)
 
 
 def _halves(caption: str) -> tuple[str, str]:

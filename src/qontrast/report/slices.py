@@ -13,6 +13,8 @@ MOST = 12
 """Pairs, or slices, that one run shows; the page says when there are more."""
 
 PLANES = ("axial", "coronal", "sagittal")
+AMPLIFIED = 4
+"""How many times as strong a change is shown as the images that it lies between."""
 _PAPER, _PEN = "#000000", "#c9ced4"
 _PANEL, _GAP, _HEAD, _SIDE = 1.9, 0.05, 0.26, 0.26  # inches
 
@@ -58,6 +60,17 @@ def window(image: np.ndarray) -> np.ndarray:
     if not high > low:
         return np.zeros(image.shape, dtype=np.float32)
     return np.clip((image - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def compared(
+    before: list[np.ndarray], after: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Planes of an image and of what became of it in one scale, that of the first's 1st to 99th percentile, clipped;
+    and what was added, ``AMPLIFIED`` times as strong, 0 where it is nothing."""
+    low, high = np.percentile(np.concatenate([plane.ravel() for plane in before]), (1, 99))
+    scale = max(float(high - low), 1e-30)
+    one, other = ([np.clip((plane - low) / scale, 0, 1) for plane in planes] for planes in (before, after))
+    return one, other, [AMPLIFIED * (a - b) / scale for b, a in zip(before, after, strict=True)]
 
 
 def lay_over(grey: np.ndarray, labels: np.ndarray) -> np.ndarray:
