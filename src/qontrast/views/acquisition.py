@@ -12,8 +12,9 @@ from qontrast.anatomy.subject import Head, Subject, Tissue
 from qontrast.basics.randomness import derive
 from qontrast.basics.shapes import AnyVolume, Device, Volume
 from qontrast.geometry.sample import average_blocks, reading, touched
+from qontrast.geometry.warp import Warp
 from qontrast.physics.sequence import Sequence
-from qontrast.views.contrast import describe, draw_contrasts
+from qontrast.views.contrast import caption, describe, draw_contrasts
 from qontrast.views.normalise import normalise
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, resampled
@@ -58,7 +59,15 @@ class Acquisition(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """For a caption."""
+        """For a caption: the contrast."""
+
+    def person(self) -> str:
+        """For a caption: what was drawn of the person; empty where nothing was."""
+        return ""
+
+    def caption(self, spoiling: Spoiling, warp: Warp) -> str:
+        """Of a view: contrast, artefacts, geometry and pathology, with semicolons between them."""
+        return caption(self.describe(), spoiling.describe(), warp.describe(), self.person())
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,10 @@ class Simulated(Acquisition):
     def describe(self) -> str:
         """The protocol."""
         return describe(self.sequence)
+
+    def person(self) -> str:
+        """Age and lesions."""
+        return self.tissue.describe()
 
 
 @dataclass(frozen=True)

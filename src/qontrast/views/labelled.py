@@ -125,8 +125,7 @@ class SimulatedCase(Case):
             brain = draw_brain(classes_at(tissue, place, "structures"), plan.spacing, generator)
 
         def describe() -> str:
-            parts = (scan.describe(), spoiling.describe(), place.warp.describe(), tissue.describe())
-            return caption(*parts, "" if brain is None else "skull taken away")
+            return caption(scan.caption(spoiling, place.warp), "" if brain is None else "skull taken away")
 
         return Crop(scan.image(signal, spoiling, brain), truth, place.warp, describe)
 

@@ -1,5 +1,7 @@
 """Label maps with lesions in them: crops to learn to find lesions on, and whole scans to test it on."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,6 @@ from qontrast.basics.shapes import Device, Labels
 from qontrast.geometry.sample import Box
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import Simulated
-from qontrast.views.contrast import caption
 from qontrast.views.labelled import Case, Crop, Scan, draw_place, draw_sequence, majority, near, simulate_scan
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
@@ -54,11 +55,7 @@ class LesionedCase(Case):
         signal = scan.render(place)
         spoiling = scan.draw_spoiling(plan, generator, field_known=signal[1] is not None)
         truth = lesions_at(tissue, place, plan.pathology.kinds)
-
-        def describe() -> str:
-            return caption(scan.describe(), spoiling.describe(), place.warp.describe(), tissue.describe())
-
-        return Crop(scan.image(signal, spoiling), truth, place.warp, describe)
+        return Crop(scan.image(signal, spoiling), truth, place.warp, partial(scan.caption, spoiling, place.warp))
 
     def present(self) -> set[int]:
         """See :meth:`Case.present`; a head without brain has no lesion."""

@@ -12,8 +12,7 @@ from qontrast.basics.shapes import Coordinates, Device, Volume
 from qontrast.geometry.sample import Box
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
-from qontrast.views.acquisition import EMPTY, Acquisition, Signal, Simulated, draw_acquisitions
-from qontrast.views.contrast import caption
+from qontrast.views.acquisition import EMPTY, Acquisition, Signal, draw_acquisitions
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
 from qontrast.views.spoiling import Spoiling
@@ -63,8 +62,7 @@ class View:
 
     def describe(self) -> str:
         """For a caption: contrast, artefacts, geometry and pathology, with semicolons between them."""
-        person = self.acquisition.tissue.describe() if isinstance(self.acquisition, Simulated) else ""
-        return caption(self.acquisition.describe(), self.spoiling.describe(), self.warp.describe(), person)
+        return self.acquisition.caption(self.spoiling, self.warp)
 
 
 @dataclass(frozen=True)
