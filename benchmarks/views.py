@@ -41,10 +41,10 @@ from qontrast.scans.chunks import Chunks
 from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.acquisition import Acquisition, Observed
-from qontrast.views.labelled import simulate_scan
 from qontrast.views.pair import make_pair
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
+from qontrast.views.whole_scan import simulate_scan
 
 Work = Callable[[int], object]
 SUFFIXES = {"pd": "PDmap", "r1": "R1map", "r2star": "R2starmap", "mt": "MTsat"}

@@ -20,7 +20,7 @@ from qontrast.sweeps.scores import overlaps
 from qontrast.tasks.cases import label_maps
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.predict import predict
-from qontrast.views.labelled import simulate_scan
+from qontrast.views.whole_scan import simulate_scan
 
 PICTURES = Path(__file__).parents[1] / "docs" / "limits"
 TISSUES = class_names("tissues")

@@ -14,7 +14,8 @@ from qontrast.physics.presets import PRESETS
 from qontrast.sweeps.planes import Axis, Plane
 from qontrast.sweeps.scene import open_scene
 from qontrast.sweeps.sweep import sweep
-from qontrast.views.labelled import person, simulate_scan
+from qontrast.views.labelled import person
+from qontrast.views.whole_scan import simulate_scan
 
 SPGR = Plane("spgr", Axis("flip_angle", 4, 30), Axis("repetition_time", 0.01, 0.04))
 EARLY = Plane("mprage", Axis("inversion_time", 0.3, 0.9), Axis("flip_angle", 6, 12))

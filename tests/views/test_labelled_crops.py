@@ -13,10 +13,11 @@ from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.grid import Grid
 from qontrast.geometry.sample import whole
 from qontrast.geometry.warp import WarpRanges, still
-from qontrast.views.labelled import CropMaker, ScannedCase, SimulatedCase, classes_at, whole_head
+from qontrast.views.labelled import CropMaker, ScannedCase, SimulatedCase, classes_at
 from qontrast.views.loader import Examples, batches
 from qontrast.views.plan import ArtefactRanges
 from qontrast.views.render import Place
+from qontrast.views.whole_scan import whole_head
 
 UNMOVED = WarpRanges(rotation=0.0, scale=(1.0, 1.0), shear=0.0, elastic=0.0, flip=0.0)
 UNSPOILT = ArtefactRanges(strength=0.0, bias=0.0)

@@ -6,7 +6,8 @@ import torch
 
 from qontrast.geometry.sample import whole
 from qontrast.physics.presets import PRESETS
-from qontrast.views.labelled import person, simulate_scan, whole_head
+from qontrast.views.labelled import person
+from qontrast.views.whole_scan import simulate_scan, whole_head
 
 
 def scan(head, name="mprage", spacing=2.0, snr=40.0, seed=0):

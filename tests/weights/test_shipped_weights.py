@@ -16,7 +16,7 @@ from qontrast.sweeps.scores import overlaps
 from qontrast.tasks.models import check_file
 from qontrast.tasks.pack import write_card
 from qontrast.tasks.predict import predict
-from qontrast.views.labelled import simulate_scan
+from qontrast.views.whole_scan import simulate_scan
 from qontrast.weights.catalogue import FOLDER, shipped
 from qontrast.weights.contract import read_weights
 from qontrast.weights.encoder import load_decoder

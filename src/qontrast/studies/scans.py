@@ -20,7 +20,7 @@ from qontrast.studies.plan import StudyPlan
 from qontrast.studies.splits import Split
 from qontrast.tasks.cases import label_maps
 from qontrast.tasks.exam_segmentation import Test
-from qontrast.views.labelled import simulate_scan
+from qontrast.views.whole_scan import simulate_scan
 
 SCANS = "scans"
 

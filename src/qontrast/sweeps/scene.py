@@ -16,9 +16,10 @@ from qontrast.basics.randomness import derive_seed
 from qontrast.basics.shapes import AnyVolume, Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, box_slices, occupied, whole
 from qontrast.physics.sequence import Sequence
-from qontrast.views.labelled import classes_at, person, whole_head
+from qontrast.views.labelled import classes_at, person
 from qontrast.views.render import Place, oversampling
 from qontrast.views.spoiling import noise_alone, scanned
+from qontrast.views.whole_scan import whole_head
 
 MARGIN_MM = 12.0  # of air around the head, where the maps have it
 

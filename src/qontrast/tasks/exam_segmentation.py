@@ -25,8 +25,9 @@ from qontrast.tasks.exams import Conditions, Done, Exam, Row, Trial
 from qontrast.tasks.models import Segmenter
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.speaking import track
-from qontrast.views.labelled import Scan, classes_at, simulate_scan
+from qontrast.views.labelled import classes_at
 from qontrast.views.lesioned import CLASSES, simulate_patient
+from qontrast.views.whole_scan import Scan, simulate_scan
 
 SEGMENTATIONS = "segmentations.npz"
 SHOWN = 6

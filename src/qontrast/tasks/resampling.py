@@ -11,8 +11,8 @@ from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Volume
 from qontrast.geometry.sample import Box, average_blocks, occupied, sample, whole
 from qontrast.scans.nifti import Image
-from qontrast.views.labelled import whole_head
 from qontrast.views.render import oversampling
+from qontrast.views.whole_scan import whole_head
 
 FINEST_MM, COARSEST_MM = 0.05, 20.0
 SMALLEST_HEAD_MM = 40.0

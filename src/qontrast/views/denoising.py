@@ -24,10 +24,11 @@ from qontrast.geometry.sample import average_blocks, occupied, sample, whole
 from qontrast.geometry.warp import Warp
 from qontrast.physics.clinical import protocol_of
 from qontrast.views.contrast import caption, describe
-from qontrast.views.labelled import SCANNED_BIAS, draw_place, draw_sequence, whole_head
+from qontrast.views.labelled import draw_place, draw_sequence
 from qontrast.views.normalise import standardise
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place, oversampling, resampled
+from qontrast.views.whole_scan import SCANNED_BIAS, whole_head
 
 NoiseKind = Literal["rician", "gaussian"]
 LEAST = 0.05

@@ -1,4 +1,4 @@
-"""Images with the truth beside them: crops to train on and whole scans to test on, simulated or real."""
+"""Crops with the truth beside them to train on, simulated or real."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -14,12 +14,11 @@ from qontrast.anatomy.classes import Scheme, class_names
 from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.labelled_scans import LabelledScan, LabelledScanSource
 from qontrast.artefacts.bias import draw_bias
-from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, choice, derive, uniform
 from qontrast.basics.shapes import Device, Labels, Volume
 from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
-from qontrast.geometry.warp import Warp, draw_warp, still
+from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.clinical import protocol_of
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.usefulness import draw_useful_protocol
@@ -28,29 +27,11 @@ from qontrast.views.contrast import caption
 from qontrast.views.normalise import normalise
 from qontrast.views.pair import draw_centre
 from qontrast.views.plan import ViewPlan
-from qontrast.views.render import Place, resampled
+from qontrast.views.render import Place
 from qontrast.views.stripping import draw_brain
-
-SCANNED_BIAS = 0.02
-"""Deviation of the log gain over a whole simulated scan."""
 
 JITTER = 0.35
 """Largest distance of a labelled voxel from the centre of its crop, as a share of the crop's edge."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan of a whole head.
-
-    Args:
-        image: ``[1, 1, x, y, z]``, as the scanner stores it (not normalised).
-        classes: truth on the same grid, ``[x, y, z]``.
-        grid: where it lies.
-    """
-
-    image: Volume
-    classes: Labels
-    grid: Grid
 
 
 Truth = Labels | Float[Tensor, "class x y z"]
@@ -224,43 +205,6 @@ class CropMaker:
     def crop(self, which: int, step: int, slot: int) -> Crop:
         """The crop of a case, a step and a slot, with what was drawn for it."""
         return self.cases[which].crop(self.plan, self.seed, step, slot, self.device)
-
-
-def simulate_scan(
-    subject: LabelSubject,
-    sequence: Sequence,
-    spacing: float,
-    snr: float,
-    seed: int,
-    *,
-    tissue: LabelTissue | None = None,
-    truth: Callable[[LabelTissue, Place], Labels] | None = None,
-) -> Scan:
-    """A whole head's scan at ``spacing`` mm: mild bias, noise at ``snr``; no other artefact.
-
-    Args:
-        subject: the label map.
-        sequence: the protocol.
-        spacing: of the scan's voxels, mm.
-        snr: of the noise.
-        seed: of tissue, bias and noise.
-        tissue: as drawn; None for one healthy person's.
-        truth: from tissue and place to the truth; None for the tissue classes.
-    """
-    generator = derive(seed, subject.name, "scan", sequence.name)
-    warp, grid = whole_head(subject.grid, spacing)
-    place, tissue = Place(subject.grid, warp), tissue or person(subject, seed)
-    signal, _ = resampled(tissue, sequence, place)
-    biased = draw_bias(SCANNED_BIAS, generator)(signal)
-    image = sequence.image(draw_noise(snr, generator)(biased))
-    return Scan(image, (truth or classes_at)(tissue, place), grid)
-
-
-def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
-    """The still crop that covers a whole grid with isotropic voxels of ``spacing`` mm, and the grid that it makes."""
-    target = grid.resampled(spacing)
-    centre = torch.tensor((np.array(grid.shape) - 1) / 2, dtype=torch.float32)
-    return still(centre, target.shape, spacing, grid.spacing), target
 
 
 def classes_at(tissue: LabelTissue, place: Place, scheme: Scheme = "tissues") -> Labels:

@@ -13,9 +13,10 @@ from qontrast.basics.shapes import Device, Labels
 from qontrast.geometry.sample import Box
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import Simulated
-from qontrast.views.labelled import Case, Crop, Scan, draw_place, draw_sequence, majority, near, simulate_scan
+from qontrast.views.labelled import Case, Crop, draw_place, draw_sequence, majority, near
 from qontrast.views.plan import ViewPlan
 from qontrast.views.render import Place
+from qontrast.views.whole_scan import Scan, simulate_scan
 
 CLASSES = ("background", "lesion")
 SHIFTED = 12
