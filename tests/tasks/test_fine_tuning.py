@@ -185,7 +185,7 @@ def test_the_librarys_models_are_gone_on_from_by_name():
     assert (start.arm, start.spacing, start.outputs[4]) == ("tissue-nano", 1.0, "deep grey matter")
     assert start.readout["weight"].shape[0] == 9
     assert start.decoder[0] == (16, 32, 64, 64)
-    assert len(start.heads[0][1]) == 16
+    assert len(start.past["trained_before"][0][1]) == 16
     assert start_from(FinetunePlan(encoder="nano"), None).readout is None
 
 

@@ -26,7 +26,6 @@ from qontrast.tasks.speaking import bar, say
 from qontrast.tasks.starting import start_from
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.contract import STARTED_FROM
 from qontrast.weights.segmenter import MODEL, save_segmenter
 
 
@@ -112,8 +111,7 @@ def finetune(
         normalisation=NORMALISATION,
         plan=plan_values(plan)
         | {"pretraining.arm": start.arm, "labelled_heads": len(heads), "trained_on": heads}
-        | ({"trained_before": [[data, list(subjects)] for data, subjects in start.heads]} if start.heads else {})
-        | ({STARTED_FROM: dict(start.plan)} if start.plan else {}),
+        | start.past,
         kind=assignment.kind,
     )
     say(f"{assignment.kind}: {file}", quiet=quiet)

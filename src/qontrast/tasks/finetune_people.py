@@ -36,7 +36,7 @@ from qontrast.tasks.wrapping import wrap
 from qontrast.views.heads import HeadCrops
 from qontrast.views.loader import Examples, batches
 from qontrast.views.normalise import NORMALISATION
-from qontrast.weights.contract import STARTED_FROM, Contract, save_weights
+from qontrast.weights.contract import Contract, save_weights
 from qontrast.weights.segmenter import MODEL
 
 
@@ -90,7 +90,7 @@ def finetune_people(
         "seed": plan.seed,
     }
     values = plan_values(plan) | {"pretraining.arm": start.arm, "target.mean": scale[0], "target.deviation": scale[1]}
-    values |= {STARTED_FROM: dict(start.plan)} if start.plan else {}
+    values |= start.past
     features, settings = start.encoder.features_per_level, start.encoder.settings
     contract = Contract("predictor", features, plan.spacing, plan.crop, NORMALISATION, encoder=settings, plan=values)
     save_weights(out / MODEL, net.state_dict(), contract)

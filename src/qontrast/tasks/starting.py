@@ -18,7 +18,7 @@ from qontrast.nets.contract import Encoder
 from qontrast.nets.unet import UNet
 from qontrast.tasks.people_plan import PeoplePlan
 from qontrast.tasks.plans import FinetunePlan, PretrainPlan
-from qontrast.weights.contract import read_weights
+from qontrast.weights.contract import STARTED_FROM, read_weights
 from qontrast.weights.encoder import (
     ENCODER,
     encoder_arm,
@@ -42,7 +42,6 @@ class Start:
         decoder: widths and weights of the decoder that it was trained with.
         outputs: names of what the model gave that was fine-tuned before.
         readout: weights of the last convolution, which gave it.
-        heads: ``[cohort, subjects]`` that each fine-tuning before this one learned from.
         plan: that it was trained by, with the plan of what that started from; empty where there is none.
     """
 
@@ -52,8 +51,15 @@ class Start:
     decoder: tuple[Sequence[int], Mapping[str, Tensor]] | None = None
     outputs: tuple[str, ...] = ()
     readout: Mapping[str, Tensor] | None = None
-    heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def past(self) -> dict[str, Any]:
+        """What a model's plan says of what it started from; nothing of a new network."""
+        if not self.plan:
+            return {}
+        heads = [[data, list(subjects)] for data, subjects in learned_from(self.plan)]
+        return {STARTED_FROM: dict(self.plan)} | ({"trained_before": heads} if "trained_on" in self.plan else {})
 
 
 def start_from(plan: FinetunePlan | PeoplePlan, at_hand: Encoder | None) -> Start:
@@ -116,7 +122,6 @@ def _from_model(path: Path) -> Start:
         (net.widths, net.decoder_state()),
         contract.classes,
         net.final_conv.state_dict(),
-        learned_from(plan),
         plan,
     )
 
