@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from after import CONTROL, REAL, RECIPE, SWEEPS
-from strokes import STROKES
+from strokes import RECIPE as SECOND_RECIPE
+from strokes import STROKES, labelled_at
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
@@ -107,9 +108,11 @@ def real(folder: Path) -> Iterable[Row]:
 
 def strokes(folder: Path) -> Iterable[Row]:
     """Scores on more strokes of each head, by arm: as many images as there are seeds of the scans."""
+    plan: StudyPlan = read_plan(StudyPlan, SECOND_RECIPE)
+    (labels,), (seed,), (site, contrast) = plan.fractions, plan.seeds, labelled_at(plan)
+    about = {"fraction": labels, "seed": seed, "site": site, "contrast": contrast}
     for row in read_rows(folder / LEDGER):
-        about = {"arm": row["run"], "fraction": 16, "seed": 0, "site": "biobank", "contrast": "FLAIR"}
-        yield columns(row) | about | {"image": f"stroke {row['seed']}"}
+        yield columns(row) | about | {"arm": row["run"], "image": f"stroke {row['seed']}"}
 
 
 def swept(folder: Path) -> Iterable[Row]:

@@ -27,6 +27,8 @@ FIRST_TRY, SECOND_TRY = 3, 16
 """Labelled heads of C3 and C4; the second try is version 9 of docs/claims.md."""
 STROKES_EACH = 6
 """Of each head, in the second try of C4."""
+SECOND_ARMS = ("scratch", "masked", "base", "hybrid")
+"""Of the second try."""
 TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
 """Of the studies; other rows tell of minutes, sweeps and the real scan."""
 LABELLED_AT = ("adni", "T1w")
@@ -217,7 +219,7 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         judge(f"encoder alone, {how}", "masked", "dice", 0.0, new_decoder, ("masked",), how=how, repeated=False)
     for labels, mark, how, rivals, each in (
         (FIRST_TRY, "", "tuned", RIVALS, 1),
-        (SECOND_TRY, ", second try", "full", ("scratch", "masked", "base"), STROKES_EACH),
+        (SECOND_TRY, ", second try", "full", SECOND_ARMS[:-1], STROKES_EACH),
     ):
         noise, lesions = partial(denoised, labels=labels), partial(strokes, labels=labels)
         judge(f"C3{mark}", "base", "psnr_db", 4.0, noise, ("base",), how=how, repeated=False)
@@ -236,7 +238,7 @@ def reached(rows: list[dict[str, Any]]) -> tuple[str, str, Paired] | None:
     denoised = [row for row in rows if row["task"] == "denoise"]
     first, second = ([r for r in denoised if r["fraction"] == labels] for labels in (FIRST_TRY, SECOND_TRY))
     base = _best(first, "psnr_db", [("base", schedule) for schedule in SCHEDULES])
-    best = _best(second, "psnr_db", [(arm, "full") for arm in ("scratch", "masked", "base", "hybrid")])
+    best = _best(second, "psnr_db", [(arm, "full") for arm in SECOND_ARMS])
     both = [[r for r in own if (r["arm"], r["schedule"]) == way] for own, way in ((second, best), (first, base))]
     compared = matched(*both, "psnr_db")
     return None if compared is None else (best[0], ", ".join(base), compared)

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from scores import STROKES_EACH
+
 from qontrast.studies.folder import LEDGER, RUN, cell_folder
 from qontrast.studies.grid import Cell
 from qontrast.studies.plan import StudyPlan
@@ -16,8 +18,14 @@ from qontrast.tasks.plans import Cohort
 
 STUDY, STROKES = "second-try", "strokes"
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / f"{STUDY}.yaml"
-SEEDS = range(1, 6)
+SEEDS = range(1, STROKES_EACH)
 """Of the scans; the study's own is 0."""
+
+
+def labelled_at(plan: StudyPlan) -> tuple[str, str]:
+    """The one site and contrast that the study's networks learned from."""
+    ((site, contrast),) = (place.split("/") for place in plan.train)
+    return site, contrast
 
 
 def find_strokes(runs: Path, data: Path) -> None:
@@ -29,7 +37,7 @@ def find_strokes(runs: Path, data: Path) -> None:
     """
     plan: StudyPlan = read_plan(StudyPlan, RECIPE)
     heads = Cohort(data=str(data / "anatomies"), subjects=plan.split.test_subjects)
-    ((site, contrast),) = (place.split("/") for place in plan.train)
+    site, contrast = labelled_at(plan)
     protocol = plan.sites[site].contrasts[contrast]
     for arm in plan.arms:
         cell = Cell("lesion", site, contrast, arm, *plan.schedules, *plan.fractions, *plan.seeds)
