@@ -8,8 +8,8 @@ T2: Wansapura et al. 1999 and Stanisz et al. 2005 (cortex 110 and 99 ms), Cox an
 (doi:10.1002/mrm.22406; cortex 68 to 76 ms): between them, so
 that turbo spin echoes at 1.5 T come out as real ones; blood: Zhao et al. 2007 (doi:10.1002/mrm.21342). No cortical T2
 serves both weightings at 3 T: with 89 ms grey matter is 1.52 times as bright as white in the preset of the fast spin
-echo and 1.05 times in that of FLAIR, with 99 ms 1.70 and 1.16 times; on three real heads it was 1.12 to 1.31 and 1.10
-to 1.13 times (some partial volume included).
+echo and 1.05 times in that of FLAIR, with 99 ms 1.70 and 1.16 times; on three real heads of open_ms_data it was 1.17 to
+1.24 and 1.10 to 1.16 times, some partial volume included (claims/grey_over_white.py).
 T2*: Peters et al. 2007 (doi:10.1016/j.mri.2007.02.014), Wansapura et al. 1999.
 PD: Tofts 2003, Quantitative MRI of the Brain, chapter 4; Volz et al. 2012 (doi:10.1016/j.neuroimage.2012.06.076).
 MTsat: Helms et al. 2008 (doi:10.1002/mrm.21732); Weiskopf et al. 2013 (doi:10.3389/fnins.2013.00095).
