@@ -38,5 +38,23 @@ def test_half_precision_is_chosen_where_it_is_fast_or_asked_for(monkeypatch, fas
         assert torch.is_autocast_enabled("cpu") == fast
 
 
+@pytest.mark.parametrize(
+    ("amx", "has", "fast"),
+    [
+        (True, {}, True),
+        (False, {"avx512_bf16": True, "sse4a": True}, True),  # AMD's
+        (False, {"avx512_bf16": True, "sse4a": False}, False),
+        (False, {"avx512_bf16": False, "sse4a": True}, False),
+        (False, None, False),  # a torch that does not tell
+    ],
+)
+def test_half_precision_is_fast_with_amx_and_on_amds_processors_that_have_it(monkeypatch, amx, has, fast):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    if has is not None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    assert has_fast_bf16("cpu") == fast
+
+
 def test_other_processors_are_not_taken_for_fast():
     assert not has_fast_bf16("mps")

@@ -1,20 +1,27 @@
 """Where and in which precision to compute; networks that are only used need no more."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from qontrast.basics.errors import PlanError
 
 
 def has_fast_bf16(device: str) -> bool:
-    """Whether bfloat16 is faster than single precision there: on a CPU, whether it has AMX.
+    """Whether bfloat16 is faster than single precision there: on a CPU, with AMX, or with AVX512-BF16 from AMD.
 
-    With AVX512-BF16 alone it is not: ARCHITECTURE.md has what was measured.
+    Intel's with AVX512-BF16 alone are not: ARCHITECTURE.md has what was measured. AMD's are told by SSE4a, which no
+    other has.
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported()
     if device != "cpu":
         return False
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+    if getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)():
+        return True
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that we take
+    return bool(has.get("avx512_bf16") and has.get("sse4a"))
 
 
 def pick_device(name: str = "auto") -> str:

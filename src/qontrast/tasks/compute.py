@@ -15,7 +15,8 @@ class Compute:
 
     Args:
         device: ``auto`` (a GPU if there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (bf16 autocast on GPUs that have it and processors with AMX), ``32`` or ``bf16``.
+        precision: ``auto`` (bf16 autocast where it is faster: GPUs that have it, processors with AMX, AMD's with
+            AVX512-BF16), ``32`` or ``bf16``.
         workers: processes that make examples, on one thread each; -1 for one per core but one, if they fit the memory.
         prefetch: batches that each of them makes ahead; -1 for up to 4, if they fit the memory.
         micro: pretraining pairs that go through the networks at a time; 0 for the whole batch. Fewer need less memory
