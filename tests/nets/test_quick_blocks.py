@@ -191,13 +191,11 @@ def threads():
     torch.set_num_threads(before)
 
 
-def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit(threads):
-    threads(2)
+def test_at_rest_a_quickened_network_is_the_plain_one_to_the_bit_where_gradients_are_kept():
     torch.manual_seed(0)
     plain = CNNEncoder(TINY).eval()
     fast = quicken(copy.deepcopy(plain))
-    with torch.no_grad():
-        assert torch.equal(fast(noise(1, 1, 32, 32, 32)), plain(noise(1, 1, 32, 32, 32)))
+    assert torch.equal(fast(noise(1, 1, 32, 32, 32)), plain(noise(1, 1, 32, 32, 32)))
 
 
 class Names(TorchDispatchMode):
@@ -212,8 +210,9 @@ class Names(TorchDispatchMode):
 
 @pytest.mark.skipif(not quick_convolution.ONE_DNN, reason="torch was built without oneDNN")
 @pytest.mark.parametrize("layout", quick.LAYOUTS)
-def test_one_thread_hands_small_maps_to_onednn_where_it_predicts(layout, threads):
-    threads(1)
+@pytest.mark.parametrize("count", [1, 2])
+def test_small_maps_are_handed_to_onednn_where_it_predicts(layout, count, threads):
+    threads(count)
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv3d(3, 5, 3, padding=1, bias=False), nn.Conv3d(5, 4, 3, padding=1))
     x = noise(1, 3, 6, 5, 4)

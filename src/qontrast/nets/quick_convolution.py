@@ -1,4 +1,4 @@
-"""A convolution that one thread does not slow, whose gradient is quick with AVX2 alone and right on shallow maps."""
+"""A convolution that small samples do not slow, whose gradient is quick with AVX2 alone and right on shallow maps."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ class QuickConv3d(nn.Conv3d):
     its kernel holds numbers that nobody wrote (oneDNN of torch 2.13): often not finite, wrong wherever the stride is 1.
     Such a map is small, and is convolved in single precision.
 
-    Where one thread predicts, torch keeps one small sample from oneDNN (channels times its first two edges up to
-    20,480: ``use_mkldnn`` in its Convolution.cpp), and takes two to five times as long; it is handed over.
+    Where it predicts, torch keeps one small sample from oneDNN (channels times its first two edges up to 20,480:
+    ``use_mkldnn`` in its Convolution.cpp), and takes two to eight times as long; it is handed over.
     """
 
     def forward(self, x: Volume) -> Tensor:
@@ -38,7 +38,7 @@ class QuickConv3d(nn.Conv3d):
             return super().forward(x)
         if self.training and SLICED and 1 < self.in_channels <= WIDEST and x.is_contiguous():
             return _SlicedConvolution.apply(x, self.weight, self.bias)
-        if ONE_DNN and torch.get_num_threads() == 1 and not torch.is_grad_enabled():
+        if ONE_DNN and not torch.is_grad_enabled():
             return torch.mkldnn_convolution(x, self.weight, self.bias, (1, 1, 1), self.stride, self.dilation, 1)
         return super().forward(x)
 
