@@ -70,6 +70,18 @@ def test_the_card_tells_what_played_a_part(packed_segmenter):
     assert "| `trained_before` | sub-1, sub-2 of `first`; sub-3 of `second` |" in card
 
 
+def test_the_card_of_an_encoder_tells_its_objectives_and_whether_it_was_shown_tissue():
+    _, contract = read_weights(catalogue.shipped()["nano"], "encoder")
+    card = model_card(contract, "0" * 64, "a.safetensors")
+    assert "| `objectives` | nt_xent 1, dense_info_nce 0.2, cross_contrast 1, quantitative 10 |" in card
+    assert "- representation-learning" in card
+    assert "supervision by these" in card
+    plan = dict(contract.plan) | {"objectives.quantitative.weight": 0.0}
+    card = model_card(replace(contract, plan=plan), "0" * 64, "a.safetensors")
+    assert "| `objectives` | nt_xent 1, dense_info_nce 0.2, cross_contrast 1 |" in card
+    assert "supervision" not in card
+
+
 def test_a_packed_segmenter_with_other_weights_is_refused(packed_segmenter, tmp_path):
     tensors, contract = read_weights(packed_segmenter, "segmenter")
     changed = tmp_path / "other.safetensors"

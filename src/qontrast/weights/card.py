@@ -1,5 +1,7 @@
 """The card that goes with packed weights: what they are, how they came about, what they are for and what not."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,21 @@ from qontrast.weights.contract import STARTED_FROM, Contract, Origin, Probe
 CARD = "README.md"
 TOLD = (
     *("net", "encoder", "views.arm", "views.sequences", "contrasts", "protocols", "views.fields"),
-    *("views.stripped", "views.anywhere"),
+    *("views.stripped", "views.anywhere", "classes", "noise.kind", "noise.snr"),
     *("batch", "optimisation.steps", "optimisation.learning_rate", "seed", "trained_on", "cohort.subjects"),
     "trained_before",
 )
 """Fields of the plan that a reader wants first; the file itself holds all."""
 NOT_TOLD = {
-    "encoder": ("contrasts", "protocols", "views.stripped", "views.anywhere"),
-    "segmenter": ("views.arm", "views.sequences", "cohort.subjects"),
-    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped"),
+    "encoder": ("contrasts", "protocols", "views.stripped", "views.anywhere", "classes", "noise.kind", "noise.snr"),
+    "segmenter": ("views.arm", "views.sequences", "cohort.subjects", "noise.kind", "noise.snr"),
+    "denoiser": ("views.arm", "views.sequences", "cohort.subjects", "views.stripped", "classes"),
 }
 """Fields that play no part in what such weights learned, or are told by another."""
+OBJECTIVE = re.compile(r"objectives\.(\w+)\.weight")
+TAUGHT = "objectives.quantitative.weight"
+"""Of the objective that learns from the tissue maps themselves."""
+TAGS = {"encoder": "representation-learning", "segmenter": "segmentation", "denoiser": "denoising"}
 
 _TEXT = """# {name}
 
@@ -68,6 +74,8 @@ Weights: {licence}. Training data: {data_licence}.
 ## Limits
 
 It was trained on simulated contrasts{data}. It has not been tested on every sequence, field strength, age or disease.
+How the weights that come with qontrast did where they were tested stands in its docs/results.md, where they fail in
+docs/limits.md.
 Compare it with a simple baseline on your own data before you rely on it. {limits}
 
 **Not a medical device.** It must not be used for diagnosis or to guide treatment.
@@ -75,7 +83,8 @@ Compare it with a simple baseline on your own data before you rely on it. {limit
 
 _WHAT = {
     "encoder": """An encoder for 3D brain MRI, pretrained with [qontrast](https://arxiv.org/abs/2501.12057): two
-contrasts of one brain are simulated from its tissue maps, and the encoder learns that they show the same brain.
+contrasts of one brain are simulated from its tissue maps, and the encoder learns by the objectives below what both have
+in common.{taught}
 
 ```python
 import qontrast
@@ -113,9 +122,14 @@ _LIMITS = {
 }
 
 
+_TAUGHT = """ It was shown the tissue maps themselves: where they are measured that needs no label, where they
+are drawn from label maps it is supervision by these."""
+
+
 def _fill(texts: dict[str, str], contract: Contract, file: str) -> str:
     classes = ", ".join(contract.classes[1:])
-    return texts[contract.kind].format(file=file, width=contract.features[-1], classes=classes)
+    taught = _TAUGHT if contract.plan.get(TAUGHT) else ""
+    return texts[contract.kind].format(file=file, width=contract.features[-1], classes=classes, taught=taught)
 
 
 def model_card(contract: Contract, digest: str, file: str, *, half: bool = False) -> str:
@@ -134,10 +148,12 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
     front: dict[str, Any] = {
         "license": origin.licence.lower(),
         "library_name": "qontrast",
-        "tags": ["brain", "mri", "self-supervised-learning", "safetensors"],
+        "tags": ["brain", "mri", TAGS[contract.kind], "safetensors"],
     }
     told = [name for name in TOLD if _is_told(name, contract)]
     rows = "".join(f"| `{name}` | {_words(name, contract.plan[name])} |\n" for name in told)
+    if objectives := _objectives(contract.plan):
+        rows += f"| `objectives` | {objectives} |\n"
     source = contract.plan.get("cohort.data")
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + _TEXT.format(
         name=origin.name,
@@ -177,6 +193,12 @@ def _is_told(name: str, contract: Contract) -> bool:
     if name in NOT_TOLD[contract.kind] or contract.plan.get(name) in (None, "", [], ()):
         return False
     return not (name == "net" and contract.plan.get("encoder"))
+
+
+def _objectives(plan: Mapping[str, Any]) -> str:
+    """Those that had a weight, with it."""
+    weights = {found[1]: value for name, value in plan.items() if (found := OBJECTIVE.fullmatch(name)) and value}
+    return ", ".join(f"{name} {value:g}" for name, value in weights.items())
 
 
 def _words(name: str, value: Any) -> str:
