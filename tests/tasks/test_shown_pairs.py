@@ -48,12 +48,12 @@ def test_the_pairs_are_those_that_training_sees_at_that_step(step, batch, plan, 
     for slot, row in enumerate(rows):
         assert np.array_equal(row.views[0], seen["a"][slot, 0])
         assert np.array_equal(row.views[1], seen["b"][slot, 0])
-        assert row.heading.endswith(f"step {step}, slot {slot}")
+        assert row.heading.endswith(f"step {step}" if slot < 2 else f"step {step}, turn 2")  # two subjects
 
 
 def test_pairs_that_do_not_fit_into_a_batch_are_of_the_steps_after_it(plan, tmp_path, given_at):
     found = shown_pairs(plan, 5, 0, quiet=True)
-    assert [(shown.step, shown.slot) for shown in found] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    assert [(shown.step, shown.turn) for shown in found] == [(0, 0), (0, 0), (1, 0), (1, 0), (2, 0)]
     seen = given_at(2, training, plan, tmp_path / "run")
     assert torch.equal(found[4].pair.a.image[0], seen["a"][0])
 

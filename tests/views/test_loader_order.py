@@ -1,5 +1,7 @@
 """The order of examples depends on the seed alone, and their bits on nothing that the machine chooses."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -11,8 +13,8 @@ from qontrast.views.pair import make_pair
 TENSORS = ("a", "b", "clean_a", "clean_b")
 
 
-def numbers(which, step, slot):
-    return {"subject": torch.tensor(which), "step": torch.tensor(step), "slot": torch.tensor(slot)}
+def numbers(which, step, turn):
+    return {"subject": torch.tensor(which), "step": torch.tensor(step), "turn": torch.tensor(turn)}
 
 
 def order(subjects, batch, steps, seed=0, workers=0, start=0):
@@ -59,10 +61,30 @@ def test_another_seed_gives_another_order():
     assert order(12, 4, 6, seed=0) != order(12, 4, 6, seed=1)
 
 
-def test_examples_are_told_their_step_and_slot():
+def test_examples_are_told_their_step_and_which_of_the_subjects_turns_it_is():
     for step, batch in enumerate(batches(Examples(numbers, 5, 3, 0), 0, 4, 0)):
         assert batch["step"].tolist() == [step] * 3
-        assert batch["slot"].tolist() == [0, 1, 2]
+        assert batch["turn"].tolist() == [0, 0, 0]
+    for batch in batches(Examples(numbers, 2, 5, 0), 0, 4, 0):
+        for subject in (0, 1):
+            turns = [
+                turn
+                for turn, who in zip(batch["turn"].tolist(), batch["subject"].tolist(), strict=True)
+                if who == subject
+            ]
+            assert turns == list(range(len(turns)))
+
+
+@pytest.mark.parametrize("shares", [None, [0.2] * 5])
+def test_a_subjects_views_of_a_step_are_the_same_in_a_batch_of_any_size(heads, plan, shares):
+    def seen(batch):
+        examples = Examples(PairMaker([*heads, *heads, heads[0]], plan(), 3), 5, batch, 3, shares)
+        return {(s, examples.subject(s, i)): examples[s * batch + i] for s in range(4) for i in range(batch)}
+
+    small, large = seen(2), seen(4)
+    shared = small.keys() & large.keys()
+    assert len(shared) >= 4
+    assert alike([small[key] for key in shared], [large[key] for key in shared])
 
 
 @pytest.mark.parametrize("start", [1, 3, 5])
@@ -103,7 +125,8 @@ def test_a_batch_is_its_examples_one_by_one(heads, plan, size):
     examples = Examples(PairMaker(heads, plan(), 3), 2, size, 3)
     for step, batch in enumerate(batches(examples, 0, 2, 0)):
         for slot in range(size):
-            pair = make_pair(heads[examples.subject(step, slot)], plan(), 3, step, slot)
+            subjects = [examples.subject(step, before) for before in range(slot + 1)]
+            pair = make_pair(heads[subjects[-1]], plan(), 3, step, subjects[:-1].count(subjects[-1]))
             assert torch.equal(batch["a"][slot], pair.a.image[0])
             assert torch.equal(batch["clean_b"][slot], pair.b.clean[0])
 
@@ -113,11 +136,32 @@ def test_shares_are_kept_without_epochs_and_without_doubles():
     examples = Examples(numbers, 12, 2, 0, shares)
     found = [[examples.subject(step, slot) for slot in range(2)] for step in range(3000)]
     assert all(len(set(batch)) == 2 for batch in found)
-    first = [batch[0] for batch in found]
-    for subject in (0, 1, 7):
+    for slot, subject in itertools.product((0, 1), (0, 1, 7)):
         expected = 3000 * shares[subject]
-        assert abs(first.count(subject) - expected) < 4 * expected**0.5
+        assert abs([batch[slot] for batch in found].count(subject) - expected) < 4 * expected**0.5
     assert [examples.subject(7, 0), examples.subject(7, 1)] == found[7]
+
+
+@pytest.mark.parametrize(
+    ("counts", "weights", "batch"), [((20, 500), (2, 1), 64), ((4, 2000), (2, 1), 8), ((10, 500), (2, 1), 8)]
+)
+def test_a_cohorts_share_of_the_slots_is_its_weight_however_few_its_subjects(counts, weights, batch):
+    shares = [weight / count for count, weight in zip(counts, weights, strict=True) for _ in range(count)]
+    examples, steps = Examples(numbers, sum(counts), batch, 0, shares), 400
+    slots = [[who < counts[0] for who in examples.of_step(step)] for step in range(steps)]
+    wanted = batch * weights[0] / sum(weights)
+    assert sum(map(sum, slots)) / steps == pytest.approx(wanted, abs=4 * (0.25 * batch / steps) ** 0.5)
+    for slot in (0, batch - 1):
+        assert sum(own[slot] for own in slots) / steps == pytest.approx(wanted / batch, abs=4 * (0.25 / steps) ** 0.5)
+
+
+def test_a_subject_comes_as_often_as_its_share_rounded_up_or_down():
+    shares = [5.0, 1.0, 1.0, 1.0]
+    examples = Examples(numbers, 4, 4, 0, shares)
+    for step in range(50):
+        counts = [examples.of_step(step).count(who) for who in range(4)]
+        for share, count in zip(shares, counts, strict=True):
+            assert abs(count - 4 * share / 8) < 1
 
 
 def test_fewer_subjects_with_shares_than_slots_come_again():

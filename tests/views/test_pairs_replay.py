@@ -1,4 +1,4 @@
-"""A pair belongs to its seed, subject, step and slot, and to nothing else."""
+"""A pair belongs to its seed, subject, step and turn, and to nothing else."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ from qontrast.views.pair import make_pair
 IMAGES = ("a", "b", "clean_a", "clean_b")
 
 
-def tensors(subject, plan, seed=5, step=2, slot=1):
-    pair = make_pair(subject, plan, seed, step, slot)
+def tensors(subject, plan, seed=5, step=2, turn=1):
+    pair = make_pair(subject, plan, seed, step, turn)
     return {"a": pair.a.image, "b": pair.b.image, "clean_a": pair.a.clean, "clean_b": pair.b.clean}
 
 
@@ -25,7 +25,7 @@ def test_the_same_seed_step_and_slot_give_the_same_bits(subject, plan, arm):
 
 
 @pytest.mark.parametrize("arm", ["base", "seqaug", "seqinv"])
-@pytest.mark.parametrize("other", [{"seed": 6}, {"step": 3}, {"slot": 0}])
+@pytest.mark.parametrize("other", [{"seed": 6}, {"step": 3}, {"turn": 0}])
 def test_another_seed_step_or_slot_gives_another_pair(subject, plan, arm, other):
     first, second = tensors(subject, plan(arm)), tensors(subject, plan(arm), **other)
     assert not any(torch.equal(first[name], second[name]) for name in IMAGES)

@@ -32,7 +32,8 @@ class Cohort:
         subjects: names of the subjects to use; empty for all.
         suffixes: BIDS suffixes (``T1w``) of the real scans with labels to use; empty for all.
         kind: views are made from ``maps``, ``labels`` or real ``scans``; ``auto`` takes the first that there is.
-        weight: share of the examples that come from this cohort, relative to the others.
+        weight: share of the examples that come from this cohort, relative to the others; kept exactly, so that few
+            subjects of much weight come several times in a batch.
         balance: ``subjects`` draws each subject as often as another, ``sites`` each site.
         mixed_truths: whether truths that a programme made (their sidecar says ``Automatic``) may stand beside others.
     """

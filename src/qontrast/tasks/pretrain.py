@@ -26,7 +26,7 @@ from qontrast.tasks.plans import PretrainPlan
 from qontrast.tasks.run_folder import keep_plan, open_run
 from qontrast.tasks.speaking import say
 from qontrast.tasks.starting import fresh_encoder
-from qontrast.tasks.subjects import open_subjects, say_if_unprepared, shares_of, sources_of
+from qontrast.tasks.subjects import most_in_a_batch, open_subjects, say_if_unprepared, shares_of, sources_of
 from qontrast.tasks.watching import watch_over
 from qontrast.views.contrast import check_contrasts
 from qontrast.views.loader import Examples, batches
@@ -61,6 +61,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     cohorts = [plan.cohort, *plan.others]
     found = [sources_of(cohort) for cohort in cohorts]
     sources = [source for cohort in found for source in cohort]
+    shares = shares_of(cohorts, found)
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     making = plan.compute.making(fabric.device)
     quiet = quiet or fabric.global_rank > 0
@@ -74,8 +75,8 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
             f"{plan.views.spacing:g} mm, {described(fabric)}",
             quiet=quiet,
         )
-        if len(sources) < plan.batch:
-            say(f"note: {len(sources)} subjects for {plan.batch} slots: a batch sees some of them twice", quiet=quiet)
+        if (times := most_in_a_batch(len(sources), plan.batch, shares)) > 1:
+            say(f"note: a batch of {plan.batch} sees some subjects up to {times} times: they are few", quiet=quiet)
         if not (out / "pairs.npz").is_file():
             save_pairs(out / "pairs.npz", [source.open() for source in sources[:SHOWN_PAIRS]], plan)
     fabric.barrier()
@@ -91,7 +92,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
     size, on_gpu = 4 * TENSORS * plan.batch * plan.views.crop**3, making.type != "cpu"
     loading = plan.compute.loading(size, processes()[0], on_gpu=on_gpu)
     maker = PairMaker(sources, plan.views, plan.seed, wanted_of(plan.objectives), making)
-    examples = Examples(maker, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
+    examples = Examples(maker, len(sources), plan.batch, plan.seed, shares)
     count = plan.optimisation.steps * plan.optimisation.accumulate
     pairs = plan.batch * plan.optimisation.accumulate
     run = Run(out, f"pretrain {plan.views.arm}", plan.seed, digest(plan), pairs, resume=resume, quiet=quiet)

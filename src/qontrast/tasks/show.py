@@ -29,7 +29,7 @@ class ShownPair:
 
     pair: ViewPair
     step: int
-    slot: int
+    turn: int
 
 
 def show(plan: PretrainPlan, out: Path, *, pairs: int = 4, step: int = 0, quiet: bool = False) -> Path:
@@ -68,8 +68,8 @@ def shown_pairs(plan: PretrainPlan, pairs: int, step: int, *, quiet: bool = Fals
     sources = [source for cohort in found for source in cohort]
     subjects: dict[int, Head] = {}
 
-    def make(which: int, step: int, slot: int) -> dict[str, ShownPair]:
-        return {"shown": ShownPair(make_pair(subjects[which], plan.views, plan.seed, step, slot), step, slot)}
+    def make(which: int, step: int, turn: int) -> dict[str, ShownPair]:
+        return {"shown": ShownPair(make_pair(subjects[which], plan.views, plan.seed, step, turn), step, turn)}
 
     examples = Examples(make, len(sources), plan.batch, plan.seed, shares_of(cohorts, found))
     indices = range(step * plan.batch, step * plan.batch + pairs)
@@ -115,7 +115,7 @@ def _row(shown: ShownPair, plan: PretrainPlan, number: int) -> PairRow:
     places = places_of(pair)
     squares = f"squares of {round(plan.views.crop / SQUARES) * plan.views.spacing:.3g} mm"
     return PairRow(
-        heading=f"{number} · {pair.subject} · step {shown.step}, slot {shown.slot}",
+        heading=f"{number} · {pair.subject} · {step_of(shown.step, shown.turn)}",
         views=np.stack([view.image[0, 0].numpy() for view in views]),
         captions=(pair.a.describe(), pair.b.describe()),
         mirrored=(bool(torch.linalg.det(pair.a.warp.matrix) < 0), bool(torch.linalg.det(pair.b.warp.matrix) < 0)),
@@ -133,6 +133,11 @@ def write_sheet(figure: Figure, out: Path, what: str, *, quiet: bool) -> Path:
     publish(out, lambda part: write_figure(figure, part))
     say(f"{what}: {out}", quiet=quiet)
     return out
+
+
+def step_of(step: int, turn: int) -> str:
+    """Where in training an example belongs."""
+    return f"step {step}, turn {turn + 1}" if turn else f"step {step}"
 
 
 def check_asked(out: Path, count: int, step: int) -> None:

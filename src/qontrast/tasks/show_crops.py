@@ -10,7 +10,7 @@ from qontrast.geometry.warp import Warp
 from qontrast.report.crop_sheet import CropRow, label_sheet, noise_sheet
 from qontrast.tasks.assignments import ASSIGNMENTS, Assignment
 from qontrast.tasks.plans import FinetunePlan
-from qontrast.tasks.show import check_asked, cohort_name, write_sheet
+from qontrast.tasks.show import check_asked, cohort_name, step_of, write_sheet
 from qontrast.tasks.speaking import say
 from qontrast.views.denoising import Noisy
 from qontrast.views.labelled import Crop, CropMaker
@@ -47,11 +47,11 @@ def draw_crops(plan: FinetunePlan, assignment: Assignment, crops: int, step: int
     """The sheet of the crops of ``crops`` slots from a step's first on, as training makes them."""
     maker, title = assignment.make, title_of_crops(plan, step)
 
-    def make(which: int, step: int, slot: int) -> dict[str, CropRow]:
-        place = f"{maker.cases[which].name} · step {step}, slot {slot}"
+    def make(which: int, step: int, turn: int) -> dict[str, CropRow]:
+        place = f"{maker.cases[which].name} · {step_of(step, turn)}"
         if isinstance(maker, CropMaker):
-            return {"row": _labelled(maker.crop(which, step, slot), place)}
-        return {"row": _noisy(maker.noisy(which, step, slot), place)}
+            return {"row": _labelled(maker.crop(which, step, turn), place)}
+        return {"row": _noisy(maker.noisy(which, step, turn), place)}
 
     examples = Examples(make, len(assignment.subjects), plan.batch, plan.seed)
     wanted = range(step * plan.batch, step * plan.batch + crops)

@@ -1,5 +1,6 @@
 """The subjects of a plan: found, opened, and how often each is drawn."""
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -46,6 +47,11 @@ def shares_of(cohorts: list[Cohort], sources: list[list[SubjectSource]]) -> list
             alike = len(sites) * sites[source.site] if cohort.balance == "sites" else len(found)
             shares.append(cohort.weight / total / alike)
     return shares
+
+
+def most_in_a_batch(subjects: int, batch: int, shares: list[float] | None) -> int:
+    """How often one subject may come into a batch: the largest share of the slots, rounded up."""
+    return math.ceil(batch / subjects if shares is None else batch * max(shares) / sum(shares) - 1e-9)
 
 
 def open_subjects(sources: list[SubjectSource], *, quiet: bool = False) -> list[Head]:

@@ -128,7 +128,7 @@ class Observed(Acquisition):
 
 
 def draw_acquisitions(
-    head: Head, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu"
+    head: Head, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu"
 ) -> tuple[Acquisition, Acquisition]:
     """The two contrasts of a pair; the same object twice where both views show the same.
 
@@ -137,7 +137,7 @@ def draw_acquisitions(
         plan: its arm and sequences.
         seed: the plan's.
         step: training step.
-        slot: place in the batch.
+        turn: of this subject in this step.
         device: where they are to be rendered.
 
     Raises:
@@ -145,13 +145,13 @@ def draw_acquisitions(
     """
     # The contrasts have a generator of their own: at one seed all else is the same in every arm, but for artefacts that
     # only some sequences suffer from.
-    own = derive(seed, head.name, step, slot, "contrast")
+    own = derive(seed, head.name, step, turn, "contrast")
     if isinstance(head, ObservedHead):
         scans = [head.scans[name] for name in _two(sorted(head.scans), plan.arm, own)]
         first = Observed(scans[0])
         return first, (first if scans[1] is scans[0] else Observed(scans[1]))
     assert isinstance(head, Subject)
-    tissue = head.draw(derive(seed, head.name, step, slot, "tissue"), plan.pathology).on(device)
+    tissue = head.draw(derive(seed, head.name, step, turn, "tissue"), plan.pathology).on(device)
     one, other = draw_contrasts(plan, head, own)
     first_of = Simulated(one, tissue)
     return first_of, (first_of if other is one else Simulated(other, tissue))

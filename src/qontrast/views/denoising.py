@@ -102,8 +102,8 @@ class CleanCase(ABC):
     subject: str
 
     @abstractmethod
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
-        """The training crop of this seed, step and slot."""
+    def receive(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Received:
+        """The training crop of this seed, step and turn."""
 
 
 class SimulatedClean(CleanCase):
@@ -119,10 +119,10 @@ class SimulatedClean(CleanCase):
         self.name = self.subject = head.name
         self.head, self.contrasts, self.drawn = head, contrasts, drawn
 
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
+    def receive(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Received:
         """See :class:`CleanCase`."""
         head = self.head
-        generator = derive(seed, head.name, step, slot)
+        generator = derive(seed, head.name, step, turn)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
         person = generator if self.drawn else derive(seed, head.name, "person")
         tissue = head.draw(person, plan.pathology if self.drawn else None).on(device)
@@ -152,9 +152,9 @@ class ScannedClean(CleanCase):
         self.level = float(image[0, 0][mask].mean())
         self.region = occupied(mask) or whole(scan.grid.shape)
 
-    def receive(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Received:
+    def receive(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Received:
         """See :class:`CleanCase`; the scan is moved, and a mild bias field is added."""
-        generator = derive(seed, self.name, step, slot)
+        generator = derive(seed, self.name, step, turn)
         place = draw_place(plan, self.region, self.scan.grid, generator, device=device)
         image = place.read(self.scan.block(place.box).to(device)).clamp(min=0)
         bias = draw_bias(plan.artefacts.bias * uniform((0.0, 1.0), generator), generator)
@@ -197,17 +197,17 @@ class NoisyMaker:
     seed: int
     device: Device = "cpu"
 
-    def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
-        made = self.noisy(which, step, slot)
+    def __call__(self, which: int, step: int, turn: int) -> dict[str, Tensor]:
+        made = self.noisy(which, step, turn)
         return {"image": made.image[0], "residual": made.residual[0]}
 
-    def noisy(self, which: int, step: int, slot: int) -> Noisy:
-        """The example of a case, a step and a slot, with what was drawn for it."""
+    def noisy(self, which: int, step: int, turn: int) -> Noisy:
+        """The example of a case, a step and a turn, with what was drawn for it."""
         case, noise = self.cases[which], self.noise
-        received = case.receive(self.plan, self.seed, step, slot, self.device)
-        own = derive(self.seed, case.name, step, slot, "noise")
+        received = case.receive(self.plan, self.seed, step, turn, self.device)
+        own = derive(self.seed, case.name, step, turn, "noise")
         strength = log_uniform(noise.snr, own) if noise.kind == "rician" else noise.sigma
-        noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, slot, "noise"))
+        noisy = received.noisy(noise.kind, strength, derive_seed(self.seed, case.name, step, turn, "noise"))
         image, mean, deviation = standardise(noisy)
         clean = received.clean()
 

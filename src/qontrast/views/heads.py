@@ -39,13 +39,13 @@ class HeadCrops:
     seed: int
     _kept: dict[int, tuple[Tensor, Box]] = field(default_factory=dict)
 
-    def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
+    def __call__(self, which: int, step: int, turn: int) -> dict[str, Tensor]:
         if which not in self._kept:
             if len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[which] = self.opened[which]()
         image, starts = self._kept[which]
-        generator = derive(self.seed, "head", which, step, slot)
+        generator = derive(self.seed, "head", which, step, turn)
         crop = self._cut(image, starts, generator)
         crop = crop.flip(2) if chance(0.5, generator) else crop
         crop = draw_bias(BIAS * uniform((0.0, 1.0), generator), generator)(crop)

@@ -65,8 +65,8 @@ class Case(ABC):
     """Whether its truth is shares of the classes in each voxel."""
 
     @abstractmethod
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
-        """The training crop of this seed, step and slot."""
+    def crop(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Crop:
+        """The training crop of this seed, step and turn."""
 
     @abstractmethod
     def present(self) -> set[int]:
@@ -90,10 +90,10 @@ class SimulatedCase(Case):
         self.classes = class_names(scheme)
         self.head, self.contrasts, self.drawn, self.scheme = head, contrasts, drawn, scheme
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
+    def crop(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`."""
         head = self.head
-        generator = derive(seed, head.name, step, slot)
+        generator = derive(seed, head.name, step, turn)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
         tissue = (head.draw(generator, plan.pathology) if self.drawn else person(head, seed)).on(device)
         place = draw_place(plan, head.region, head.grid, generator, device=device)
@@ -130,9 +130,9 @@ class ScannedCase(Case):
         self.classes, self.soft = opened.names, opened.shares is not None
         self._present = set(np.unique(opened.classes).tolist())
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
+    def crop(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`; the scan is moved, and a mild bias field and noise are added."""
-        generator = derive(seed, self.name, step, slot)
+        generator = derive(seed, self.name, step, turn)
         scan = self.scan.open()
         centre = self._centre(scan, plan, generator)
         place = draw_place(plan, whole(scan.grid.shape), scan.grid, generator, centre, device)
@@ -193,8 +193,8 @@ class CropMaker:
     seed: int
     device: Device = "cpu"
 
-    def __call__(self, which: int, step: int, slot: int) -> dict[str, torch.Tensor]:
-        case, (image, truth, *_) = self.cases[which], self.crop(which, step, slot)
+    def __call__(self, which: int, step: int, turn: int) -> dict[str, torch.Tensor]:
+        case, (image, truth, *_) = self.cases[which], self.crop(which, step, turn)
         if case.soft:
             return {"image": image[0], "truth": truth}
         if any(c.soft for c in self.cases):
@@ -202,9 +202,9 @@ class CropMaker:
             return {"image": image[0], "truth": hard.movedim(-1, 0).float()}
         return {"image": image[0], "truth": truth[None]}
 
-    def crop(self, which: int, step: int, slot: int) -> Crop:
-        """The crop of a case, a step and a slot, with what was drawn for it."""
-        return self.cases[which].crop(self.plan, self.seed, step, slot, self.device)
+    def crop(self, which: int, step: int, turn: int) -> Crop:
+        """The crop of a case, a step and a turn, with what was drawn for it."""
+        return self.cases[which].crop(self.plan, self.seed, step, turn, self.device)
 
 
 def classes_at(tissue: LabelTissue, place: Place, scheme: Scheme = "tissues") -> Labels:

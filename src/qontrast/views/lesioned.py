@@ -44,12 +44,12 @@ class LesionedCase(Case):
         self.classes = CLASSES
         self.head, self.contrasts, self.drawn, self.centred = head, contrasts, drawn, centred
 
-    def crop(self, plan: ViewPlan, seed: int, step: int, slot: int, device: Device = "cpu") -> Crop:
+    def crop(self, plan: ViewPlan, seed: int, step: int, turn: int, device: Device = "cpu") -> Crop:
         """See :meth:`Case.crop`."""
         head = self.head
-        generator = derive(seed, head.name, step, slot)
+        generator = derive(seed, head.name, step, turn)
         sequence = draw_sequence(self.contrasts, plan, generator, drawn=self.drawn)
-        tissue = head.draw(derive(seed, head.name, step, slot, "patient"), plan.pathology).on(device)
+        tissue = head.draw(derive(seed, head.name, step, turn, "patient"), plan.pathology).on(device)
         centre = self._centre(tissue, plan, generator) if chance(self.centred, generator) else None
         place = draw_place(plan, head.region, head.grid, generator, centre, device)
         scan = Simulated(sequence, tissue)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from joblib import cpu_count
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from qontrast.basics.errors import InputError
@@ -21,14 +22,17 @@ MEMORY_OF_WORKER = 0.8e9  # bytes: what a loader process was seen to need, besid
 MEMORY_ON_GPU = 2.5e9  # bytes: eighteen processes were seen to take 39 GB
 MOST_ON_GPU = 4
 Make = Callable[[int, int, int], dict[str, Any]]
-"""From subject, step and slot to an example, tensors by name."""
+"""From subject, step and turn (0 where a batch has the subject once) to an example, tensors by name."""
 
 
 class Examples(Dataset[dict[str, Any]]):
     """Example ``step * batch + slot``. A batch never holds one subject twice unless there are fewer than slots.
 
     Without shares each epoch visits the subjects in an order of its own, and the few that do not fill a batch wait for
-    another epoch. With shares there are no epochs: every batch is drawn anew, by the shares.
+    another epoch. With shares there are no epochs: every batch is drawn anew, and a subject comes into it as often as
+    its share of the slots says, rounded up or down; so it comes twice where that is more than one slot.
+
+    What an example shows depends on subject and step alone, not on the slot: the same for any size of batch.
 
     Args:
         make: makes an example.
@@ -41,36 +45,45 @@ class Examples(Dataset[dict[str, Any]]):
     def __init__(self, make: Make, subjects: int, batch: int, seed: int, shares: Sequence[float] | None = None) -> None:
         self.make, self.subjects, self.batch, self.seed = make, subjects, batch, seed
         self.shares = None if shares is None else torch.tensor(shares, dtype=torch.float64)
-        self._drawn: tuple[int, list[int]] = (-1, [])
+        self._step: tuple[int, list[int]] = (-1, [])
+
+    def of_step(self, step: int) -> list[int]:
+        """The subject of each slot of a step."""
+        if self._step[0] != step:
+            self._step = (step, self._in_order(step) if self.shares is None else self._by_shares(step, self.shares))
+        return self._step[1]
 
     def subject(self, step: int, slot: int) -> int:
         """Which subject fills a slot of a step."""
-        if self.shares is not None:
-            return self._draw(step)[slot]
-        epoch, place = divmod(step, max(1, self.subjects // self.batch))
-        order = torch.randperm(self.subjects, generator=derive(self.seed, "order", epoch))
-        return int(order[(place * self.batch + slot) % self.subjects])
+        return self.of_step(step)[slot]
 
-    def _draw(self, step: int) -> list[int]:
-        """The subjects of a step, drawn by their shares without putting back until all have been drawn."""
-        assert self.shares is not None
-        if self._drawn[0] != step:
-            generator = derive(self.seed, "order", step)
-            drawn: list[int] = []
-            possible = int((self.shares > 0).sum())
-            while len(drawn) < self.batch:
-                count = min(possible, self.batch - len(drawn))
-                drawn += torch.multinomial(self.shares, count, generator=generator).tolist()
-            self._drawn = (step, drawn)
-        return self._drawn[1]
+    def _in_order(self, step: int) -> list[int]:
+        epoch, place = divmod(step, max(1, self.subjects // self.batch))
+        order = torch.randperm(self.subjects, generator=derive(self.seed, "order", epoch)).tolist()
+        return [order[(place * self.batch + slot) % self.subjects] for slot in range(self.batch)]
+
+    def _by_shares(self, step: int, shares: Tensor) -> list[int]:
+        """Systematic sampling (Madow 1949, doi:10.1214/aoms/1177729988): the shares lie side by side in random order.
+
+        Points at equal distances are put on them, so that each subject is drawn as often as its share says, exactly on
+        average and rounded up or down in every batch.
+        """
+        generator = derive(self.seed, "order", step)
+        order = torch.randperm(self.subjects, generator=generator)
+        ends = shares[order].cumsum(dim=0) / shares.sum() * self.batch
+        points = torch.arange(self.batch) + torch.rand((), dtype=torch.float64, generator=generator)
+        drawn = order[torch.searchsorted(ends, points, right=True).clamp(max=self.subjects - 1)]
+        return drawn[torch.randperm(self.batch, generator=generator)].tolist()
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         step, slot = divmod(index, self.batch)
+        subjects = self.of_step(step)
+        which, turn = subjects[slot], subjects[:slot].count(subjects[slot])
         # Sums over several threads round otherwise: one thread, as in a loader process, makes the same bits everywhere.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            example = self.make(self.subject(step, slot), step, slot)
+            example = self.make(which, step, turn)
         finally:
             torch.set_num_threads(threads)
         return example if get_worker_info() is None else {name: values.cpu() for name, values in example.items()}

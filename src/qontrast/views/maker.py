@@ -38,7 +38,7 @@ class PairMaker:
     wanted: Wanted = field(default_factory=Wanted)
     device: Device = "cpu"
 
-    def __call__(self, which: int, step: int, slot: int) -> dict[str, Tensor]:
-        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, slot, self.device)
+    def __call__(self, which: int, step: int, turn: int) -> dict[str, Tensor]:
+        pair = make_pair(self.subjects[which].open(), self.plan, self.seed, step, turn, self.device)
         views = {"a": pair.a.image[0], "b": pair.b.image[0]}
-        return views | targets(pair, self.wanted, self.seed, step, slot)
+        return views | targets(pair, self.wanted, self.seed, step, turn)

@@ -90,23 +90,23 @@ class ViewPair:
         return self.b.warp.inverse(self.a.warp.coordinates(device=device)[::stride, ::stride, ::stride])
 
 
-def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, slot: int = 0, device: Device = "cpu") -> ViewPair:
-    """Make the pair that belongs to this seed, subject, step and slot, and to nothing else.
+def make_pair(subject: Head, plan: ViewPlan, seed: int, step: int, turn: int = 0, device: Device = "cpu") -> ViewPair:
+    """Make the pair that belongs to this seed, subject, step and turn, and to nothing else.
 
     Args:
         subject: a head whose tissue is known, or of which there are scans.
         plan: how.
         seed: the plan's.
         step: training step.
-        slot: place in the batch.
+        turn: of this subject in this step: 0, and more only where a batch has it several times.
         device: where volumes are computed. What chance decides is drawn on the CPU and the same everywhere, noise
             included.
 
     Raises:
         MissingMapError: if the subject's maps suffice for none of the plan's sequences.
     """
-    generator = derive(seed, subject.name, step, slot)
-    acquisitions = draw_acquisitions(subject, plan, seed, step, slot, device)
+    generator = derive(seed, subject.name, step, turn)
+    acquisitions = draw_acquisitions(subject, plan, seed, step, turn, device)
     centre = draw_centre(subject.region, subject.grid.spacing, plan.crop * plan.spacing, generator)
     warp, other = draw_warps(plan, centre, subject.grid.spacing, generator)
     place, signal = Place(subject.grid, warp, device), None

@@ -46,7 +46,7 @@ class Wanted:
     share: float = 0.0
 
 
-def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, slot: int) -> dict[str, Tensor]:
+def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, turn: int) -> dict[str, Tensor]:
     """Everything that is wanted of a pair.
 
     Returns:
@@ -59,7 +59,7 @@ def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, slot: int) -> 
     if wanted.clean:
         found["clean_a"], found["clean_b"] = pair.a.clean[0], pair.b.clean[0]
     if wanted.points:
-        generator = derive(seed, pair.subject, step, slot, "points")
+        generator = derive(seed, pair.subject, step, turn, "points")
         found["points_a"], found["points_b"] = matched_points(pair, wanted.points, generator)
     if wanted.maps:
         tissue = pair.a.acquisition.tissue if isinstance(pair.a.acquisition, Simulated) else None
@@ -71,7 +71,7 @@ def targets(pair: ViewPair, wanted: Wanted, seed: int, step: int, slot: int) -> 
             found[f"protocol_{name}"] = protocol_code(view.acquisition.sequence)
     if wanted.hidden:
         for name, view in (("a", pair.a), ("b", pair.b)):
-            generator = derive(seed, pair.subject, step, slot, "hidden", name)
+            generator = derive(seed, pair.subject, step, turn, "hidden", name)
             found[f"hidden_{name}"] = hidden_blocks(tuple(view.image.shape[2:]), wanted, generator)
     return found
 
