@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from qontrast.basics.randomness import derive
-from qontrast.geometry.warp import Warp, WarpRanges, draw_warp, rotation, still
+from qontrast.geometry.reading import Reading
+from qontrast.geometry.warp import NOWHERE, Warp, WarpRanges, draw_warp, rotation, still
 
 CENTRE = torch.tensor([30.0, 25.0, 20.0])
 SPACING = (1.0, 1.2, 0.8)
@@ -150,3 +151,31 @@ def test_the_caption_says_flip_and_turn(mirror, degrees):
 def test_the_caption_says_how_far_the_warp_reaches():
     assert "warped 0.0 mm" in still(CENTRE, (4, 4, 4), 1.0, SPACING).describe()
     assert "warped 2.5 mm" in draw(elastic=2.5).describe()
+
+
+def strong(elastic, edge, spacing, seed):
+    ranges, generator = WarpRanges(elastic=elastic), derive(seed, "strong")
+    return draw_warp(ranges, torch.tensor([90.0, 100.0, 90.0]), (edge,) * 3, spacing, (1.0, 1.0, 1.0), generator)
+
+
+@pytest.mark.parametrize(
+    ("elastic", "edge", "spacing"), [(1.0, 32, 1.0), (1.5, 48, 1.0), (2.0, 48, 2.0)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_inverse_is_right_to_a_hundredth_of_a_voxel_however_strong_the_warp(elastic, edge, spacing, seed):
+    warp = strong(elastic, edge, spacing, seed)
+    voxels = torch.stack(torch.meshgrid(*[torch.arange(edge).float()] * 3, indexing="ij"), dim=-1)
+    assert float((warp.inverse(warp.coordinates()) - voxels).norm(dim=-1).max()) < 0.01
+
+
+@pytest.mark.parametrize(("elastic", "least"), [(3.0, 0.5), (1.5, 0.99)])
+def test_of_a_warp_that_folds_every_place_found_leads_where_it_was_asked_to(elastic, least):
+    warp = strong(elastic, 32, 1.0, 0)
+    there = warp.coordinates()
+    found = warp.inverse(there)
+    known = (found > NOWHERE).all(dim=-1)
+    assert float(known.float().mean()) > least
+    inside = known & ((found >= 0) & (found <= 31)).all(dim=-1)
+    led = Reading(found.clamp(0, 31), (32, 32, 32))(there.movedim(-1, 0)[None])[0].movedim(0, -1)
+    assert float((led - there)[inside].abs().max()) < 0.01
+    assert bool((found[~known] == NOWHERE).all())

@@ -4,14 +4,20 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from qontrast.basics.randomness import Range, chance, uniform
-from qontrast.basics.shapes import Coordinates, Device
+from qontrast.basics.shapes import Coordinates, Device, Volume
 from qontrast.basics.spline import draw_spline, linear_control, spline_spread, upsample_spline
 from qontrast.geometry.reading import Reading
 
 CONTROL_POINTS = 7
+CLOSE = 1e-3
+"""Voxels by which an inverse may miss."""
+SUBSTITUTIONS, NEWTON_STEPS, LONGEST_STEP = 12, 30, 1.0
+NOWHERE = -1e6
+"""A coordinate that lies outside of every view."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +66,56 @@ class Warp:
             control = torch.einsum("ij,jabc->iabc", rotation, control) + shift.reshape(3, 1, 1, 1)
         return upsample_spline(control.float().to(device), (x, y, z)).movedim(0, -1)
 
-    def inverse(self, points: Coordinates, rounds: int = 12) -> Coordinates:
+    def inverse(self, points: Coordinates) -> Coordinates:
         """The view's voxel coordinates of points of the subject: what :meth:`coordinates` would lead there.
 
-        By repeated substitution, which closes in as long as the elastic part stretches by less than its own length.
-        Beyond the view the elastic part goes on as at its border.
+        By repeated substitution, which closes in wherever the elastic part stretches by less than its own length, and
+        by Newton's method where it did not. Beyond the view the elastic part goes on as at its border.
 
         Args:
             points: subject voxel coordinates, ``[u, v, w, 3]``.
-            rounds: of substitution; fewer if nothing moves any more.
+
+        Returns:
+            ``[u, v, w, 3]``, right to a hundredth of a voxel. Of a warp that folds, one of several places that show a
+            point; :data:`NOWHERE` where none was found.
         """
-        x, y, z = self.shape
         back = torch.linalg.inv(self.matrix / self.subject_spacing[:, None]) / self.spacing
         middle = (torch.tensor(self.shape, dtype=torch.float32) - 1) / 2
         affine = (points - self.centre.to(points)) @ back.T.to(points) + middle.to(points)
         if not bool((self.displacement != 0).any()):
             return affine
-        moved = upsample_spline((self.displacement / self.spacing).to(points), (x, y, z))[None]
-        found, last = affine, 2 * middle.to(points)
-        for _ in range(rounds):
-            place = torch.minimum(found.clamp(min=0), last)
-            better = affine - Reading(place, self.shape)(moved)[0].movedim(0, -1)
-            change = float((better - found).abs().max())
-            found = better
-            if change < 1e-4:
-                break
+        moved = upsample_spline((self.displacement / self.spacing).to(points), self.shape)[None]
+        found = affine
+        for _ in range(SUBSTITUTIONS):
+            off = affine - found - self._at(found)(moved)[0].movedim(0, -1)
+            found = found + off
+            if float(off.abs().max()) < CLOSE:
+                return found
+        amiss = off.abs().amax(dim=-1) > CLOSE
+        found[amiss] = self._sought(affine[amiss], moved)
         return found
+
+    def _at(self, places: Coordinates) -> Reading:
+        """The reading of the view's voxels at places in it, or at its border nearest to them."""
+        last = torch.tensor(self.shape).to(places) - 1
+        return Reading(torch.minimum(places.clamp(min=0), last), self.shape)
+
+    def _sought(self, affine: Float[Tensor, "point 3"], moved: Volume) -> Float[Tensor, "point 3"]:
+        """Places that the elastic part ``moved`` leads to ``affine``, by damped Newton steps."""
+        slopes = torch.cat(torch.gradient(moved[0], dim=(1, 2, 3)))[None]  # of the components along x, y, then z
+        at, best, least = affine, affine, affine.new_full((len(affine),), torch.inf)
+        for _ in range(NEWTON_STEPS):
+            reading = self._at(at[:, None, None])
+            off = affine - at - reading(moved)[0, :, :, 0, 0].T
+            error = off.abs().amax(dim=1)
+            best = torch.where((error < least)[:, None], at, best)
+            least = torch.minimum(least, error)
+            if bool((least < CLOSE).all()):
+                break
+            slope = reading(slopes)[0, :, :, 0, 0].reshape(3, 3, -1).permute(2, 1, 0)
+            step = torch.linalg.solve_ex(slope + torch.eye(3).to(slope), off[..., None]).result[..., 0]
+            at = at + step.nan_to_num(0.0).clamp(-LONGEST_STEP, LONGEST_STEP)
+        return torch.where((least < 2 * CLOSE)[:, None], best, NOWHERE)
 
     def describe(self) -> str:
         """For a caption."""
