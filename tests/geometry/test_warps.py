@@ -158,9 +158,7 @@ def strong(elastic, edge, spacing, seed):
     return draw_warp(ranges, torch.tensor([90.0, 100.0, 90.0]), (edge,) * 3, spacing, (1.0, 1.0, 1.0), generator)
 
 
-@pytest.mark.parametrize(
-    ("elastic", "edge", "spacing"), [(1.0, 32, 1.0), (1.5, 48, 1.0), (2.0, 48, 2.0)]
-)
+@pytest.mark.parametrize(("elastic", "edge", "spacing"), [(1.0, 32, 1.0), (1.5, 48, 1.0), (2.0, 48, 2.0)])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_inverse_is_right_to_a_hundredth_of_a_voxel_however_strong_the_warp(elastic, edge, spacing, seed):
     warp = strong(elastic, edge, spacing, seed)

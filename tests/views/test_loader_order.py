@@ -213,18 +213,18 @@ def test_a_failure_in_a_loader_process_reaches_the_caller():
 
 
 def test_one_core_is_left_to_the_network(monkeypatch):
-    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 1e12)
+    monkeypatch.setattr("qontrast.views.loader.free_memory", lambda: 1e12)
     for cores, expected in ((1, 0), (2, 1), (8, 7), (96, 16)):
         monkeypatch.setattr("qontrast.views.loader.cpu_count", lambda n=cores: n)
         assert default_workers() == expected
 
 
 def test_batches_ahead_fit_the_memory(monkeypatch):
-    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 1.0e9)
+    monkeypatch.setattr("qontrast.views.loader.free_memory", lambda: 1.0e9)
     assert [default_prefetch(w, b) for w, b in ((1, 1000), (2, 20_000_000), (10, 20_000_000))] == [4, 2, 1]
 
 
 def test_no_more_loaders_than_the_free_memory_holds(monkeypatch):
     monkeypatch.setattr("qontrast.views.loader.cpu_count", lambda: 8)
-    monkeypatch.setattr("qontrast.views.loader._free_memory", lambda: 2.0e9)
+    monkeypatch.setattr("qontrast.views.loader.free_memory", lambda: 2.0e9)
     assert default_workers() == 2

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -10,12 +10,12 @@ from typing import Literal
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
-from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, contrast_of, read_scans
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, contrast_of, read_scans, scans_among
 from qontrast.anatomy.prepared import HEADS, is_cache, open_head, read_manifest
 from qontrast.anatomy.qmri import SUFFIXES, TARGETS, read_maps
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
-from qontrast.scans.names import Named, find_images
+from qontrast.scans.names import Named, find_images, is_magnitude
 from qontrast.scans.nifti import read_image
 from qontrast.scans.table import read_table
 
@@ -100,10 +100,11 @@ def find_subjects(
     found = group_subjects(files, kind, labels, whatever=folder.is_file() and folder.suffix not in TABLES)
     if not found:
         suffixes = ", ".join((*SUFFIXES, *LABEL_SUFFIXES))
+        asked = "images named by BIDS" if folder.is_dir() else "images"
         raise InputError(
             folder,
             f"{len(files)} images but no subject with tissue maps or labels",
-            f"files named by BIDS with one of the suffixes {suffixes}, or two scans of one session",
+            f"{asked} with one of the suffixes {suffixes}, or two scans ({', '.join(IMAGE_SUFFIXES)}) of one session",
             f"Or use --data {EMBEDDED} for the embedded heads.",
         )
     return found
@@ -119,12 +120,12 @@ def group_subjects(
 ) -> list[SubjectSource]:
     """Images by subject and session; see :func:`find_subjects`. ``whatever`` takes any image for a label map."""
     sessions: dict[str, list[Named]] = {}
-    for file in files:
+    for file in _told_apart(files):
         sessions.setdefault(file.session, []).append(file)
     found = []
     for name, own in sorted(sessions.items()):
         segmentations = [f for f in own if f.suffix in LABEL_SUFFIXES or (whatever and labels is not None)]
-        scans = [f for f in own if f.suffix in IMAGE_SUFFIXES]
+        scans = scans_among(own)
         targets = {TARGETS.get(f.suffix) for f in own}
         site = next((f.entities["site"] for f in own if f.entities.get("site")), "")
         contrasts = {contrast_of(f) for f in scans}
@@ -144,19 +145,46 @@ def group_subjects(
     return found
 
 
+def _told_apart(files: list[Named]) -> list[Named]:
+    """Where a folder holds several people's label maps by names of its own, each is called what precedes its suffix.
+
+    The folder would name all of them alike, and one head would be left.
+    """
+    nameless: dict[Path, list[Named]] = {}
+    for file in files:
+        if not file.named and file.home is None and "sub" not in file.entities:
+            nameless.setdefault(file.path.parent, []).append(file)
+    names: dict[Path, str] = {}
+    for own in nameless.values():
+        prefixes = {f.prefix for f in own if f.suffix in LABEL_SUFFIXES}
+        if len(prefixes) > 1:
+            names |= {f.path: f.prefix for f in own if f.prefix in prefixes}
+    return [replace(f, named=names[f.path]) if names.get(f.path) else f for f in files] if names else files
+
+
 def passed_over(files: list[Named], found: list[SubjectSource]) -> dict[str, str]:
     """The sessions that :func:`group_subjects` found no use for though they hold images of a brain, and why."""
     used = {source.name for source in found}
+    known = (*IMAGE_SUFFIXES, *LABEL_SUFFIXES, *TARGETS)
     suffixes: dict[str, set[str]] = {}
-    for file in files:
-        if file.suffix in IMAGE_SUFFIXES or file.suffix in LABEL_SUFFIXES or file.suffix in TARGETS:
+    strange: dict[str, set[str]] = {}
+    for file in _told_apart(files):
+        if file.session in used:
+            continue
+        if file.suffix in known and (is_magnitude(file) or file.suffix not in IMAGE_SUFFIXES):
             suffixes.setdefault(file.session, set()).add(file.suffix)
-    return {
+        elif file.named or file.home is not None or "sub" in file.entities:
+            strange.setdefault(file.session, set()).add(file.suffix)
+    why = {
         name: f"{', '.join(sorted(there))} alone; tissue maps, a label map or co-registered scans of two contrasts are "
         "needed, and of these what --kind asks for"
         for name, there in suffixes.items()
-        if name not in used
     }
+    for name, there in strange.items():
+        meant = {k for suffix in there if suffix for k in known if k.lower().startswith(suffix.lower())}
+        hint = f"; {' or '.join(sorted(meant))} may be meant" if meant else ""
+        why.setdefault(name, f"images with no suffix that is known ({', '.join(sorted(there))}){hint}")
+    return why
 
 
 def _one_a_folder(files: list[Named]) -> tuple[Named, ...]:
@@ -174,9 +202,15 @@ def _one_a_folder(files: list[Named]) -> tuple[Named, ...]:
 
 def _homes(files: list[Named]) -> tuple[Path, ...]:
     """Folders ``sub-...`` with raw images in them, as BIDS has them; not what a pipeline made of those."""
-    raw = (f for f in files if not f.named and f.path.parent.name in RAW and not {"desc", "space"} & f.entities.keys())
-    found = dict.fromkeys(f.home for f in raw if f.home is not None and "derivatives" not in f.home.parts)
-    return tuple(home for home in found if home is not None)
+    found: dict[Path, None] = {}
+    for file in files:
+        home, above = file.home, file.path.parent
+        if file.named or home is None or {"desc", "space"} & file.entities.keys() or "derivatives" in home.parts:
+            continue
+        scan = file.suffix in IMAGE_SUFFIXES and (above == home or above.name.startswith("ses-"))
+        if scan or above.name in RAW:
+            found[home] = None
+    return tuple(found)
 
 
 def _once(files: list[Named]) -> tuple[Named, ...]:

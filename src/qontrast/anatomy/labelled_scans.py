@@ -13,7 +13,7 @@ from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.scans.names import Named, is_brain_mask, is_lesion, sidecar
+from qontrast.scans.names import Named, is_brain_mask, is_lesion, is_magnitude, sidecar
 from qontrast.scans.nifti import Image, read_grid, read_image
 from qontrast.scans.sidecars import read_json
 
@@ -198,7 +198,7 @@ def find_labelled_scans(
     found = []
     for name, files in sorted(sessions.items()):
         truth = _truth_files(files, wanted)
-        scans = [f for f in files if f.suffix in IMAGE_SUFFIXES or kind_of(f) in DIFFUSION]
+        scans = [f for f in files if (f.suffix in IMAGE_SUFFIXES and is_magnitude(f)) or kind_of(f) in DIFFUSION]
         if not truth or not scans:
             continue
         grid = read_grid(truth[0].path)

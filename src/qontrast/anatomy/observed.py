@@ -1,5 +1,6 @@
 """Heads that were really scanned in several contrasts: what one session's co-registered scans say of one brain."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,13 +13,15 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.shapes import Volume
 from qontrast.geometry.sample import Box, box_slices, occupied
-from qontrast.scans.names import Named, is_brain_mask
+from qontrast.scans.names import Named, is_brain_mask, is_magnitude
 from qontrast.scans.nifti import Image, read_image
 
 IMAGE_SUFFIXES = ("T1w", "T2w", "PDw", "FLAIR", "T2starw", "UNIT1", "inplaneT1", "inplaneT2", "MTw", "angio")
 HEAD_SHARE = (
     0.12  # of the 98th percentile: what is brighter is head, in any contrast and with any coil (our guess, as the next)
 )
+NATIVE = {"", "orig", "individual", "native", "scanner", "T1", "T2", *IMAGE_SUFFIXES}
+"""What ``space`` may say of scans that lie in one session's own space; any other is a template."""
 LEAST_SHARED = 0.25  # of a scan's field of view that has to lie in the reference's
 
 
@@ -71,6 +74,11 @@ class ObservedHead(Head):
         self.name, self.scans, self.grid, self.region, self.notes = name, scans, grid, region, notes or []
 
 
+def scans_among(files: Iterable[Named]) -> list[Named]:
+    """The scans of a contrast that is known, without phases and real or imaginary parts."""
+    return [f for f in files if f.suffix in IMAGE_SUFFIXES and is_magnitude(f)]
+
+
 def contrast_of(file: Named) -> str:
     """What tells a scan from the others of its session: ``T1w``, ``T1w_acq-mprage_run-2``."""
     told = [f"{k}-{v}" for k, v in file.entities.items() if k in ("acq", "ce", "rec", "run", "echo", "part", "inv")]
@@ -93,7 +101,7 @@ def read_scans(files: list[Named]) -> ObservedHead:
     """
     name = files[0].session
     chosen: dict[str, Named] = {}
-    found = [f for f in files if f.suffix in IMAGE_SUFFIXES]
+    found = _in_one_space(name, scans_among(files))
     plain = {contrast_of(f) for f in found if not _derived(f)}
     for file in found:
         contrast = contrast_of(file)
@@ -113,6 +121,24 @@ def read_scans(files: list[Named]) -> ObservedHead:
     scans = {contrast: _scan(contrast, image, reference.grid) for contrast, image in images.items()}
     region, note = _region(files, reference)
     return ObservedHead(name, scans, reference.grid, region, [note])
+
+
+def _in_one_space(name: str, scans: list[Named]) -> list[Named]:
+    """The scans in the session's own space, or if these show one contrast at most, those of the one template.
+
+    Raises:
+        InputError: if no space has two contrasts, though all together have.
+    """
+    spaces: dict[str, list[Named]] = {}
+    for scan in scans:
+        space = scan.entities.get("space", "")
+        spaces.setdefault("" if space in NATIVE else space, []).append(scan)
+    contrasts = {space: {contrast_of(f) for f in own} for space, own in spaces.items()}
+    good = [space for space, seen in sorted(contrasts.items()) if len(seen) > 1]
+    if not good and len(set().union(*contrasts.values())) > 1:
+        there = ", ".join(sorted(f"{c} in {space or 'its own space'}" for space, own in contrasts.items() for c in own))
+        raise InputError(name, f"scans in different spaces: {there}", "two in one space", "Resample them to one.")
+    return spaces[good[0]] if good else scans
 
 
 def read_scan(file: Named) -> ObservedScan:

@@ -20,7 +20,7 @@ from qontrast.physics.field import FIELD_RANGE, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken
 from qontrast.scans.names import Named, is_brain_mask, sidecar
 from qontrast.scans.nifti import Image, read_image
-from qontrast.scans.sidecars import read_json
+from qontrast.scans.sidecars import inherited
 
 TARGETS = {
     "PDmap": "pd",
@@ -130,7 +130,7 @@ def read_maps(files: list[Named], *, canonical: bool = True) -> QuantitativeSubj
     maps: dict[str, torch.Tensor] = {}
     fields: set[float] = set()
     for target, image in images.items():
-        meta = read_json(sidecar(image.path))
+        meta = inherited(chosen[target])
         data, note = to_si(image.data, chosen[target].suffix, brain, _units(meta, image.path), str(image.path))
         notes.append(f"{image.path.name}: {note}")
         if "MagneticFieldStrength" in meta:
@@ -161,7 +161,7 @@ def _one_file_per_map(files: list[Named], name: str) -> dict[str, Named]:
             # A rate is preferred to the time that is its inverse; two of the same kind cannot be told apart.
             if other.suffix == file.suffix:
                 raise InputError(
-                    name, f"two {file.suffix} files: {other.path.name} and {file.path.name}", "one", "Move one away."
+                    name, f"two {file.suffix} files: {other.path} and {file.path}", "one", "Move one away."
                 )
             if file.suffix.startswith("T"):
                 continue

@@ -54,7 +54,7 @@ def publish(path: Path, fill: Callable[[Path], None]) -> None:
         raise
 
 
-def publish_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def publish_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     """Let ``fill`` write files into a new folder beside ``folder``, then put it in its place: all of it or nothing.
 
     Raises:

@@ -24,8 +24,9 @@ HMRI = {
     "B1map": "TB1map",
 }
 _SUBJECT = re.compile(r"^sub-[^.]+$")
+_SESSION = re.compile(r"^ses-([^.]+)$")
 FOLDERS = {"anat", "mri", "results", "supplementary"}  # of BIDS, FreeSurfer and the toolbox: they name no subject
-_IXI_NAME = re.compile(r"^(?:p_)?(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)$")
+_IXI_NAME = re.compile(r"^(?:p_)?(IXI\d+)-(\w+)-(\d+)-(T1|T2|PD|MRA)(?:_([^_]+))?$")
 IXI = {"T1": "T1w", "T2": "T2w", "PD": "PDw", "MRA": "angio"}
 _SPM_NAME = re.compile(r"^c([123])(?=(?:p_)?IXI\d|sub-)")
 SPM = {"1": "GM", "2": "WM", "3": "CSF"}
@@ -77,9 +78,25 @@ class Named:
 
     @cached_property
     def session(self) -> str:
-        """Subject and session (``sub-01_ses-2``), which is one head at one time."""
-        ses = self.entities.get("ses")
+        """Subject and session (``sub-01_ses-2``), one head at one time; a folder's session where the name has none."""
+        ses = self.entities.get("ses") or ("" if self.named else self._session_above())
         return f"{self.subject}_ses-{ses}" if ses else self.subject
+
+    def _session_above(self) -> str:
+        """The session by the innermost folder ``ses-...`` from the root on."""
+        above = self.path.parts[len(self.root.parts) if self.root is not None else 0 : -1]
+        return next((found[1] for part in reversed(above) if (found := _SESSION.match(part))), "")
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the suffix, but for ``desc`` and ``space``: whose image it is, in a folder of many."""
+        parts = stem(self.path).removesuffix(self.suffix).split("_")
+        return "_".join(part for part in parts if part and not part.startswith(("desc-", "space-")))
+
+
+def is_magnitude(file: Named) -> bool:
+    """Whether an image shows a magnitude, and not the phase, or a real or imaginary part."""
+    return file.entities.get("part", "mag") == "mag"
 
 
 def stem(path: Path) -> str:
@@ -129,8 +146,8 @@ def _named(path: Path) -> Named:
         scan = _named(path.with_name(path.name[2:]))
         return Named(path, "probseg", {**scan.entities, "label": SPM[spm.group(1)]})
     if ixi := _IXI_NAME.match(stem(path)):
-        subject, site, _, contrast = ixi.groups()
-        return Named(path, IXI[contrast], {"sub": subject, "site": site})
+        subject, site, _, contrast, made = ixi.groups()  # what was made of a scan has its own suffix: _dseg
+        return Named(path, made or IXI[contrast], {"sub": subject, "site": site})
     hmri = _HMRI_NAME.search(stem(path))
     entities = {str(k): str(v) for k, v in parse_bids_entities(path).items()}
     if hmri:

@@ -1,6 +1,7 @@
 """The JSON beside an image, with what files higher up say of images of its kind (BIDS inheritance)."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,20 @@ def read_json(file: Path) -> dict[str, Any]:
 def inherited(image: Named) -> dict[str, Any]:
     """What all sidecars that apply to ``image`` say; the nearer a file lies, the more it counts.
 
-    A file above applies if it has the image's suffix and no entity that the image lacks. The dataset's root is the
-    folder with ``dataset_description.json`` or the one above the subject's.
-
     Raises:
         InputError: see :func:`read_json`.
+    """
+    content: dict[str, Any] = {}
+    for file in applying(image):
+        content |= read_json(file)
+    return content
+
+
+def applying(image: Named) -> list[Path]:
+    """The sidecars that apply to ``image``, the nearest last: its own, which need not be there.
+
+    A file above applies if it has the image's suffix and no entity that the image lacks. The dataset's root is the
+    folder with ``dataset_description.json`` or the one above the subject's.
     """
     folders = []
     # The folder is resolved and not the file: version control may keep images elsewhere, behind links.
@@ -43,11 +53,21 @@ def inherited(image: Named) -> dict[str, Any]:
         folders.append(folder)
         if (folder / "dataset_description.json").is_file():
             break
-    own = stem(image.path).split("_")
-    content: dict[str, Any] = {}
+    own, found = set(stem(image.path).split("_")), []
     for folder in reversed(folders):
-        found = (p for p in folder.glob(f"*{image.suffix}.json") if p.stem.split("_")[-1] == image.suffix)
-        for file in sorted(found, key=lambda p: p.stem.count("_")):
-            if set(file.stem.split("_")) <= set(own):
-                content |= read_json(file)
-    return content or read_json(sidecar(image.path))
+        there = (p for p in _json_in(folder) if p.stem.split("_")[-1] == image.suffix)
+        found += [p for p in sorted(there, key=lambda p: p.stem.count("_")) if set(p.stem.split("_")) <= own]
+    beside = sidecar(image.path)
+    return [*(p for p in found if p != nearest / beside.name), beside]
+
+
+def _json_in(folder: Path) -> tuple[Path, ...]:
+    try:
+        return _listed(folder, folder.stat().st_mtime_ns)
+    except OSError:  # a folder above that may not be read
+        return ()
+
+
+@lru_cache(maxsize=64)  # the root of a large cohort is listed once, not for every image
+def _listed(folder: Path, _: int) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.json")))

@@ -84,7 +84,7 @@ def load_index(path: Path, root: Path) -> Index:
 
 
 def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> Index:
-    """Every folder and file below ``root``; links are followed, but never round in a circle.
+    """Every folder and file below ``root``, hidden folders apart; links are followed, but never round in a circle.
 
     Args:
         root: where to begin.
@@ -141,6 +141,8 @@ def _read(path: Path, stamp: int) -> Folder:
                 inside, plain = entry.is_dir(), entry.is_file()
             except OSError:  # a link that leads round in a circle by itself
                 inside, plain = False, False
+            if inside and entry.name.startswith("."):
+                continue  # bins, version control: not the cohort
             if inside:
                 folders.append(entry.name)
             elif plain or entry.is_symlink():  # no pipes or devices

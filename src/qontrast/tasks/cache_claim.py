@@ -24,7 +24,7 @@ def claimed(out: Path, wanted: dict[str, Any]) -> Iterator[None]:
         if not alone:
             raise InputError(out, "a cache that another process is preparing", "one at a time", "Wait.")
         try:
-            before = _made_with(out)
+            before = _made_with(out) if _has_something(out) else None
             if before is None and any(not _own(p.name) for p in out.iterdir()):
                 raise InputError(
                     out, "a folder of something else", "a new or empty folder, or a cache", "Choose another."
@@ -39,6 +39,11 @@ def claimed(out: Path, wanted: dict[str, Any]) -> Iterator[None]:
             remove(left)  # of a run that was killed
         write_atomic(out / SETTINGS, signed(wanted))
         yield
+
+
+def _has_something(out: Path) -> bool:
+    """Whether a head or a manifest was ever written: a cohort that was not found leaves nothing to keep."""
+    return (out / MANIFEST).exists() or any(not p.name.startswith(".") for p in (out / HEADS).glob("*"))
 
 
 def _own(name: str) -> bool:

@@ -19,7 +19,7 @@ from qontrast.anatomy.prepared import (
 )
 from qontrast.basics.errors import InputError
 from qontrast.scans.chunks import ENDING
-from qontrast.scans.names import sidecar
+from qontrast.scans.sidecars import applying
 from qontrast.scans.signed import read_signed
 from qontrast.scans.walk import FORMAT as INDEX_FORMAT
 from qontrast.tasks.speaking import bar
@@ -68,7 +68,7 @@ def _own_faults(cache: Path, settings: dict[str, Any]) -> list[str]:
 def stamps_of(source: SubjectSource) -> list[dict[str, Any]]:
     """The files that a subject is made from, with size and modification time."""
     images = [f.path for f in source.files]
-    beside = [sidecar(path) for path in images] + ([source.table] if source.table else [])
+    beside = [path for file in source.files for path in applying(file)] + ([source.table] if source.table else [])
     if source.kind == "labels":
         beside += possible_tables(images[0])
     stamps = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qontrast.anatomy.cohort import EMBEDDED, find_subjects, group_subjects, images_of
-from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, ObservedScan, contrast_of, read_scan
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, ObservedScan, contrast_of, read_scan, scans_among
 from qontrast.anatomy.prepared import is_cache
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError, MissingMapError, PlanError, nearest
@@ -58,7 +58,7 @@ def real_scans(cohort: Cohort) -> list[ScanSource]:
     files = images_of(folder)
     if cohort.kind == "auto" and any(s.kind != "scans" for s in group_subjects(files)):
         return []
-    scans = [f for f in files if f.suffix in IMAGE_SUFFIXES]
+    scans = scans_among(files)
     if not scans:
         raise InputError(
             folder, f"{len(files)} images, none of them a scan", f"scans ({', '.join(IMAGE_SUFFIXES)}), maps or labels",

@@ -12,7 +12,7 @@ from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.anatomy.prepared import fingerprint
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError, WriteError
-from qontrast.scans.names import Named, find_images, stem
+from qontrast.scans.names import Named, find_images, is_magnitude, stem
 from qontrast.tasks.fit_output import Place, dataset_root
 from qontrast.tasks.speaking import track
 from qontrast.weights.contract import Contract
@@ -191,7 +191,9 @@ def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Targ
     if source.is_file() and not suffixes:
         found = [file if file.subject.startswith("sub-") else replace(file, named=stem(file.path)) for file in found]
     else:
-        found = [file for file in found if file.suffix in wanted and not _apart(file, source, out)]
+        found = [
+            file for file in found if file.suffix in wanted and is_magnitude(file) and not _apart(file, source, out)
+        ]
     if not found:
         raise InputError(source, "no scan", f"files named _{', _'.join(wanted)}", "Name others with --suffix.")
     return [Target(file, Place(out, file, source)) for file in found]

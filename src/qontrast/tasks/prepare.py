@@ -156,7 +156,7 @@ def prepare_one(source: SubjectSource, cache: Path, settings: dict[str, Any], pa
         }
         if stamps != stamps_of(source):
             raise InputError(source.name, "files that changed while they were read", "files at rest", "Run again.")
-        publish_folder(folder, lambda part: _fill(part, head, told))
+        publish_folder(folder, lambda part: write_head(head, part, told))
         return Outcome(source.name, "mended" if why else "made", why)
     except WriteError as error:
         return Outcome(source.name, "left out", str(error), stuck=True)
@@ -177,13 +177,6 @@ def _check_name(name: str) -> None:
         raise InputError(shown, "a name that is no UTF-8", "UTF-8", "Rename it, or name it in a table.")
 
 
-def _fill(part: Path, head: Any, told: dict[str, Any]) -> None:
-    try:
-        write_head(head, part, told)
-    except RuntimeError as error:  # blosc2's word for a disk that is full
-        raise OSError(f"the volumes could not be written: {error}") from error
-
-
 def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSource], list[Outcome]]:
     """The subjects, and what is left out already."""
     labels = Path(settings.labels) if settings.labels else None
@@ -192,7 +185,9 @@ def _sources(settings: Settings, out: Path, quiet: bool) -> tuple[list[SubjectSo
         raise InputError(root, "a cache", "the cohort that it was made of", "A cache is given to --data.")
     if settings.data == EMBEDDED or not root.is_dir():
         if settings.data != EMBEDDED and root.suffix in TABLES and root.is_file():
-            return _grouped(read_table(root), settings.kind, labels)
+            sources, outcomes = _grouped(read_table(root), settings.kind, labels)
+            if sources:
+                return sources, outcomes
         return find_subjects(settings.data, embedded=settings.embedded, labels=labels, kind=settings.kind), []
     index = walk(root, load_index(out / INDEX, root), skip=out.resolve())
     index.save(out / INDEX)

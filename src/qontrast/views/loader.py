@@ -1,9 +1,7 @@
 """Examples in an order that depends on the seed alone, whatever the number of loader processes."""
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
+from qontrast.engine.free_memory import free_memory
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.stopping import apart_from_signals
 
@@ -150,28 +149,11 @@ def default_workers(sharing: int = 1, *, on_gpu: bool = False) -> int:
         on_gpu: whether they make examples on a GPU, where a few are enough.
     """
     most = MOST_ON_GPU if on_gpu else 16
-    fitting = _free_memory() / (MEMORY_ON_GPU if on_gpu else MEMORY_OF_WORKER) / sharing
+    fitting = free_memory() / (MEMORY_ON_GPU if on_gpu else MEMORY_OF_WORKER) / sharing
     return max(0, min(most, cpu_count() // sharing - 1, int(min(fitting, most))))
 
 
 def default_prefetch(workers: int, batch_bytes: int) -> int:
     """Batches that each loader process makes ahead: up to 4, as long as all of them fit a tenth of the free memory."""
-    fitting = SHARE_AHEAD * _free_memory() / max(1, workers * batch_bytes)
+    fitting = SHARE_AHEAD * free_memory() / max(1, workers * batch_bytes)
     return max(1, int(min(fitting, MOST_AHEAD)))
-
-
-def _free_memory() -> float:
-    """Bytes that processes may still take: the machine's, or the control group's where that is less."""
-    free = math.inf
-    for line in _text("/proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            free = 1024.0 * int(line.split()[1])
-    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
-    return min(free, float(limit) - float(used)) if limit.isdigit() and used.isdigit() else free
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="ascii")
-    except OSError:
-        return ""

@@ -189,7 +189,8 @@ def draw_added(ranges: ArtefactRanges, shape: tuple[int, int, int], generator: t
     erasure, boxes = None, derive(seed, "erasure")
     if chance(ranges.strength * ranges.erasure, boxes):
         erasure = draw_erasure(shape, ranges.erased_boxes, ranges.erased_size, boxes)
-    noise = ComplexNoise(max(snr, ranges.snr[0]), int(torch.randint(2**62, (), generator=own)))
+    snr = snr if math.isinf(snr) else min(max(snr, ranges.snr[0]), ranges.snr[1])
+    noise = ComplexNoise(snr, int(torch.randint(2**62, (), generator=own)))
     return Spoiling(bias=draw_bias(spread, shading), noise=noise, encoding=Encoding(), erasure=erasure)
 
 
