@@ -40,7 +40,7 @@ def gains(denoiser: Denoiser, scan: Path) -> list[str]:
     ]
     for snr in SNRS:
         noisy = received.noisy("rician", snr, 0)
-        both = (noisy, denoiser.denoise(noisy)[0])
+        both = (noisy, denoiser.denoise(noisy).image)
         cells.append(", ".join(f"{score_denoised(v[0, 0], clean[0, 0], mask, peak).psnr_db:.1f}" for v in both))
     return cells
 

@@ -28,6 +28,7 @@ from qontrast.sweeps.plan import SweepPlan
 from qontrast.sweeps.rows import LEDGER as SWEPT_HEADS
 from qontrast.sweeps.writing import POINTS
 from qontrast.tasks.plan_file import read_plan
+from qontrast.weights.encoder import ENCODER
 
 KEPT = Path(__file__).parent / "ledgers"
 COLUMNS = (
@@ -64,7 +65,8 @@ def studied(folder: Path) -> Iterable[Row]:
             raise InputError(folder, "lesions of drawn shapes", asked)
         yield columns(row)
     for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
-        yield from cost(journal, folder.name)
+        if (journal.parent / ENCODER).is_file():  # else it has not come to its end
+            yield from cost(journal, folder.name)
 
 
 def columns(row: Row) -> Row:

@@ -180,7 +180,8 @@ def test_no_more_is_taken_away_than_there_is_noise(share):
     image = 500 + 200 * (index.sin()[:, None, None] + index.cos()[:, None] + index.sin())[None, None]
     image = image + 5 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     model = Denoiser(Nothing(share), contract, "cpu")
-    found, part = model.denoise(image)
+    found, part, snr = model.denoise(image)
+    assert snr == pytest.approx(float(image.mean()) / 5, rel=0.15)
     asked, taken = model.restored(image) - image, found - image
     if share * image.std() < 5:
         assert part == pytest.approx(1.0)
@@ -205,7 +206,7 @@ def test_there_is_nothing_but_noise_around_the_head():
     parts = 5 * torch.randn(2, 1, 1, 64, 64, 64, generator=generator)
     parts[0, ..., 24:40, 24:40, 24:40] += 200
     image = parts.square().sum(dim=0).sqrt()
-    found, _ = Denoiser(Nothing(0.0), contract, "cpu").denoise(image)
+    found = Denoiser(Nothing(0.0), contract, "cpu").denoise(image).image
     assert torch.equal(found[..., 24:40, 24:40, 24:40], image[..., 24:40, 24:40, 24:40])
     corner = slice(0, 12)
     assert found[..., corner, corner, corner].mean() < 0.7 * image[..., corner, corner, corner].mean()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -124,6 +124,21 @@ class Segmenter:
         probabilities[:, *inside] = solid(found, found[1:].amax(dim=0) > found[0], spacing)
 
 
+class Denoised(NamedTuple):
+    """What a denoiser made of an image.
+
+    Args:
+        image: without its noise, ``[1, 1, x, y, z]``.
+        share: how much was taken of what the network would take.
+        snr: of the image that was given: its mean in the head over its noise, both as they are told from the image.
+            Anatomy of a voxel's size counts as noise, so it is too low where there is little.
+    """
+
+    image: Volume
+    share: float
+    snr: float
+
+
 @dataclass(frozen=True)
 class Denoiser:
     """A network that says what to add to a noisy image, on a device.
@@ -153,8 +168,8 @@ class Denoiser:
         return out
 
     @torch.inference_mode()
-    def denoise(self, image: Volume) -> tuple[Volume, float]:
-        """The same, with no more taken away than there is noise, and the share of what the network would take.
+    def denoise(self, image: Volume) -> Denoised:
+        """The same, with no more taken away than there is noise.
 
         The noise is estimated from the scan itself. Where the residual is stronger, in the mean over 3³ voxels, it is
         anatomy for the rest and is weakened, as a local Wiener filter would (Lee 1980,
@@ -165,11 +180,13 @@ class Denoiser:
         inside, found = self._residual(image)
         residual = -image
         residual[inside] = found
-        noise = difference_noise(image[0, 0].numpy(), foreground(image).numpy())
+        head = foreground(image)
+        noise = difference_noise(image[0, 0].numpy(), head.numpy())
         weight = (noise**2 / local_mean(residual.square(), 3).clamp_min(torch.finfo(torch.float32).tiny)).clamp_max(1.0)
         power = found.square().sum()
         share = float((weight[inside] * found.square()).sum() / power) if power > 0 else 1.0
-        return image + weight * residual, share
+        level = float(image[0, 0][head].mean()) if bool(head.any()) else 0.0
+        return Denoised(image + weight * residual, share, level / noise if noise > 0 else math.inf)
 
     def _residual(self, image: Volume) -> tuple[tuple[Any, ...], Float[Tensor, "batch outputs u v w"]]:
         def predict(windows: Tensor) -> Tensor:

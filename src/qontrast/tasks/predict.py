@@ -92,6 +92,8 @@ WINDOW, WIDE_OVERLAP = 96, 1 / 12
 which took 15 s instead of 25 with those of 64³ (two cores without AMX), for 0.1 dB less on one real scan."""
 LITTLE = 0.3
 """Share of a network's residual below which it is said that most was left; in clean or interpolated scans."""
+GOOD = 20.0
+"""SNR, as it is told from a scan, above which taking noise away cost as much as it gained, or more (docs/limits.md)."""
 Sheet = Callable[[], bytes]
 
 
@@ -112,12 +114,14 @@ def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> t
 def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:
     """Write the image; what is said is how much was taken away."""
     image = torch.from_numpy(scan.data)[None, None]
-    found, share = denoiser.denoise(image)
+    found, share, snr = denoiser.denoise(image)
     native = read_grid(scan.path)
     write_image(out, from_canonical(found[0, 0].numpy().astype(np.float32), native), native, like=scan.path)
-    said = f"a residual of {float((found - image).std()):.4g} taken away (standard deviation)"
+    said = f"SNR about {snr:.0f}; a residual of {float((found - image).std()):.4g} taken away (standard deviation)"
     if share < LITTLE:
         said += f", {share:.0%} of what the network found; was the scan interpolated or smoothed, or is it clean?"
+    elif snr > GOOD:
+        said += "; so good a scan loses fine anatomy with its noise (docs/limits.md): compare both before you use it"
     return said, lambda: denoising_sheet(scan.data, found[0, 0].numpy(), scan.grid.spacing)
 
 
