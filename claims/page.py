@@ -189,9 +189,9 @@ def minutes_table(rows: list[dict[str, Any]]) -> str:
         return ""
     lines = [[r["study"], r["arm"], str(r["steps"]), f"{r['minutes']:.1f}"] for r in mine]
     where = (
-        "Steps times their median time: nine at a time on one H200, the control alone on two cores, the parts (ablations) "
-        "two at a time on two cores of another kind. Every arm is shown "
-        "4,800 pairs, the control 10,200 crops, scratch nothing."
+        "Steps times their median time: nine at a time on one H200, the control alone on two cores, the parts "
+        "(ablations) two at a time on two cores of another kind. Every arm is shown 4,800 pairs, the control 10,200 "
+        "crops, scratch nothing."
     )
     return f"## What the pretrainings cost\n\n{where}\n\n" + table(["study", "arm", "steps", "minutes"], lines) + "\n"
 

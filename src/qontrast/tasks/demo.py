@@ -70,8 +70,8 @@ def demo(out: Path, *, overwrite: bool = False, quiet: bool = False) -> list[str
 
     say(
         f"2. Fine-tuning. A U-Net learns grey matter, white matter and fluid from {LABELLED} labelled heads, seen in\n"
-        f"   {SEEN.upper()} only: from the library's own weights (pretrained for longer, on the tissue of sixteen other\n"
-        "   heads; the last layer learns first, at two thirds of the rate), from a short pretraining, and from\n"
+        f"   {SEEN.upper()} only: from the library's own weights (pretrained for longer, on the tissue of sixteen\n"
+        "   other heads; the last layer learns first, at two thirds of the rate), from a short pretraining, and from\n"
         "   scratch. Network, data and steps are equal.",
         quiet=quiet,
     )
@@ -133,8 +133,8 @@ def _what_this_is() -> str:
         f"A small run of the method on the embedded heads: {HEADS} to pretrain, {LABELLED} of them labelled, {TESTED} "
         "others to test. All heads are deformed copies of one template and all scans are simulated: the scores say "
         f"that every part works together, not how methods rank on people. {PRETRAIN_STEPS} steps of pretraining are "
-        f"too few to gain by: {SHIPPED} had more, and was shown the tissue of sixteen other heads, which is supervision "
-        "by their label maps (see its card): it says nothing of learning without labels. "
+        f"too few to gain by: {SHIPPED} had more, and was shown the tissue of sixteen other heads (see its card): "
+        "supervision by their label maps, which says nothing of learning without labels. "
         "Dice is the overlap with the truth (1 is perfect), HD95 the distance in mm within which 95 % of borders lie."
     )
 
