@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from after import CONTROL, REAL, RECIPE, SWEEPS
+from shipped import SHIPPED, protocols
 from strokes import RECIPE as SECOND_RECIPE
 from strokes import STROKES, labelled_at
 
@@ -45,8 +46,8 @@ Row = dict[str, Any]
 
 
 def keep(folder: Path) -> Path:
-    """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study, the sweeps, the strokes, the real scan or the control."""
-    readers = {SWEEPS: swept, REAL: real, CONTROL: control, STROKES: strokes}
+    """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study or of what else was scored."""
+    readers = {SWEEPS: swept, REAL: real, CONTROL: control, STROKES: strokes, SHIPPED: shipped}
     rows = [{k: v for k, v in row.items() if v is not None} for row in readers.get(folder.name, studied)(folder)]
     out = KEPT / f"{folder.name}.jsonl.gz"
     write_atomic(out, gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
@@ -106,6 +107,14 @@ def real(folder: Path) -> Iterable[Row]:
     """Scores on the real scan, by arm."""
     for row in read_rows(folder / LEDGER):
         yield columns(row) | {"task": "real", "arm": row["run"]}
+
+
+def shipped(folder: Path) -> Iterable[Row]:
+    """Scores of the library's own weights, by their name."""
+    places = protocols()
+    for row in read_rows(folder / LEDGER):
+        site, contrast = places[row["contrast"]]
+        yield columns(row) | {"task": SHIPPED, "arm": row["run"], "site": site, "contrast": contrast}
 
 
 def strokes(folder: Path) -> Iterable[Row]:

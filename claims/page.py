@@ -1,8 +1,8 @@
 """Write docs/results.md, and its figures with the numbers behind them from the kept ledgers: `make claims`."""
 
-import csv
 import io
 import itertools
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,6 +11,8 @@ import matplotlib as mpl
 from invariance import Steadiness, steadiness, swept, verdicts, with_dice
 from matplotlib.figure import Figure
 from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, reached, seen
+from shipped_page import shipped_cells, shipped_tables
+from tables import csv_text, shown, table
 
 from qontrast.basics.atomic import write_atomic
 from qontrast.results.intervals import Interval
@@ -30,29 +32,6 @@ and seeds; in brackets the 95 % interval over heads (Student's: there are four).
 hybrid and its parts (but no-quantitative) were pretrained on tissue maps drawn from the label maps of all sixteen
 training heads; "labelled" counts the heads of the fine-tuning. supervised learned from all sixteen.
 """
-
-
-def shown(interval: Interval | None, decimals: int) -> str:
-    """A mean with its interval, or a dash."""
-    if interval is None:
-        return "–"
-    ends = "" if interval.low is None else f" [{interval.low:.{decimals}f}, {interval.high:.{decimals}f}]"
-    return f"{interval.mean:.{decimals}f}{ends}"
-
-
-def table(head: list[str], lines: list[list[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines]) + "\n"
-
-
-def csv_text(lines: list[dict[str, Any]]) -> str:
-    """Lines as CSV, the columns of the first, fractions to six digits."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in line.items()})
-    return out.getvalue()
 
 
 def cells(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -270,7 +249,7 @@ def _in_order(column: tuple[str, float | None]) -> tuple[str, float]:
 
 
 def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figure:
-    """Dice over the number of labelled heads, a panel for each schedule."""
+    """Dice over the number of labelled heads with its interval, a panel for each schedule."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = figure.subplots(1, len(SCHEDULES), sharey=True)
     for axes, schedule in zip(panels, SCHEDULES, strict=True):
@@ -280,14 +259,17 @@ def low_data_figure(found: list[dict[str, Any]], site: str, title: str) -> Figur
             points = [(n, m) for n, m in zip(FRACTIONS, means, strict=True) if m is not None]
             if points:
                 x, y = [n for n, _ in points], [m.mean for _, m in points]
-                axes.plot(x, y, marker="o", ms=4, color=f"C{number}", label=arm)
+                low = [m.mean - (m.mean if m.low is None else m.low) for _, m in points]
+                high = [(m.mean if m.high is None else m.high) - m.mean for _, m in points]
+                beside = [n * 1.025 ** (number - len(ARMS) / 2) for n in x]  # intervals would hide each other
+                axes.errorbar(beside, y, [low, high], marker="o", ms=4, elinewidth=0.6, color=f"C{number}", label=arm)
         axes.set(title=schedule, xlabel="labelled heads", xscale="log", xticks=FRACTIONS)
         axes.set_xticks(FRACTIONS, [str(n) for n in FRACTIONS])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("Dice")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right", fontsize=8)
-    figure.suptitle(title)
+    figure.suptitle(f"{title} (bars: 95 % interval over four heads)")
     return figure
 
 
@@ -319,8 +301,18 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
     text += steadiness_table(steady)
     if points := swept(rows):
         text += swept_table(points) + write_figure(swept_figure(rows), "c5.png")
-        text += "Every mean of the sweep: [results/sweep.csv](results/sweep.csv).\n\n"
+        text += (
+            "Every mean of the sweep: [results/sweep.csv](results/sweep.csv), every protocol "
+            "[results/protocols.csv](results/protocols.csv), the embedding "
+            "[results/invariance.csv](results/invariance.csv).\n\n"
+        )
         write_atomic(FOLDER / "sweep.csv", csv_text(points))
+        shown_points = ("arm", "model", "sequence", "field_T", "dice_mean")
+        write_atomic(FOLDER / "protocols.csv", csv_text([{k: r[k] for k in shown_points} for r in with_dice(rows)]))
+        write_atomic(FOLDER / "invariance.csv", csv_text([{"arm": arm} | asdict(s) for arm, s in steady.items()]))
+    if own := shipped_cells(rows):
+        text += shipped_tables(own)
+        write_atomic(FOLDER / "shipped.csv", csv_text(own))
     text += real_table(rows) + minutes_table(rows)
     write_atomic(DOCS / "results.md", text)
 
