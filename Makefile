@@ -76,7 +76,8 @@ claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cor
 	$(call study,main)
 	$(call study,second-try) --tasks.lesion.views.pathology.folder $(QONTRAST_DATA)/lesions
 	$(BIN)/python claims/strokes.py runs/claims
-	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks lesions supervised real sweeps second-try strokes)
+	$(BIN)/python claims/shipped.py runs/claims
+	$(BIN)/python claims/keep.py $(addprefix runs/claims/,main again-1 again-2 ablations encoders tasks lesions supervised real sweeps second-try strokes shipped)
 
 claims: $(STAMP)  ## docs/results.md and its figures from the ledgers in claims/ledgers
 	$(BIN)/python claims/page.py

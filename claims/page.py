@@ -11,7 +11,7 @@ import matplotlib as mpl
 from invariance import Steadiness, steadiness, swept, verdicts, with_dice
 from matplotlib.figure import Figure
 from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, reached, seen
-from shipped_page import shipped_cells, shipped_tables
+from shipped_page import extremes, shipped_cells, shipped_tables
 from tables import csv_text, shown, table
 
 from qontrast.basics.atomic import write_atomic
@@ -317,8 +317,13 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
     write_atomic(DOCS / "results.md", text)
 
 
+def quotable(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """All that other pages may quote, by name, as it is written there."""
+    return numbers(claims(rows), cells(rows), steadiness(rows)) | extremes(shipped_cells(rows))
+
+
 def numbers(judged: list[Claim], found: list[dict[str, Any]], steady: dict[str, Steadiness]) -> dict[str, str]:
-    """What other pages may quote, by name, as it is written there."""
+    """What may be quoted of the claims."""
     quoted = {f"{c.name}, above {c.about}": f"{c.compared.difference.mean:+.3f}" for c in judged if c.compared}
     for cell in found:
         if cell["metric"] == "dice" and cell["site"] in ("adni", "others"):

@@ -1,13 +1,14 @@
 """How the weights that come with the library do on the four heads that nothing was learned from, in C2's protocols.
 
-QONTRAST_DATA=/data python claims/shipped.py runs/claims     (half an hour; goes on where it was stopped)
+QONTRAST_DATA=/data python claims/shipped.py runs/claims     (a quarter of an hour; goes on where it was stopped)
 
 The networks alone, as `evaluate` scores them: whole heads of 1 mm with their skulls, at an SNR of 30; the denoiser on
-the three contrasts and four SNRs of docs/limits.md.
+two of these and two of the heads, at the SNRs of docs/limits.md.
 """
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from qontrast.studies.folder import LEDGER
@@ -18,7 +19,7 @@ from qontrast.tasks.plans import Cohort
 
 SHIPPED = "shipped"
 RECIPE = Path(__file__).parents[1] / "recipes" / "claims" / "main.yaml"
-DENOISED = ("adni3-mprage", "ixi-hh-t2", "ukb-flair")
+DENOISED = ("adni3-mprage", "ixi-hh-t2")
 SNRS = (5.0, 10.0, 20.0, 40.0)
 
 
@@ -40,7 +41,8 @@ def score(runs: Path, data: Path) -> None:
     ledger = runs / SHIPPED / LEDGER
     ledger.parent.mkdir(parents=True, exist_ok=True)
     evaluate("tissue-nano", heads, ledger, contrasts=tuple(protocols()), snr=plan.snr)
-    evaluate("denoise-nano", heads, ledger, contrasts=DENOISED, snr=SNRS)
+    two = replace(heads, subjects=heads.subjects[:2])
+    evaluate("denoise-nano", two, ledger, contrasts=DENOISED, snr=SNRS)
 
 
 if __name__ == "__main__":

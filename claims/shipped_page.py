@@ -14,7 +14,7 @@ On the same four heads, which they did not see either: whole heads of 1 mm with 
 highest of the four:
 
 """
-DENOISED = """PSNR (dB) of the noisy scan, and of what `denoise-nano` makes of it (the network alone: `denoise`
+DENOISED = """PSNR (dB) of the noisy scan of two of the heads, and of what `denoise-nano` makes of it (the network alone: `denoise`
 takes no more away than the noise that it finds in the scan):
 
 """
@@ -55,6 +55,18 @@ def shipped_tables(found: list[dict[str, Any]]) -> str:
         lines = [[" ".join(place), *(change(place, snr) for snr in snrs)] for place in noisy]
         text += DENOISED + table(["scan", *(f"SNR {snr:g}" for snr in snrs)], lines) + "\n"
     return text + "Every mean, HD95 too: [results/shipped.csv](results/shipped.csv).\n\n"
+
+
+def extremes(found: list[dict[str, Any]]) -> dict[str, str]:
+    """The means of each class in the protocols where they are lowest and highest, as they may be quoted."""
+    said = {}
+    for name in dict.fromkeys(c[CLASS] for c in found if c["metric"] == "dice"):
+        means = [c["mean"] for c in found if (c[CLASS], c["metric"]) == (name, "dice")]
+        said |= {
+            f"tissue-nano, {name}, lowest": f"{min(means):.2f}",
+            f"tissue-nano, {name}, highest": f"{max(means):.2f}",
+        }
+    return said
 
 
 def _range(cell: dict[str, Any]) -> str:

@@ -316,7 +316,7 @@ def test_a_number_that_is_not_the_ledgers_is_found():
 
 def test_readme_quotes_the_ledgers():
     rows = scores.kept_rows()
-    numbers = page.numbers(scores.claims(rows), page.cells(rows), invariance.steadiness(rows))
+    numbers = page.quotable(rows)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert wrong_quotes(readme, numbers) == []
     quoted = {name for name, _ in QUOTE.findall(readme)}
@@ -328,6 +328,6 @@ def test_the_page_in_the_repository_is_the_one_that_the_ledgers_make(tmp_path, m
         monkeypatch.setattr(page, name, value)
     page.main()
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix in (".md", ".csv"))
-    assert len(written) == 4
+    assert len(written) == 7
     for name in written:
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"{name}: run `make claims`"
