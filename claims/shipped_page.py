@@ -14,8 +14,8 @@ On the same four heads, which they did not see either: whole heads of 1 mm with 
 highest of the four:
 
 """
-DENOISED = """PSNR (dB) of the noisy scan of two of the heads, and of what `denoise-nano` makes of it (the network alone: `denoise`
-takes no more away than the noise that it finds in the scan):
+DENOISED = """PSNR (dB) of the noisy scan of two of the heads, and of what `denoise-nano` makes of it (the network
+alone: `denoise` takes no more away than the noise that it finds in the scan):
 
 """
 
