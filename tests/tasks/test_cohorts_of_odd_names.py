@@ -84,7 +84,7 @@ def test_a_phase_image_is_no_contrast(place):
     folder = place("sub-01/anat/sub-01_part-mag_T2starw.nii.gz", "sub-01/anat/sub-01_part-phase_T2starw.nii.gz")
     subjects, left = found(folder)
     assert subjects == {}
-    assert left["sub-01"].startswith("T2starw alone")
+    assert left["sub-01"].startswith("T2starw, T2starw (phase) alone")
 
 
 def test_scans_in_two_spaces_are_no_two_views_of_one_place(place):

@@ -171,8 +171,9 @@ def passed_over(files: list[Named], found: list[SubjectSource]) -> dict[str, str
     for file in _told_apart(files):
         if file.session in used:
             continue
-        if file.suffix in known and (is_magnitude(file) or file.suffix not in IMAGE_SUFFIXES):
-            suffixes.setdefault(file.session, set()).add(file.suffix)
+        if file.suffix in known:
+            part = "" if is_magnitude(file) else f" ({file.entities['part']})"
+            suffixes.setdefault(file.session, set()).add(f"{file.suffix}{part}")
         elif file.named or file.home is not None or "sub" in file.entities:
             strange.setdefault(file.session, set()).add(file.suffix)
     why = {

@@ -69,7 +69,7 @@ class Named:
         above = self.path.parent.resolve()
         return next((p.name for p in (above, *above.parents) if p.name.lower() not in FOLDERS), "")
 
-    @property
+    @cached_property
     def home(self) -> Path | None:
         """The folder called ``sub-...`` that it lies in, the innermost one from the root on."""
         parts, outside = self.path.parts, len(self.root.parent.parts) if self.root is not None else 0
