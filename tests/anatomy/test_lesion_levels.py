@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from qontrast.anatomy import lesion_levels
 from qontrast.anatomy.lesion_levels import highest
-from qontrast.anatomy.lesion_shapes import Drawn, blob, blob_values
+from qontrast.anatomy.lesion_shapes import Drawn, blob_values, blobs
 from qontrast.basics.randomness import derive
 from qontrast.geometry.sample import box_slices
 
@@ -19,14 +19,13 @@ def by(request, monkeypatch):
     monkeypatch.setattr(lesion_levels, "by_loops", lambda _: request.param == "loops")
 
 
-def blobs(count):
+def ragged(count):
     generator = derive(3, "blobs")
     affine = np.diag([1.0, 1.5, 2.0, 1.0])
-    for i in range(count):
-        turned, _ = np.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64).numpy())
-        centre = affine[:3, :3] @ (torch.rand(3, generator=generator).double().numpy() * SHAPE)
-        axes = turned @ np.diag([3.0 + i % 4, 4.0, 6.0])
-        yield blob(centre, axes, affine, SHAPE, generator, ragged=0.1, strength=1 - i / 50)
+    turned, _ = np.linalg.qr(torch.randn(count, 3, 3, generator=generator, dtype=torch.float64).numpy())
+    centres = torch.rand(count, 3, generator=generator).double().numpy() * SHAPE @ affine[:3, :3]
+    axes = turned @ np.stack([np.diag([3.0 + i % 4, 4.0, 6.0]) for i in range(count)])
+    return blobs(centres, axes, 1 - np.arange(count) / 50, affine, SHAPE, generator, ragged=0.1)
 
 
 def one_by_one(levels, values, soft):
@@ -57,7 +56,7 @@ def test_a_level_of_one_slice(by, axis):
 
 @pytest.mark.parametrize("soft", [0.3, 0.9])
 def test_the_highest_of_many_levels_and_severities(by, soft):
-    levels = tuple(blobs(30))
+    levels = tuple(ragged(30))
     matrix, shift = 0.5 * torch.eye(3), torch.full((3,), -0.25)
     array = torch.rand(10, 22, 18, generator=derive(1, "band"))
     levels += (Drawn(matrix, shift, ((0, 20), (0, 44), (0, 36)), 1.0, array),)
@@ -72,7 +71,7 @@ def test_the_highest_of_many_levels_and_severities(by, soft):
 
 
 def test_few_levels_at_a_time_are_as_many(monkeypatch):
-    levels, box = tuple(blobs(30)), ((3, 37), (0, 44), (5, 30))
+    levels, box = tuple(ragged(30)), ((3, 37), (0, 44), (5, 30))
     monkeypatch.setattr(lesion_levels, "by_loops", lambda _: False)
     whole = highest(levels, 0.7, box)
     monkeypatch.setattr(lesion_levels, "MOST_VOXELS", 5000)
@@ -83,8 +82,8 @@ def test_few_levels_at_a_time_are_as_many(monkeypatch):
 def test_ragged_lesions_hardly_reach_their_grids_faces():
     generator, reached = derive(4, "ragged"), []
     for _ in range(40):
-        (level,) = blob_values([blob(np.zeros(3), 20 * np.eye(3), np.eye(4), (9, 9, 9), generator, ragged=0.35,
-                                     ramp=0.8, reach=2.8)])  # fmt: skip
+        (level,) = blob_values(blobs(np.zeros((1, 3)), 20 * np.eye(3)[None], [1.0], np.eye(4), (9, 9, 9), generator,
+                                      ragged=0.35, ramp=0.8, reach=2.8))  # fmt: skip
         assert all(float(level.select(axis, at).max()) == 0 for axis in range(3) for at in (0, -1))
         inner = level[1:-1, 1:-1, 1:-1]
         faces = torch.cat([inner.select(axis, at).flatten() for axis in range(3) for at in (0, -1)])
@@ -94,7 +93,7 @@ def test_ragged_lesions_hardly_reach_their_grids_faces():
 
 
 def test_only_what_meets_the_box_is_read(by):
-    (level,) = blobs(1)
+    (level,) = ragged(1)
     assert highest((level,), 0.9, ((0, 1), (0, 1), (0, 1))) is None
     assert highest((), 0.9, ((0, 40), (0, 44), (0, 36))) is None
     part, top, severity = highest((level,), 0.9, ((0, 40), (0, 44), (0, 36)))

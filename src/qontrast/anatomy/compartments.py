@@ -130,17 +130,17 @@ class Compartments:
         }
         return {name: np.argwhere(mask).astype(np.int16) for name, mask in masks.items()}
 
-    def away_from_ventricles(self, voxel: np.ndarray) -> np.ndarray:
-        """The direction (world) in which the distance to the ventricles grows at a coarse voxel, any length."""
-        slope = np.zeros(3)
-        for axis in range(3):
+    def away_from_ventricles(self, voxels: np.ndarray) -> np.ndarray:
+        """Directions in which the distance to the ventricles grows, at coarse voxels; any length, ``[voxel, 3]``."""
+        slope = np.zeros((len(voxels), 3))
+        for axis, spacing in enumerate(self.spacing):
             ends = []
             for step in (-1, 1):
-                at = [int(v) for v in voxel]
-                at[axis] = min(max(at[axis] + step, 0), self.shape[axis] - 1)
-                ends.append(float(self.from_ventricles[at[0], at[1], at[2]]))
-            slope[axis] = (ends[1] - ends[0]) / self.spacing[axis]
-        return np.asarray(self.affine[:3, :3] @ slope)
+                at = voxels.astype(int)
+                at[:, axis] = (at[:, axis] + step).clip(0, self.shape[axis] - 1)
+                ends.append(self.from_ventricles[tuple(at.T)])
+            slope[:, axis] = (ends[1] - ends[0]) / spacing
+        return np.asarray(slope @ self.affine[:3, :3].T)
 
     @cached_property
     def periventricular(self) -> tuple[Tensor, Tensor, Tensor, Box] | None:

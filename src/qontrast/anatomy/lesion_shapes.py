@@ -88,38 +88,39 @@ def _unit_radius(edge: int) -> Tensor:
     return torch.sqrt(x**2 + y**2 + z**2)
 
 
-def blob(
-    centre: np.ndarray,
+def blobs(
+    centres: np.ndarray,
     axes: np.ndarray,
+    strengths: Sequence[float] | np.ndarray,
     affine: np.ndarray,
     shape: tuple[int, int, int],
     generator: torch.Generator,
     *,
     ragged: float = 0.2,
     ramp: float = 0.6,
-    strength: float = 1.0,
     reach: float = BLOB_REACH,
-) -> Level:
-    """An ellipsoid with a ragged border.
+) -> list[Level]:
+    """Ellipsoids with ragged borders.
 
     Args:
-        centre: world mm.
-        axes: semi-axes as columns, world mm, ``[3, 3]``.
+        centres: world mm, ``[blob, 3]``.
+        axes: semi-axes as columns, world mm, ``[blob, 3, 3]``.
+        strengths: of each; see :class:`Placed`.
         affine: the head's, voxel to world.
         shape: the head's.
         generator: of the raggedness.
         ragged: standard deviation of the radius over directions, a share of it.
         ramp: over how many radii the level falls from 1 to 0.
-        strength: see :class:`Placed`.
-        reach: half width of its grid, radii. What is ragged enough to reach farther fades on the grid's last step.
+        reach: half width of a blob's grid, radii. What is ragged enough to reach farther fades on the grid's last step.
     """
     edge, knots = round(2 * reach / BLOB_STEP) + 1, 3 + round(2 * reach / BLOB_KNOT)
-    control = ragged / 0.33 * torch.randn(1, knots, knots, knots, generator=generator)
+    controls = ragged / 0.33 * torch.randn(len(centres), 1, knots, knots, knots, generator=generator)
     # Blob units to voxels of its grid, after world to blob units, after the head's voxels to world.
     to_unit = np.linalg.inv(axes)
-    matrix = to_unit @ affine[:3, :3] / BLOB_STEP
-    shift = to_unit @ (affine[:3, 3] - centre) / BLOB_STEP + (edge - 1) / 2
-    return Blob(*_place((edge,) * 3, matrix, shift, shape), strength, edge, control, ramp)
+    matrices = to_unit @ affine[:3, :3] / BLOB_STEP
+    shifts = (to_unit @ (affine[:3, 3] - centres)[..., None])[..., 0] / BLOB_STEP + (edge - 1) / 2
+    places = _places((edge,) * 3, matrices, shifts, shape)
+    return [Blob(*p, float(s), edge, c, ramp) for p, s, c in zip(places, strengths, controls, strict=True)]
 
 
 def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirror: bool, smoothing: float) -> Level:
@@ -136,19 +137,20 @@ def traced(path: Path, to_head: np.ndarray, shape: tuple[int, int, int], *, mirr
     values, affine = _smoothed(Path(path), smoothing)
     flip = np.diag([-1.0 if mirror else 1.0, 1.0, 1.0, 1.0])
     back = np.linalg.inv(to_head @ flip @ affine)
-    return Drawn(*_place(tuple(values.shape), back[:3, :3], back[:3, 3], shape), 1.0, values)
+    (place,) = _places(tuple(values.shape), back[None, :3, :3], back[None, :3, 3], shape)
+    return Drawn(*place, 1.0, values)
 
 
-def _place(
-    size: tuple[int, ...], matrix: np.ndarray, shift: np.ndarray, shape: tuple[int, int, int]
-) -> tuple[Tensor, Tensor, Box]:
-    """Matrix and shift as tensors, and the box of the head's voxels that a grid of ``size`` can reach."""
+def _places(
+    size: tuple[int, ...], matrices: np.ndarray, shifts: np.ndarray, shape: tuple[int, int, int]
+) -> list[tuple[Tensor, Tensor, Box]]:
+    """Each matrix and shift as tensors, and the box of the head's voxels that its grid of ``size`` can reach."""
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (np.array(size) - 1.0)
-    reached = (corners - shift) @ np.linalg.inv(matrix).T
-    low = np.maximum(np.floor(reached.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(reached.max(axis=0)) + 1, shape).astype(int)
-    x, y, z = ((int(a), int(max(a, b))) for a, b in zip(low, high, strict=True))
-    return torch.from_numpy(matrix).float(), torch.from_numpy(shift).float(), (x, y, z)
+    reached = (corners - shifts[:, None]) @ np.linalg.inv(matrices).transpose(0, 2, 1)
+    low = np.maximum(np.floor(reached.min(axis=1)), 0).astype(int)
+    high = np.maximum(np.minimum(np.ceil(reached.max(axis=1)) + 1, shape).astype(int), low)
+    boxes = [((a, d), (b, e), (c, f)) for (a, b, c), (d, e, f) in zip(low.tolist(), high.tolist(), strict=True)]
+    return list(zip(torch.from_numpy(matrices).float(), torch.from_numpy(shifts).float(), boxes, strict=True))
 
 
 @lru_cache(maxsize=KEPT_MASKS)

@@ -17,7 +17,7 @@ lie, that the 4 mm next to the cortex are spared, and their mean of 4.9 ml at 60
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from qontrast.anatomy.compartments import Compartments
-from qontrast.anatomy.lesion_shapes import Level, blob, traced
+from qontrast.anatomy.lesion_shapes import Level, blobs, traced
 from qontrast.anatomy.white_matter_burden import bands
 from qontrast.basics.randomness import Range, chance, choice, log_uniform, normal, uniform
 
@@ -42,6 +42,7 @@ PLAQUES = ("periventricular", "juxtacortical", "deep", "infratentorial")
 PLAQUE_SHARES = (0.5, 0.2, 0.2, 0.1)
 """Where plaques of multiple sclerosis lie, and which share of them: the diagnostic criteria name the places (Thompson
 et al. 2018, doi:10.1016/S1474-4422(17)30470-2), the shares are a guess."""
+MOST_DOTS = 80  # of small-vessel disease in one head, its bands among them
 KINDS = tuple(CHANGES)
 CODES = {kind: code for code, kind in enumerate(KINDS, start=1)}
 """What :meth:`LabelTissue.lesion` calls each kind; 0 is no lesion."""
@@ -128,33 +129,28 @@ def _infarct(head: Compartments, generator: torch.Generator) -> Level:
     """An irregular infarct in one hemisphere; 0.5 to 200 ml, a median of 10 ml."""
     millilitres = min(200.0, max(0.5, 10.0 * math.exp(1.4 * normal(generator))))
     radius = (3 * 1000 * millilitres / (4 * math.pi)) ** (1 / 3)
-    where = head.sites["brain"]
-    centre = _world(head, where[int(torch.randint(len(where), (), generator=generator))])
-    stretch = np.exp([0.25 * normal(generator) for _ in range(3)])
-    axes = _turned(generator) @ np.diag(radius * stretch / np.prod(stretch) ** (1 / 3))
+    where = _some(head.sites["brain"], 1, generator)
+    stretch = np.exp(0.25 * _normals(generator, 1, 3))
+    axes = _turned(generator, radius * stretch / np.prod(stretch) ** (1 / 3))
     # An even border ends at 1.4 radii (half of the ramp beyond one); where it is two deviations out, at twice that.
-    return blob(centre, axes, head.grid.affine, head.grid.shape, generator, ragged=0.35, ramp=0.8, reach=2.8)
+    (infarct,) = _blobs(head, where, axes, [1.0], generator, ragged=0.35, ramp=0.8, reach=2.8)
+    return infarct
 
 
 def _multiple_sclerosis(head: Compartments, generator: torch.Generator) -> tuple[Lesion, ...]:
     """5 to 60 ovoid plaques: half stand on the ventricles, others lie under cortex, deep, or below the tentorium."""
     count = round(log_uniform((5.0, 60.0), generator))
-    levels = []
-    for place in _shared_out(count, PLAQUE_SHARES, generator):
-        where = head.sites[PLAQUES[place]]
-        if not len(where):
+    shares = torch.multinomial(torch.tensor(PLAQUE_SHARES), count, replacement=True, generator=generator)
+    levels: list[Level] = []
+    for place, many in enumerate(torch.bincount(shares, minlength=len(PLAQUES)).tolist()):
+        if not many or not len(head.sites[PLAQUES[place]]):
             continue
-        voxel = where[int(torch.randint(len(where), (), generator=generator))]
-        minor = min(6.0, max(1.3, 2.4 * math.exp(0.4 * normal(generator))))
-        length = minor * (uniform((1.4, 2.6), generator) if place == 0 else uniform((1.0, 1.6), generator))
-        first = head.away_from_ventricles(voxel) if place == 0 else None
-        axes = _turned(generator, first) @ np.diag([length, minor, minor])
-        strength = uniform((0.6, 1.0), generator)
-        levels.append(
-            blob(
-                _world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, ragged=0.12, strength=strength
-            )
-        )
+        where = _some(head.sites[PLAQUES[place]], many, generator)
+        minor = np.clip(2.4 * np.exp(0.4 * _normals(generator, many)), 1.3, 6.0)
+        length = minor * _evenly((1.4, 2.6) if place == 0 else (1.0, 1.6), many, generator)
+        first = head.away_from_ventricles(where) if place == 0 else None
+        axes = _turned(generator, np.stack((length, minor, minor), axis=1), first)
+        levels += _blobs(head, where, axes, _evenly((0.6, 1.0), many, generator), generator, ragged=0.12)
     return (Lesion("ms", tuple(levels), draw_change("ms", generator), soft=0.7, white_only=chance(0.5, generator)),)
 
 
@@ -164,43 +160,62 @@ def _small_vessels(head: Compartments, burden: float | None, generator: torch.Ge
     change = draw_change("svd", generator)
     levels = bands(head, 0.75 * total, generator)
     deep = head.sites["deep, off the ventricles"]
-    left = 250.0 * total  # mm3
-    while left > 0 and len(deep) and len(levels) < 80:
-        radius = min(5.0, max(1.0, 1.9 * math.exp(0.4 * normal(generator))))
-        voxel = deep[int(torch.randint(len(deep), (), generator=generator))]
-        stretch = np.exp([0.2 * normal(generator) for _ in range(3)])
-        strength = uniform((0.5, 1.0), generator)
-        axes = _turned(generator) @ np.diag(radius * stretch)
-        levels.append(blob(_world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, strength=strength))
-        left -= 4 / 3 * math.pi * radius**3 * float(np.prod(stretch))
+    if len(deep):
+        most = MOST_DOTS - len(levels)
+        radius = np.clip(1.9 * np.exp(0.4 * _normals(generator, most)), 1.0, 5.0)
+        sides = radius[:, None] * np.exp(0.2 * _normals(generator, most, 3))
+        volumes = 4 / 3 * math.pi * sides.prod(axis=1)
+        count = int(np.count_nonzero(np.cumsum(volumes) - volumes < 250.0 * total))  # mm3: begun while some is left
+        axes, strengths = _turned(generator, sides[:count]), _evenly((0.5, 1.0), count, generator)
+        levels += _blobs(head, _some(deep, count, generator), axes, strengths, generator)
     hyperintense = Lesion("svd", tuple(levels), change, soft=0.9, white_only=True)
-    lacunes = []
     nuclei = head.sites["perforators"]
-    for _ in range(round(abs(normal(generator)) * 0.5 * math.sqrt(total))):
-        if not len(nuclei):
-            break
-        voxel = nuclei[int(torch.randint(len(nuclei), (), generator=generator))]
-        radius = log_uniform((2.2, 5.5), generator)  # of the rim; the hole is half to two thirds of it
-        axes = _turned(generator) @ np.diag(radius * np.exp([0.2 * normal(generator) for _ in range(3)]))
-        lacunes.append(
-            blob(_world(head, voxel), axes, head.grid.affine, head.grid.shape, generator, ragged=0.1, ramp=1.2)
-        )
+    count = round(abs(normal(generator)) * 0.5 * math.sqrt(total))
+    if not count or not len(nuclei):
+        return (hyperintense,)
+    # Of the rim, log-uniform; the hole is half to two thirds of it.
+    radius = np.exp(_evenly((math.log(2.2), math.log(5.5)), count, generator))
+    axes = _turned(generator, radius[:, None] * np.exp(0.2 * _normals(generator, count, 3)))
+    where = _some(nuclei, count, generator)
+    lacunes = _blobs(head, where, axes, [1.0] * count, generator, ragged=0.1, ramp=1.2)
     holes = Lesion("svd", tuple(lacunes), draw_change("chronic-stroke", generator), soft=0.4, cavity=0.74)
-    return (hyperintense, holes) if lacunes else (hyperintense,)
+    return hyperintense, holes
 
 
-def _shared_out(count: int, shares: tuple[float, ...], generator: torch.Generator) -> list[int]:
-    return torch.multinomial(torch.tensor(shares), count, replacement=True, generator=generator).tolist()
+def _blobs(
+    head: Compartments,
+    voxels: np.ndarray,
+    axes: np.ndarray,
+    strengths: Sequence[float] | np.ndarray,
+    generator: torch.Generator,
+    **shape: float,
+) -> list[Level]:
+    """Ellipsoids about voxels of the sketch, ``[blob, 3]``; see :func:`blobs`."""
+    centres = voxels @ head.affine[:3, :3].T + head.affine[:3, 3]
+    return blobs(centres, axes, strengths, head.grid.affine, head.grid.shape, generator, **shape)
 
 
-def _world(head: Compartments, voxel: np.ndarray) -> np.ndarray:
-    return np.asarray(head.affine[:3, :3] @ voxel + head.affine[:3, 3])
+def _some(sites: np.ndarray, count: int, generator: torch.Generator) -> np.ndarray:
+    return sites[torch.randint(len(sites), (count,), generator=generator).numpy()]
 
 
-def _turned(generator: torch.Generator, first: np.ndarray | None = None) -> np.ndarray:
-    """A random rotation; its first column along ``first`` where that has a direction."""
-    random = torch.randn(3, 3, generator=generator, dtype=torch.float64).numpy()
-    if first is not None and np.linalg.norm(first) > 1e-6:
-        random[:, 0] = first
+def _normals(generator: torch.Generator, *shape: int) -> np.ndarray:
+    return torch.randn(shape, generator=generator, dtype=torch.float64).numpy()
+
+
+def _evenly(bounds: Range, count: int, generator: torch.Generator) -> np.ndarray:
+    low, high = bounds
+    return low + (high - low) * torch.rand(count, generator=generator, dtype=torch.float64).numpy()
+
+
+def _turned(generator: torch.Generator, sides: np.ndarray, first: np.ndarray | None = None) -> np.ndarray:
+    """Semi-axes of these lengths ``[blob, 3]`` as columns, each blob turned at random, ``[blob, 3, 3]``.
+
+    The first axis lies along ``first`` ``[blob, 3]`` where that has a direction.
+    """
+    random = _normals(generator, len(sides), 3, 3)
+    if first is not None:
+        known = np.linalg.norm(first, axis=1) > 1e-6
+        random[known, :, 0] = first[known]
     q, r = np.linalg.qr(random)
-    return np.asarray(q * np.sign(np.diag(r)))
+    return np.asarray(q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None] * sides[:, None])

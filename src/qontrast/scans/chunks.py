@@ -10,23 +10,31 @@ from qontrast.basics.errors import InputError
 
 ENDING = ".b2nd"
 CHUNK, BLOCK = 32, 16
-"""Edges of a chunk (read at once) and of a block in it (unpacked at once: 8 kB in half precision). The smaller they
-are, the less is unpacked around a crop."""
+"""Edges of a chunk (read at once) and of a block in it (unpacked at once: 8 kB in half precision), both of a chunk for
+values of one byte. The smaller they are, the less is unpacked around a crop."""
+ROWS = 4096
+"""Of a table, in a block: it is always read whole."""
 
 
 def write_chunks(path: Path, volume: np.ndarray) -> None:
-    """Write an array of three axes; the same array always gives the same bytes.
+    """Write an array of three axes, or a table; the same array always gives the same bytes.
 
-    Crops of 124³ voxels in half precision are read in 5 ms with LZ4 and in 8 ms with Zstandard, which packs 1.3 times
-    as tightly.
+    LZ4 that takes its time to pack (HC) is unpacked in two thirds of the time of what packs at once, and packs 1.3
+    times as tightly. Shuffled bytes help values of several; those of one would only be copied.
 
     Raises:
         OSError: if it cannot be written.
     """
-    edges = tuple(min(CHUNK, n) for n in volume.shape)
-    blocks = tuple(min(BLOCK, n) for n in edges)
+    one_byte = volume.dtype.itemsize == 1
+    edges = tuple(min(CHUNK, n) for n in volume.shape) if volume.ndim > 2 else volume.shape
+    block = ROWS if volume.ndim == 2 else CHUNK if one_byte else BLOCK
+    blocks = tuple(min(block, n) for n in edges)
     parameters = blosc2.CParams(
-        codec=blosc2.Codec.LZ4, clevel=5, filters=[blosc2.Filter.SHUFFLE], filters_meta=[0], nthreads=1
+        codec=blosc2.Codec.LZ4HC,
+        clevel=5,
+        filters=[blosc2.Filter.NOFILTER if one_byte else blosc2.Filter.SHUFFLE],
+        filters_meta=[0],
+        nthreads=1,
     )
     values = np.ascontiguousarray(volume)
     try:
