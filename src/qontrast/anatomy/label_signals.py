@@ -102,8 +102,7 @@ class LabelBox:
         if b0 is not None:
             signal = precess(sequence, signal, b0)
         if len(self.changed):
-            field = None if b0 is None else b0.flatten()[self.changed]
-            signal[0].flatten(1)[:, self.changed] = self._exactly(sequence, self.changed, field)
+            signal[0].flatten(1)[:, self.changed] = self._exactly(sequence, b0)
         return signal
 
     def _between_nodes(self, table: Tensor, transmits: Tensor) -> Volume:
@@ -116,8 +115,7 @@ class LabelBox:
             return label_tensors.scan_labels(*fields, table.to(self.index.device), first, per_step)[None]
         out = torch.empty(1, len(table), *self.index.shape)
         arrays = [values.numpy() for values in (*fields, *self.reach)]
-        for component, one in zip(out[0].numpy(), table.numpy(), strict=True):
-            scan_labels(*arrays, one, first, per_step, component)
+        scan_labels(*arrays, table.contiguous().numpy(), first, per_step, out[0].numpy())
         return out
 
     def _table(self, sequence: Sequence, transmits: Tensor) -> Tensor:
@@ -131,26 +129,19 @@ class LabelBox:
         b1 = self._b1(transmits, sequence).expand(shape).contiguous()
         return sequence.steady(TissueMaps(**full, b1_transmit=b1, field_strength=sequence.field_strength))[0]
 
-    def _exactly(self, sequence: Sequence, voxels: Tensor, b0: Tensor | None = None) -> Tensor:
-        """The signals ``[component, voxel]`` of some of the voxels, each from its own tissue, lesions and all.
-
-        Args:
-            sequence: the protocol.
-            voxels: flat indices in order; those that lesions have changed are among them.
-            b0: off-resonance in them.
-        """
-        labels = self.index.flatten()[voxels].long()
+    def _exactly(self, sequence: Sequence, b0: Tensor | None) -> Tensor:
+        """The signals ``[component, voxel]`` of the voxels that lesions have changed, each from its own tissue."""
+        labels = self.index.flatten()[self.changed].long()
         own = self._by_label(sequence.field_strength)
         maps = {name: getattr(own, name).flatten().to(labels.device)[labels] for name in MAP_NAMES}
-        varied = vary(maps, self.texture.flatten()[voxels] * self.solid.to(labels.device)[labels])
-        place = torch.searchsorted(voxels, self.changed)
+        varied = vary(maps, self.texture.flatten()[self.changed] * self.solid.to(labels.device)[labels])
         for among, severity, change in self.changes:
-            which = place[among]
             for name, factor in change.items():
-                varied[name][which] = varied[name][which] * factor**severity
+                varied[name][among] = varied[name][among] * factor**severity
         varied["r2star"] = torch.maximum(varied["r2star"], varied["r2"])
-        transmit = self._b1(self.transmit.flatten()[voxels], sequence)
-        fields = {"b1_transmit": transmit} | ({} if b0 is None else {"b0": b0})
+        fields = {"b1_transmit": self._b1(self.transmit.flatten()[self.changed], sequence)}
+        if b0 is not None:
+            fields["b0"] = b0.flatten()[self.changed]
         column = {name: values.reshape(1, 1, -1, 1, 1) for name, values in (varied | fields).items()}
         signal = acquire(sequence, TissueMaps(**column, field_strength=sequence.field_strength))
         return signal.reshape(sequence.components, -1)
