@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from qontrast.anatomy.cohort import find_subjects, group_subjects, images_of, passed_over
+from qontrast.anatomy.cohort import find_subjects, images_of
+from qontrast.anatomy.grouping import group_subjects, passed_over
 from qontrast.anatomy.observed import read_scans
 from qontrast.basics.errors import InputError
 from qontrast.tasks.prepare import Settings, prepare

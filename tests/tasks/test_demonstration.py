@@ -2,7 +2,7 @@
 
 import pytest
 
-from qontrast.anatomy import cohort
+from qontrast.anatomy import source
 from qontrast.anatomy.label_table import BUILT_IN
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.basics.errors import InputError
@@ -24,10 +24,10 @@ def smallest(monkeypatch, labels_folder):
     def head(index, seed):
         return LabelSubject(f"sub-mni{index:03d}", image.data, image.grid, BUILT_IN, f"head {index}")
 
-    monkeypatch.setattr(cohort, "mni_head", head)
-    cohort._open.cache_clear()
+    monkeypatch.setattr(source, "mni_head", head)
+    source._open.cache_clear()
     yield
-    cohort._open.cache_clear()
+    source._open.cache_clear()
 
 
 def test_it_replaces_an_earlier_one_and_leaves_report_and_ledger(smallest, tmp_path, capsys):

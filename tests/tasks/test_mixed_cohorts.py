@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from qontrast.anatomy.cohort import SubjectSource
+from qontrast.anatomy.source import SubjectSource
 from qontrast.basics.errors import PlanError
 from qontrast.basics.grid import Grid
 from qontrast.cli.app import run

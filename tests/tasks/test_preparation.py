@@ -18,8 +18,9 @@ from joblib import parallel_config
 
 import qontrast
 from qontrast.anatomy import prepared as writing
-from qontrast.anatomy.cohort import SubjectSource, find_subjects
+from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.prepared import HEADS, MANIFEST, read_manifest
+from qontrast.anatomy.source import SubjectSource
 from qontrast.basics import atomic
 from qontrast.basics.errors import InputError, WriteError
 from qontrast.cli.app import run

@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from qontrast.anatomy.cohort import SubjectSource
+from qontrast.anatomy.source import SubjectSource
 from qontrast.basics.errors import InputError, PlanError
 from qontrast.geometry.warp import WarpRanges
 from qontrast.report.sheet import PANELS

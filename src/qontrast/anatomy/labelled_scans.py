@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from qontrast.anatomy.cohort import KEPT_IN_MEMORY, LABEL_SUFFIXES, images_of
+from qontrast.anatomy.cohort import images_of
+from qontrast.anatomy.grouping import LABEL_SUFFIXES
 from qontrast.anatomy.label_table import table_for
 from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
 from qontrast.anatomy.priors import TISSUE_CLASSES
+from qontrast.anatomy.source import KEPT_IN_MEMORY
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.scans.names import Named, is_brain_mask, is_lesion, is_magnitude, sidecar

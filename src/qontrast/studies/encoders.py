@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from qontrast.anatomy.cohort import EMBEDDED
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import InputError
 from qontrast.studies.digests import fingerprint
 from qontrast.studies.scoring import weights_digest

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from qontrast.anatomy.cohort import EMBEDDED
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import InputError
 from qontrast.studies.digests import Digest, Digests
 from qontrast.studies.people import Place, Session, files_of, group_of, person_of

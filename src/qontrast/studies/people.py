@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qontrast.anatomy.cohort import EMBEDDED, SubjectSource
 from qontrast.anatomy.labelled_scans import LabelledScanSource
+from qontrast.anatomy.source import EMBEDDED, SubjectSource
 from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.studies.plan import Site, StudyPlan
 from qontrast.tasks.cases import labelled_scans

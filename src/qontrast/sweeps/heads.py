@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from qontrast.anatomy.classes import in_words_of
-from qontrast.anatomy.cohort import SubjectSource, find_subjects
+from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.labelled import LabelSubject
+from qontrast.anatomy.source import SubjectSource
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.basics.shapes import Volume

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qontrast.anatomy.cohort import SubjectSource
+from qontrast.anatomy.source import SubjectSource
 from qontrast.basics.errors import InputError
 from qontrast.physics.sequence import Sequence
 from qontrast.results.ledger import append_rows, read_rows

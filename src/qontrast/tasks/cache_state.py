@@ -5,7 +5,6 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from qontrast.anatomy.cohort import SubjectSource
 from qontrast.anatomy.label_table import possible_tables
 from qontrast.anatomy.prepared import (
     HEAD,
@@ -17,6 +16,7 @@ from qontrast.anatomy.prepared import (
     read_manifest,
     read_settings,
 )
+from qontrast.anatomy.source import SubjectSource
 from qontrast.basics.errors import InputError
 from qontrast.scans.chunks import ENDING
 from qontrast.scans.sidecars import applying

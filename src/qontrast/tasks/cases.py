@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.labelled_scans import LabelledScanSource, Truth, find_labelled_scans
 from qontrast.anatomy.lesion_masks import masks_in
 from qontrast.anatomy.observed import ObservedHead
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.anatomy.prepared import is_cache
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.tasks.plans import Cohort, FinetunePlan
 from qontrast.tasks.speaking import track

@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from qontrast.anatomy.cohort import EMBEDDED, find_subjects, group_subjects, images_of
+from qontrast.anatomy.cohort import find_subjects, images_of
+from qontrast.anatomy.grouping import group_subjects
 from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, ObservedScan, contrast_of, read_scan, scans_among
 from qontrast.anatomy.prepared import is_cache
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError, MissingMapError, PlanError, nearest
 from qontrast.physics.clinical import protocol_of

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qontrast.anatomy.cohort import LABEL_SUFFIXES
+from qontrast.anatomy.grouping import LABEL_SUFFIXES
 from qontrast.anatomy.labelled_scans import DIFFUSION, kind_of
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.anatomy.qmri import TARGETS

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.pathology import PathologyRanges
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.memory import keep_memory
 from qontrast.nets.contract import Encoder

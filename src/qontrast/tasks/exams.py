@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from qontrast.anatomy.cohort import EMBEDDED
 from qontrast.anatomy.pathology import PathologyRanges
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import PlanError
 from qontrast.cohorts.people import has_table, read_people
 from qontrast.tasks.plans import Cohort

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from joblib import Parallel, delayed
 
-from qontrast.anatomy.cohort import SubjectSource
+from qontrast.anatomy.source import SubjectSource
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qontrast.anatomy.classes import Scheme
-from qontrast.anatomy.cohort import Kind
+from qontrast.anatomy.grouping import Kind
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.engine.optimisation import Optimisation
 from qontrast.nets.catalogue import NETS

@@ -10,7 +10,8 @@ import torch
 from joblib import effective_n_jobs
 
 import qontrast
-from qontrast.anatomy.cohort import EMBEDDED, TABLES, Kind, SubjectSource, find_subjects, group_subjects, passed_over
+from qontrast.anatomy.cohort import TABLES, find_subjects
+from qontrast.anatomy.grouping import Kind, group_subjects, passed_over
 from qontrast.anatomy.prepared import (
     FORMAT,
     HEAD,
@@ -22,6 +23,7 @@ from qontrast.anatomy.prepared import (
     read_facts,
     write_head,
 )
+from qontrast.anatomy.source import EMBEDDED, SubjectSource
 from qontrast.basics.atomic import publish_folder, write_atomic
 from qontrast.basics.errors import InputError, QontrastError, WriteError
 from qontrast.engine.stopping import end_with

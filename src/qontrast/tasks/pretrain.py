@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource
+from qontrast.anatomy.source import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import publish
 from qontrast.basics.randomness import derive_seed

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from qontrast.anatomy.cohort import EMBEDDED, SubjectSource
 from qontrast.anatomy.observed import HEAD_SHARE, ObservedHead
+from qontrast.anatomy.source import EMBEDDED, SubjectSource
 from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.errors import MissingMapError
 from qontrast.basics.randomness import derive

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from qontrast.anatomy.cohort import EMBEDDED
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.anatomy.subject import Head
 from qontrast.basics.atomic import publish
 from qontrast.basics.errors import InputError

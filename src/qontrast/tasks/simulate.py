@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from qontrast.anatomy.cohort import EMBEDDED, find_subjects
+from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.lesions import CODES, KINDS
 from qontrast.anatomy.pathology import AGES, PathologyRanges
 from qontrast.anatomy.qmri import QuantitativeSubject
+from qontrast.anatomy.source import EMBEDDED
 from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.artefacts.noise import draw_noise
 from qontrast.basics.atomic import write_atomic

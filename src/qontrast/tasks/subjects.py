@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from qontrast.anatomy.cohort import KEPT_IN_MEMORY, SubjectSource, find_subjects
+from qontrast.anatomy.cohort import find_subjects
+from qontrast.anatomy.source import KEPT_IN_MEMORY, SubjectSource
 from qontrast.anatomy.subject import Head
 from qontrast.basics.errors import PlanError, nearest
 from qontrast.tasks.plans import Cohort
