@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from qontrast.anatomy.cohort import find_subjects, group_subjects
+from qontrast.anatomy.cohort import find_subjects
+from qontrast.anatomy.grouping import group_subjects
 from qontrast.anatomy.prepared import read_manifest
 from qontrast.scans.names import named_images
 from qontrast.scans.signed import signed

@@ -30,10 +30,11 @@ import torch
 import torch.multiprocessing as mp
 from peers import SPACING, peers, write_head
 
-from qontrast.anatomy.cohort import SubjectSource, find_subjects
+from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.labelled import LabelTissue
 from qontrast.anatomy.measured import MeasuredTissue
 from qontrast.anatomy.mni_heads import mni_head
+from qontrast.anatomy.source import SubjectSource
 from qontrast.engine.memory import keep_memory
 from qontrast.geometry.warp import WarpRanges, draw_warp
 from qontrast.physics.presets import PRESETS

@@ -34,8 +34,20 @@ from qontrast.weights.encoder import ENCODER
 KEPT = Path(__file__).parent / "ledgers"
 COLUMNS = (
     *("task", "arm", "schedule", "fraction", "seed", "train_site", "train_contrast", "site", "contrast", "subject"),
-    *("image", "class", "snr", "dice", "hd95_mm", "lesion_f1", "psnr_db", "ssim", "noisy_psnr_db", "note", "lesions"),
-    *("encoder_digest", "model_digest", "data_digest", "cell_digest"),
+    *(
+        "image",
+        "class",
+        "snr",
+        "dice",
+        "hd95_mm",
+        "lesion_f1",
+        "psnr_db",
+        "ssim",
+        "noisy_psnr_db",
+        "note",
+        "lesions",
+    ),
+    *("person", "encoder_digest", "model_digest", "data_digest", "cell_digest"),
 )
 
 

@@ -89,7 +89,7 @@ def test_label_maps_are_given_lesions_and_every_head_is_scored(copied, labels_fo
     for row in rows:
         assert (row["task"], row["truth"]) == ("lesion", "simulated")
         assert row["lesions"] == "chronic-stroke, drawn shapes, in 1 of heads"
-        assert row["truth_voxels"] > 0
+        assert (row["person"], row["truth_voxels"] > 0) == ("chronic-stroke", True)
         assert row["lesion_truth"] >= 1
         assert 0 <= row["lesion_f1"] <= 1
         assert row["volume_error_ml"] == pytest.approx((row["predicted_voxels"] - row["truth_voxels"]) * 8 / 1000)
@@ -97,6 +97,7 @@ def test_label_maps_are_given_lesions_and_every_head_is_scored(copied, labels_fo
     assert [r["subject"] for r in healthy] == ["sub-01", "sub-02"]
     assert all(r["truth_voxels"] == 0 and r["note"] in ("empty truth", "both empty") for r in healthy)
     assert all(r["dice"] == (r["note"] == "both empty") for r in healthy)
+    assert not any("person" in row for row in healthy)
 
 
 def test_masks_from_a_folder_are_what_the_heads_get(copied, labels_folder, tmp_path):

@@ -45,6 +45,7 @@ class Test(Trial):
         names: of the truth's classes.
         grid: of both.
         origin: of the truth: ``simulated``, ``given`` or ``automatic``.
+        person: age and lesions of a simulated patient.
     """
 
     image: Volume
@@ -52,6 +53,7 @@ class Test(Trial):
     names: tuple[str, ...]
     grid: Grid
     origin: str
+    person: str = ""
 
 
 class SegmentationExam(Exam[Test]):
@@ -96,7 +98,10 @@ class SegmentationExam(Exam[Test]):
         for head, contrast, snr in track(wanted, "scoring", quiet=quiet):
             assert snr is not None
             made = self._scanned(head, contrast, snr)
-            yield Test(head.name, contrast, contrast, snr, "", made.image, made.classes, names, made.grid, "simulated")
+            yield Test(
+                head.name, contrast, contrast, snr, "",
+                made.image, made.classes, names, made.grid, "simulated", made.person,
+            )  # fmt: skip
 
     def _scanned(self, head: Any, contrast: str, snr: float) -> Scan:
         spacing, seed = self.model.contract.spacing, self.conditions.seed
@@ -138,6 +143,8 @@ def scored(model: Segmenter, trial: Test, *, lesion: bool = False) -> tuple[list
         row["volume_error_ml"] = (score.predicted_voxels - score.truth_voxels) * millilitres
         if lesion:
             row |= {f"lesion_{k}": v for k, v in asdict(detect_lesions(found == index, truth == index)).items()}
+        if trial.person:
+            row["person"] = trial.person
         rows.append({**row, "note": score.note})
     return rows, predicted
 

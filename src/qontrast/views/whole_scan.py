@@ -29,11 +29,13 @@ class Scan:
         image: ``[1, 1, x, y, z]``, as the scanner stores it (not normalised).
         classes: truth on the same grid, ``[x, y, z]``.
         grid: where it lies.
+        person: age and lesions; empty for a healthy adult.
     """
 
     image: Volume
     classes: Labels
     grid: Grid
+    person: str = ""
 
 
 def simulate_scan(
@@ -63,7 +65,7 @@ def simulate_scan(
     signal, _ = resampled(tissue, sequence, place)
     biased = draw_bias(SCANNED_BIAS, generator)(signal)
     image = sequence.image(draw_noise(snr, generator)(biased))
-    return Scan(image, (truth or classes_at)(tissue, place), grid)
+    return Scan(image, (truth or classes_at)(tissue, place), grid, tissue.describe())
 
 
 def whole_head(grid: Grid, spacing: float) -> tuple[Warp, Grid]:
