@@ -8,9 +8,11 @@ from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import derive
 from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import whole
+from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.clinical import protocol_of
 from qontrast.physics.presets import PRESETS
 from qontrast.physics.sequence import acquire
+from qontrast.physics.usefulness import draw_useful_protocol
 
 SICK = PathologyRanges(lesions=1.0, ageing=1.0)
 
@@ -40,6 +42,17 @@ def test_the_table_errs_by_less_than_a_five_hundredth_of_pd(head, name, patholog
         tissue = head.draw(derive(seed, "person"), pathology)
         signal, _ = tissue.scan(sequence, box)
         torch.testing.assert_close(signal, exactly(tissue, sequence, box), rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("field_strength", [0.064, 1.5, 3.0, 7.0])
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_so_it_does_for_drawn_protocols_at_any_field(head, name, field_strength):
+    box = whole(head.grid.shape)
+    tissue = head.draw(derive(2, "person"))
+    for seed in range(3):
+        sequence, _ = draw_useful_protocol(name, field_strength, derive(seed, name))
+        signal, _ = tissue.scan(sequence, box)
+        torch.testing.assert_close(signal, exactly(tissue, sequence, box), rtol=0, atol=2.5e-3)
 
 
 @pytest.mark.parametrize("name", ["mprage", "bssfp"])

@@ -36,6 +36,13 @@ def test_every_type_comes_back(tmp_path, dtype):
     assert np.array_equal(Chunks(tmp_path / "x.b2nd", values.shape, dtype).whole(), values)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (70_000, 3), (2, 3, 40, 35, 33)])
+def test_tables_and_fields_come_back(tmp_path, shape):
+    values = np.random.default_rng(2).integers(0, 200, size=shape).astype("int16")
+    write_chunks(tmp_path / "x.b2nd", values)
+    assert np.array_equal(Chunks(tmp_path / "x.b2nd", shape, "int16").whole(), values)
+
+
 def test_the_same_volume_gives_the_same_bytes(tmp_path, file, volume):
     write_chunks(tmp_path / "again.b2nd", volume)
     assert (tmp_path / "again.b2nd").read_bytes() == file.read_bytes()

@@ -13,7 +13,7 @@ def scan_labels(
     first: tuple[float, float],
     per_step: tuple[float, float],
 ) -> Float[Tensor, "component x y z"]:
-    """The table's value of each label between its nodes of texture and transmit field.
+    """The table's values of each label between its nodes of texture and transmit field.
 
     Args:
         index: the labels.

@@ -71,7 +71,7 @@ def basis(samples: int, controls: int) -> Tensor:
 def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
     """``values`` ``[channel, x, y, z]`` at each combination of ``positions`` along the axes: ``[channel, u, v, w]``.
 
-    Trilinear, borders repeated; several times as fast as reading point by point.
+    Trilinear, borders repeated; several times as fast as reading point by point. At least one position along each axis.
     """
     if not by_loops(values):
         x, y, z = (linear_weights(at.to(values), n) for at, n in zip(positions, values.shape[1:], strict=True))

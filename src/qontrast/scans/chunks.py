@@ -17,7 +17,7 @@ ROWS = 4096
 
 
 def write_chunks(path: Path, volume: np.ndarray) -> None:
-    """Write an array of three axes, or a table; the same array always gives the same bytes.
+    """Write an array of three axes or more, or a table; the same array always gives the same bytes.
 
     LZ4 that takes its time to pack (HC) is unpacked in two thirds of the time of what packs at once, and packs 1.3
     times as tightly. Shuffled bytes help values of several; those of one would only be copied.

@@ -45,7 +45,7 @@ class Test(Trial):
         names: of the truth's classes.
         grid: of both.
         origin: of the truth: ``simulated``, ``given`` or ``automatic``.
-        person: age and lesions of a simulated patient.
+        person: age, atrophy and lesions of a simulated patient.
     """
 
     image: Volume

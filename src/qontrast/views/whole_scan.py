@@ -29,7 +29,7 @@ class Scan:
         image: ``[1, 1, x, y, z]``, as the scanner stores it (not normalised).
         classes: truth on the same grid, ``[x, y, z]``.
         grid: where it lies.
-        person: age and lesions; empty for a healthy adult.
+        person: age, atrophy and lesions; empty for a healthy adult.
     """
 
     image: Volume
