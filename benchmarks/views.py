@@ -17,8 +17,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty
 from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -158,10 +159,21 @@ def in_turn(work: dict[str, tuple[Work, int]], processes: int, rounds: int) -> d
     crew = [context.Process(target=_turns, args=(work, rounds, i, barrier, queue, taken)) for i in range(processes)]
     for one in crew:
         one.start()
-    found: dict[str, list[float]] = json.loads(queue.get())
+    found: dict[str, list[float]] = json.loads(_first_of(queue, crew))
     for one in crew:
         one.join()
     return {name: mean(times) for name, times in found.items()}
+
+
+def _first_of(queue: Any, crew: list[Any]) -> str:
+    """What the crew puts into the queue; nobody waits for a process that the system has killed."""
+    while True:
+        with suppress(Empty):
+            return str(queue.get(timeout=2.0))
+        if any(one.exitcode for one in crew):
+            for one in crew:
+                one.kill()
+            raise SystemExit(f"one of {len(crew)} processes ended early: is there memory for all (7 GB each)?")
 
 
 def _turns(work: dict[str, tuple[Work, int]], rounds: int, own: int, barrier: Any, queue: Any, taken: Any) -> None:

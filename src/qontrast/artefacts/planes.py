@@ -54,8 +54,10 @@ class Planes:
         """Every line along ``axis`` (0 to 2) multiplied by a matrix, real or complex; see ``lines.along``."""
         if not matrix.is_complex():
             return self.each(lambda part: along(part, matrix, axis))
-        real, imaginary = along(self.real, matrix.real, axis), along(self.real, matrix.imag, axis)
-        if self.imaginary is not None:
-            real -= along(self.imaginary, matrix.imag, axis)
-            imaginary += along(self.imaginary, matrix.real, axis)
-        return Planes(real, imaginary)
+        if self.imaginary is None:
+            return Planes(along(self.real, matrix.real, axis), along(self.real, matrix.imag, axis))
+        # A complex product of three real ones (Gauss), each dearer than five sums.
+        both = along(self.real + self.imaginary, matrix.real, axis)
+        first = along(self.real, matrix.imag - matrix.real, axis)
+        second = along(self.imaginary, matrix.real + matrix.imag, axis)
+        return Planes(both - second, first.add_(both))

@@ -10,6 +10,8 @@ from torch import Tensor
 from qontrast.physics.feasible import LONGEST_ECHO_TIME, LONGEST_TIME, Parameter, at_least, per_voxel, radians, seconds
 from qontrast.physics.flip import pulse
 from qontrast.physics.gradient_echo import received
+from qontrast.physics.precession import in_one_pass, one_pass
+from qontrast.physics.precession_loops import balance
 from qontrast.physics.relaxation import decay, recovery
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
@@ -78,6 +80,9 @@ class BSSFP(Sequence):
 
     def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
         """See :meth:`Sequence.precessed`."""
+        times = self.repetition_time, self.echo_time
+        if in_one_pass(steady, b0, *times):
+            return one_pass(balance, steady, b0, *times, self.phase_increment / (2 * math.pi))
         size, e2, least, growth = steady.split(1, dim=1)
         half = math.pi * per_voxel(self.repetition_time) * b0 + 0.5 * self.phase_increment
         sine, cosine = torch.sin(half), torch.cos(half)

@@ -20,6 +20,8 @@ from qontrast.physics.feasible import (
     seconds,
 )
 from qontrast.physics.flip import pulse
+from qontrast.physics.precession import in_one_pass, one_pass
+from qontrast.physics.precession_loops import wind
 from qontrast.physics.relaxation import decay, recovery
 from qontrast.physics.sequence import Sequence, degrees, first
 from qontrast.physics.tissue import TissueMaps
@@ -228,6 +230,8 @@ class T2Star(SpoiledGradientEcho):
 
     def precessed(self, steady: Tensor, b0: Tensor) -> Tensor:
         """See :meth:`Sequence.precessed`."""
+        if in_one_pass(steady, b0, self.echo_time):
+            return one_pass(wind, steady, b0, self.echo_time)
         phase = -2.0 * math.pi * per_voxel(self.echo_time) * b0
         return torch.complex(steady * torch.cos(phase), steady * torch.sin(phase))
 
