@@ -6,8 +6,6 @@ from torch import Tensor
 
 from qontrast.anatomy.priors import PRIORS, Prior
 from qontrast.basics.errors import InputError
-from qontrast.basics.spline import basis
-from qontrast.geometry.sample import Box
 from qontrast.physics.tissue import MAP_NAMES
 
 SHARED = 0.6  # correlation of a person's deviations between R1, R2, R2* and MTsat: myelin and iron drive them together
@@ -75,11 +73,3 @@ def fluid_of_cavities(spread: float) -> Prior:
     """
     fluid = PRIORS["cerebrospinal fluid"]
     return Prior(fluid.t1 * (1 - 0.25 * spread), fluid.t2 * (1 - 0.6 * spread), 400.0, 0.99, 0.05, 0.0)
-
-
-def spline_block(control: Tensor, shape: tuple[int, ...], box: Box) -> Tensor:
-    """The part ``box`` of a cubic B-spline over a whole grid of ``shape``, without computing the rest."""
-    weights = [basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape, box, strict=True)]
-    out = torch.einsum("abc,xa->xbc", control, weights[0])
-    out = torch.einsum("xbc,yb->xyc", out, weights[1])
-    return torch.einsum("xyc,zc->xyz", out, weights[2])

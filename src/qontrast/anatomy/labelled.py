@@ -22,7 +22,6 @@ from qontrast.anatomy.label_rates import (
     dense_labels,
     draw_rates,
     fluid_of_cavities,
-    spline_block,
     transmit_spread,
     vary,
 )
@@ -37,6 +36,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
 from qontrast.basics.shapes import AnyVolume, Device, Labels, Volume
+from qontrast.basics.spline import upsample_spline
 from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import Box, box_slices, occupied
 from qontrast.physics.field import at_field
@@ -240,7 +240,7 @@ class LabelTissue(Tissue):
             _make_room(self._fields)
             grid = self.subject.grid.shape
             controls = (c.to(self.device) for c in (self.texture, self.transmit / 0.33))
-            texture, transmit = (spline_block(c, grid, box)[None, None] for c in controls)
+            texture, transmit = (upsample_spline(c[None], grid, box)[None] for c in controls)
             self._fields[box] = (texture, transmit)
         return self._fields[box]
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.spline_loops import cross_axes
 
+Spans = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
 
@@ -36,14 +37,20 @@ def _coarse(control: Tensor) -> Tensor:
     return upsample_spline(control, (points, points, points))
 
 
-def upsample_spline(control: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Spans | None = None) -> Tensor:
     """A cubic B-spline with control values ``[channel, a, b, c]`` at ``shape`` samples: ``[channel, x, y, z]``.
 
     Each sample is the centre of one of ``shape`` equal cells that fill the control grid's interior, which ends one knot
     from its borders (Unser 1999, doi:10.1109/79.799930): finer samples lie evenly around the coarser ones.
     At least four control points along each axis are needed.
+
+    Args:
+        control: its values.
+        shape: how many samples there are along each axis.
+        box: which of them are wanted, from the first to one past the last; None for all.
     """
-    x, y, z = (basis(n, k).to(control) for n, k in zip(shape, control.shape[1:], strict=True))
+    box = box or ((0, shape[0]), (0, shape[1]), (0, shape[2]))
+    x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape[1:], box, strict=True))
     return _product(control, x, y, z)
 
 
