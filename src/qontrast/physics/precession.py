@@ -11,7 +11,8 @@ from qontrast.physics.feasible import Parameter
 
 def in_one_pass(steady: Tensor, b0: Tensor, *times: Parameter) -> bool:
     """Whether loops will do: on a processor, in single precision, for one protocol and without gradients."""
-    plain = all(isinstance(time, float) for time in times) and steady.dtype == b0.dtype == torch.float32
+    alike = steady.shape[2:] == b0.shape[2:] and steady.dtype == b0.dtype == torch.float32
+    plain = alike and all(isinstance(time, float) for time in times)
     tracked = torch.is_grad_enabled() and (steady.requires_grad or b0.requires_grad)
     return plain and by_loops(b0) and not tracked and not torch.compiler.is_compiling()
 
@@ -19,9 +20,9 @@ def in_one_pass(steady: Tensor, b0: Tensor, *times: Parameter) -> bool:
 def one_pass(loop: Loop, steady: Tensor, b0: Tensor, *numbers: Any) -> Tensor:
     """The complex signal ``[batch, 1, x, y, z]`` that a loop of :mod:`precession_loops` makes of each image."""
     batch = torch.broadcast_shapes(steady.shape[:1], b0.shape[:1])[0]
-    planes = torch.empty(2, batch, 1, *b0.shape[2:])
+    planes = steady.new_empty(2, batch, 1, *b0.shape[2:])
     states, fields = (v.detach().expand(batch, -1, -1, -1, -1) for v in (steady, b0))
     for n in range(batch):
         state, field = states[n].flatten(1).contiguous().numpy(), fields[n].flatten().contiguous().numpy()
-        loop(state if len(state) > 1 else state[0], field, *numbers, *(plane[n].view(-1).numpy() for plane in planes))
+        loop(state, field, *numbers, *(plane[n].view(-1).numpy() for plane in planes))
     return torch.complex(*planes)

@@ -23,16 +23,16 @@ def wind(steady: np.ndarray, b0: np.ndarray, echo_time: float, real: np.ndarray,
     """Turn a real signal by the phase that it gathers until the echo, clockwise as a gradient echo's.
 
     Args:
-        steady: the signal, ``[voxel]``.
+        steady: the signal, ``[1, voxel]``.
         b0: off-resonance, Hz, ``[voxel]``.
         echo_time: seconds.
         real: part of the signal, ``[voxel]``.
         imaginary: the other.
     """
-    turns = np.float32(-echo_time)
+    turns, signal = np.float32(-echo_time), steady[0]
     for i in range(len(b0)):
         sine, cosine = _waves(turns * b0[i])
-        real[i], imaginary[i] = steady[i] * cosine, steady[i] * sine
+        real[i], imaginary[i] = signal[i] * cosine, signal[i] * sine
 
 
 @compiled
