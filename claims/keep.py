@@ -34,19 +34,7 @@ from qontrast.weights.encoder import ENCODER
 KEPT = Path(__file__).parent / "ledgers"
 COLUMNS = (
     *("task", "arm", "schedule", "fraction", "seed", "train_site", "train_contrast", "site", "contrast", "subject"),
-    *(
-        "image",
-        "class",
-        "snr",
-        "dice",
-        "hd95_mm",
-        "lesion_f1",
-        "psnr_db",
-        "ssim",
-        "noisy_psnr_db",
-        "note",
-        "lesions",
-    ),
+    *("image", "class", "snr", "dice", "hd95_mm", "lesion_f1", "psnr_db", "ssim", "noisy_psnr_db", "note", "lesions"),
     *("person", "encoder_digest", "model_digest", "data_digest", "cell_digest"),
 )
 
