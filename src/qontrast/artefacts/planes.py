@@ -56,7 +56,7 @@ class Planes:
             return self.each(lambda part: along(part, matrix, axis))
         if self.imaginary is None:
             return Planes(along(self.real, matrix.real, axis), along(self.real, matrix.imag, axis))
-        # A complex product of three real ones (Gauss), each dearer than five sums.
+        # A complex product by three real ones instead of four (Gauss).
         both = along(self.real + self.imaginary, matrix.real, axis)
         first = along(self.real, matrix.imag - matrix.real, axis)
         second = along(self.imaginary, matrix.real + matrix.imag, axis)
