@@ -19,10 +19,10 @@ from qontrast.anatomy import atrophy_tensors
 from qontrast.anatomy.atrophy_loops import dither
 from qontrast.anatomy.compartments import Compartments
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import Device
+from qontrast.basics.shapes import Box, Device
 from qontrast.basics.spline import sample_along_axes
 from qontrast.geometry.reading import Reading
-from qontrast.geometry.sample import Box, occupied
+from qontrast.geometry.sample import occupied
 
 STEPS = 5  # of the flow
 WAVES = ((0.061, 0.127, 0.083), (0.109, -0.071, 0.119), (-0.087, 0.113, 0.067))

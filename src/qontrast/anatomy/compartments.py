@@ -14,7 +14,8 @@ from qontrast.anatomy.classes import FLUID, VENTRICLES
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.mni_space import register
 from qontrast.basics.grid import Grid
-from qontrast.geometry.sample import Box, box_slices, occupied
+from qontrast.basics.shapes import Box
+from qontrast.geometry.sample import box_slices, occupied
 
 COARSE_MM = 2.0
 SPARED_MM = 4.0  # white matter next to the cortex has no hyperintensities (doi:10.1016/j.neuroimage.2003.12.027)

@@ -19,9 +19,8 @@ from qontrast.anatomy.label_loops import scan_labels
 from qontrast.anatomy.label_rates import transmit_spread, vary
 from qontrast.anatomy.structures import Structures
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.shapes import AnyVolume, Box, Volume
 from qontrast.geometry.reach import Reach, everywhere
-from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.lookup import even_nodes
 from qontrast.physics.sequence import Sequence, acquire, precess

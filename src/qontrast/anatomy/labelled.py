@@ -35,10 +35,10 @@ from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import AnyVolume, Device, Labels, Volume
+from qontrast.basics.shapes import AnyVolume, Box, Device, Labels, Volume
 from qontrast.basics.spline import upsample_spline
 from qontrast.geometry.reach import Reach
-from qontrast.geometry.sample import Box, box_slices, occupied
+from qontrast.geometry.sample import box_slices, occupied
 from qontrast.physics.field import at_field
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.tissue import MAP_NAMES, TissueMaps

@@ -10,8 +10,7 @@ from qontrast.anatomy.lesion_loops import rise
 from qontrast.anatomy.lesion_shapes import Blob, Level, blob_values
 from qontrast.anatomy.lesion_tensors import levels_at
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import Device
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Device
 
 MOST_VOXELS = 1 << 20
 """That levels are read at in one operation: each takes about 0.1 kB."""

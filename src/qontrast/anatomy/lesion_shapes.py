@@ -12,8 +12,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import Box
 from qontrast.basics.spline import upsample_spline
-from qontrast.geometry.sample import Box
 from qontrast.scans.nifti import read_image
 
 BLOB_REACH = 1.7  # half width of a blob's own grid, in radii

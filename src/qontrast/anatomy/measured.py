@@ -8,9 +8,8 @@ from torch import Tensor
 
 from qontrast.anatomy.subject import Tissue
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import AnyVolume, Device, Volume
+from qontrast.basics.shapes import AnyVolume, Box, Device, Volume
 from qontrast.geometry.reach import Reach, everywhere
-from qontrast.geometry.sample import Box
 from qontrast.physics.field import at_field
 from qontrast.physics.lookup import Lookup, tabulated
 from qontrast.physics.sequence import Sequence, acquire

@@ -11,8 +11,8 @@ from scipy import ndimage
 from qontrast.anatomy.subject import Head
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Volume
-from qontrast.geometry.sample import Box, box_slices, occupied
+from qontrast.basics.shapes import Box, Volume
+from qontrast.geometry.sample import box_slices, occupied
 from qontrast.scans.names import Named, is_brain_mask, is_magnitude
 from qontrast.scans.nifti import Image, read_image
 

@@ -21,7 +21,8 @@ from qontrast.anatomy.subject import Head, Subject
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.geometry.sample import Box, box_slices, whole
+from qontrast.basics.shapes import Box
+from qontrast.geometry.sample import box_slices, whole
 from qontrast.scans.chunks import ENDING, Chunks, write_chunks
 from qontrast.scans.signed import REMEDY, read_signed, signed
 

@@ -14,7 +14,8 @@ from qontrast.anatomy.subject import Subject, Tissue
 from qontrast.anatomy.units import to_si
 from qontrast.basics.errors import InputError, MissingMapError
 from qontrast.basics.grid import Grid
-from qontrast.geometry.sample import Box, box_slices, occupied
+from qontrast.basics.shapes import Box
+from qontrast.geometry.sample import box_slices, occupied
 from qontrast.physics.catalogue import SEQUENCES, possible
 from qontrast.physics.field import FIELD_RANGE, estimate_r2
 from qontrast.physics.tissue import TissueMaps, spoken

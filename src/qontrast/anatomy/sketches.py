@@ -11,7 +11,7 @@ from qontrast.anatomy.atrophy import Atrophy
 from qontrast.anatomy.compartments import Compartments
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.static_field import StaticField
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box
 from qontrast.scans.chunks import Chunks
 
 PREFIX = "sketch_"

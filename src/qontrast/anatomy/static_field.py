@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from qontrast.anatomy.compartments import BRAIN, Compartments
-from qontrast.basics.shapes import Device, Volume
+from qontrast.basics.shapes import Box, Device, Volume
 from qontrast.basics.spline import sample_along_axes
-from qontrast.geometry.sample import Box
 from qontrast.physics.susceptibility import GYROMAGNETIC, field_of, shimmed
 
 WATER, AIR = -9.05, 0.36

@@ -13,8 +13,8 @@ from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology
 from qontrast.basics.compiled import by_loops
-from qontrast.basics.shapes import Device
-from qontrast.geometry.sample import Box, box_slices
+from qontrast.basics.shapes import Box, Device
+from qontrast.geometry.sample import box_slices
 
 
 class OnDisk:

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import AnyVolume, Device, Labels, Volume
+from qontrast.basics.shapes import AnyVolume, Box, Device, Labels, Volume
 from qontrast.geometry.reach import Reach
-from qontrast.geometry.sample import Box
 from qontrast.physics.catalogue import possible
 from qontrast.physics.sequence import Sequence, acquire
 from qontrast.physics.tissue import TissueMaps

@@ -35,6 +35,9 @@ PerBatch = Float[Tensor, " batch"]
 """One number per subject of a batch."""
 
 
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First voxel and one past the last, along each axis."""
+
 Device = torch.device | str
 """Where tensors are."""
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from qontrast.basics.compiled import by_loops
+from qontrast.basics.shapes import Box
 from qontrast.basics.spline_loops import cross_axes
 
-Spans = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
 
@@ -37,7 +37,7 @@ def _coarse(control: Tensor) -> Tensor:
     return upsample_spline(control, (points, points, points))
 
 
-def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Spans | None = None) -> Tensor:
+def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Box | None = None) -> Tensor:
     """A cubic B-spline with control values ``[channel, a, b, c]`` at ``shape`` samples: ``[channel, x, y, z]``.
 
     Each sample is the centre of one of ``shape`` equal cells that fill the control grid's interior, which ends one knot

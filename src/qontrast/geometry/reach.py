@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int16
 from torch import Tensor
 
-from qontrast.basics.shapes import Coordinates
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Coordinates
 from qontrast.geometry.span import span
 
 

@@ -5,12 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled
+from qontrast.basics.shapes import AnyVolume, Box, Coordinates, Resampled
 from qontrast.geometry.reading import Reading
 from qontrast.geometry.span import span
-
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First voxel and one past the last, along each axis."""
 
 
 def touched(coordinates: Coordinates, shape: tuple[int, int, int]) -> Box:

@@ -13,8 +13,8 @@ from qontrast.artefacts.noise import ComplexNoise
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive_seed
-from qontrast.basics.shapes import AnyVolume, Labels, Volume
-from qontrast.geometry.sample import Box, average_blocks, box_slices, occupied, whole
+from qontrast.basics.shapes import AnyVolume, Box, Labels, Volume
+from qontrast.geometry.sample import average_blocks, box_slices, occupied, whole
 from qontrast.physics.sequence import Sequence
 from qontrast.views.labelled import classes_at, person
 from qontrast.views.render import Place, oversampling

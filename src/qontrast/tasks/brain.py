@@ -7,7 +7,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from qontrast.anatomy.classes import class_names
-from qontrast.geometry.sample import Box, occupied
+from qontrast.basics.shapes import Box
+from qontrast.geometry.sample import occupied
 
 BRAINS = (class_names("tissues"), class_names("structures"))
 """Classes that are each as bright in a scan as one kind of tissue, and together the brain."""

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qontrast.basics.errors import PlanError, nearest
-from qontrast.basics.shapes import Volume
+from qontrast.basics.shapes import Box, Volume
 from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
 from qontrast.engine.passes import in_one_pass
-from qontrast.geometry.sample import Box, occupied, whole
+from qontrast.geometry.sample import occupied, whole
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken
 from qontrast.nets.subject_net import SubjectNet

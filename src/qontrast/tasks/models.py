@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from qontrast.anatomy.classes import TISSUE_OF
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Labels, Volume
+from qontrast.basics.shapes import Box, Labels, Volume
 from qontrast.engine.device import autocast_for, pick_device
 from qontrast.fits.mixture import by_intensity
 from qontrast.fits.noise import difference_noise
-from qontrast.geometry.sample import Box, box_slices, sample, whole
+from qontrast.geometry.sample import box_slices, sample, whole
 from qontrast.nets.adapter import ADAPTED
 from qontrast.nets.contract import Encoder
 from qontrast.nets.quick import quicken

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Volume
-from qontrast.geometry.sample import Box, average_blocks, occupied, sample, whole
+from qontrast.basics.shapes import Box, Volume
+from qontrast.geometry.sample import average_blocks, occupied, sample, whole
 from qontrast.scans.nifti import Image
 from qontrast.views.render import oversampling
 from qontrast.views.whole_scan import whole_head

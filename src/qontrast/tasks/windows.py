@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from qontrast.basics.grid import Grid
-from qontrast.basics.shapes import Resampled, Volume
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Resampled, Volume
 from qontrast.nets.encoder import STRIDE
 
 

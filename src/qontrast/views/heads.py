@@ -8,8 +8,7 @@ from torch import Tensor
 
 from qontrast.artefacts.bias import draw_bias
 from qontrast.basics.randomness import chance, derive, uniform
-from qontrast.basics.shapes import Volume
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Volume
 from qontrast.views.normalise import normalise
 
 KEPT = 64

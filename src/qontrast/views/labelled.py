@@ -16,8 +16,8 @@ from qontrast.anatomy.labelled_scans import LabelledScan, LabelledScanSource
 from qontrast.artefacts.bias import draw_bias
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import chance, choice, derive, uniform
-from qontrast.basics.shapes import Device, Labels, Volume
-from qontrast.geometry.sample import Box, average_blocks, box_slices, whole
+from qontrast.basics.shapes import Box, Device, Labels, Volume
+from qontrast.geometry.sample import average_blocks, box_slices, whole
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.clinical import protocol_of
 from qontrast.physics.sequence import Sequence

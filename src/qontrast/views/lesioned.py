@@ -9,8 +9,7 @@ from qontrast.anatomy.labelled import LabelSubject, LabelTissue
 from qontrast.anatomy.lesions import CODES
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.basics.randomness import chance, derive
-from qontrast.basics.shapes import Device, Labels
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Device, Labels
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import Simulated
 from qontrast.views.labelled import Case, Crop, draw_place, draw_sequence, majority, near

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from qontrast.anatomy.subject import Head
 from qontrast.basics.randomness import derive
-from qontrast.basics.shapes import Coordinates, Device, Volume
-from qontrast.geometry.sample import Box
+from qontrast.basics.shapes import Box, Coordinates, Device, Volume
 from qontrast.geometry.warp import Warp, draw_warp
 from qontrast.physics.sequence import Sequence
 from qontrast.views.acquisition import EMPTY, Acquisition, Signal, draw_acquisitions
