@@ -3,6 +3,13 @@
 import numpy as np
 
 from qontrast.basics.compiled import compiled
+from qontrast.basics.polynomial import fitted
+
+_S0, _S1, _S2, _S3, _S4, _S5 = fitted(lambda square: np.sinc(np.sqrt(square) / np.pi), 0.0, (np.pi / 2) ** 2, 5)
+"""sin(x) / x as a polynomial of the square, exact to 2 in a hundred thousand million up to a quarter turn."""
+_PI_HIGH = 3.140625
+_PI_LOW = np.pi - _PI_HIGH
+"""The first part has so few digits that some thousand times as much is exact in single precision."""
 
 _SMALL = 0.5
 """Up to here the first four terms of sin(x) / x are exact to 10 in a thousand million."""
@@ -69,7 +76,7 @@ def _phases(before: np.ndarray, after: np.ndarray, place: int, count: int, cycle
 
 @compiled
 def _weaken(phases: np.ndarray, left: np.ndarray) -> None:
-    one, small, large = left.dtype.type(1), left.dtype.type(_SMALL), False
+    one, half, small, large = left.dtype.type(1), left.dtype.type(0.5), left.dtype.type(_SMALL), False
     for k in range(len(phases)):
         large |= phases[k] > small
     if not large:
@@ -78,9 +85,17 @@ def _weaken(phases: np.ndarray, left: np.ndarray) -> None:
             square = phases[k] * phases[k]
             left[k] *= one - square * a * (one - square * b * (one - square * c))
     else:
+        real = left.dtype.type
+        two, least, half_turns = real(2), real(1e-3), real(1 / np.pi)
         for k in range(len(left)):
-            phase = max(phases[k], left.dtype.type(1e-3))  # sin(x) / x lacks 2 in 10 million of 1 there
-            left[k] *= np.sin(phase) / phase
+            phase = max(phases[k], least)  # sin(x) / x lacks 2 in 10 million of 1 there
+            turns = np.floor(phase * half_turns + half)
+            rest = (phase - turns * real(_PI_HIGH)) - turns * real(_PI_LOW)
+            square = rest * rest
+            share = real(_S3) + square * (real(_S4) + square * real(_S5))
+            share = real(_S0) + square * (real(_S1) + square * (real(_S2) + square * share))
+            sign = one - two * (turns - two * np.floor(turns * half))
+            left[k] *= sign * rest * share / phase
 
 
 @compiled

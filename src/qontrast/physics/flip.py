@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.basics.polynomial import fitted, polynomial
 from qontrast.physics.feasible import Parameter, per_voxel
-from qontrast.physics.polynomial import fitted, polynomial
 from qontrast.physics.tissue import TissueMaps
 
 # In y^2, exact to 1e-8 for half flip angles y up to 2.5 rad.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from qontrast.basics.compiled import compiled
-from qontrast.physics.polynomial import fitted
+from qontrast.basics.polynomial import fitted
 
 _ONE, _TWO, _LEAST = np.float32(1), np.float32(2), np.float32(1e-9)
 _HALF = np.float32(0.5)

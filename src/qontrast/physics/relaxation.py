@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qontrast.basics.polynomial import fitted, polynomial
 from qontrast.physics.feasible import Parameter, per_voxel
-from qontrast.physics.polynomial import fitted, polynomial
 
 _LOG2_E = 1.4426950408889634
 _LN_2 = 0.6931471805599453
