@@ -85,20 +85,31 @@ def structures_in(
             empty = host & (top >= lesion.cavity)
             index[part] = torch.where(empty, count, index[part])
             host = host & ~empty
-        severity = torch.zeros(index.shape, device=device)
-        severity[part] = severe.mul_(host)
-        severities.append((severity, lesion.change))
+        severe.mul_(host)
+        if moved is not None:
+            severity = torch.zeros(index.shape, device=device)
+            severity[part] = severe
+            severe, where = _pulled(severity, moved, _first(source)), box
+        severities.append((severe, where, lesion.change))
     if moved is not None:
-        first = source[0][0], source[1][0], source[2][0]
-        index = _pulled(index, moved, first)
-        kinds = _pulled(kinds, moved, first) if severities else torch.zeros_like(index, dtype=torch.uint8)
-        severities = [(_pulled(s, moved, first), change) for s, change in severities]
-    damage = []
-    for severity, change in severities:
-        flat = severity.flatten()
-        voxels = torch.nonzero(flat).flatten()
-        damage.append((voxels, flat[voxels], change))
+        index = _pulled(index, moved, _first(source))
+        kinds = _pulled(kinds, moved, _first(source)) if severities else torch.zeros_like(index, dtype=torch.uint8)
+    damage = ((*_found(severe, where, box), change) for severe, where, change in severities)
     return Structures(index, tuple(damage), kinds)
+
+
+def _first(box: Box) -> tuple[int, int, int]:
+    return box[0][0], box[1][0], box[2][0]
+
+
+def _found(values: Tensor, where: Box, box: Box) -> tuple[Tensor, Tensor]:
+    """The voxels of ``box`` (flat indices) at which values in ``where``, a part of it, are not 0; and these values."""
+    flat = values.flatten()
+    within = torch.nonzero(flat).flatten()
+    _, ny, nz = values.shape
+    x, y, z = within // (ny * nz), within // nz % ny, within % nz
+    x, y, z = (at + a - c for at, (a, _), (c, _) in zip((x, y, z), where, box, strict=True))
+    return (x * (box[1][1] - box[1][0]) + y) * (box[2][1] - box[2][0]) + z, flat[within]
 
 
 def _pulled(values: Tensor, voxels: Tensor, first: tuple[int, int, int]) -> Tensor:
