@@ -1,19 +1,15 @@
 """To ask memory for what a compiled loop will read soon, so that it does not have to wait for it then."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def prefetch(_: Any, values: Any, place: Any) -> Any:
-    """Bring the cache line of ``values[place]`` near, ``values`` being contiguous; nothing is read or waited for.
-
-    A place outside of the values does no harm. For compiled loops alone: see :mod:`qontrast.basics.compiled`.
-    """
-
+def _prefetch(_: Any, values: Any, place: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, given[0])
         pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -26,3 +22,10 @@ def prefetch(_: Any, values: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(values, place), code
+
+
+prefetch: Callable[[np.ndarray, Any], None] = cast(Any, intrinsic)(_prefetch)
+"""Bring the cache line of ``values[place]`` near, ``values`` being contiguous; nothing is read or waited for.
+
+A place outside of the values does no harm. For compiled loops alone: see :mod:`qontrast.basics.compiled`.
+"""
