@@ -23,8 +23,8 @@ def resolution(generator):
     return Resolution(choice((0, 1, 2), generator), uniform((2.4, 3.6), generator), 2.0, 0.3)
 
 
-def slices(generator):
-    return SliceStack(choice((0, 1, 2), generator), uniform((3.0, 6.0), generator), 1.0, 2.0)
+def slices(generator, axes=(0, 1, 2)):
+    return SliceStack(choice(axes, generator), uniform((3.0, 6.0), generator), 1.0, 2.0)
 
 
 def partial_fourier(generator):
@@ -41,7 +41,7 @@ DRAWS = {
     "resolution": resolution,
     "thick slices": slices,
     "encoding": lambda generator: Encoding(
-        (Resolution(0, 2.0 + uniform((0.5, 1.0), generator), 2.0), slices(generator))
+        (Resolution(0, 2.0 + uniform((0.5, 1.0), generator), 2.0), slices(generator, (1, 2)))
     ),
     "partial Fourier": partial_fourier,
     "phase": lambda generator: draw_phase(0.3, generator),

@@ -8,7 +8,8 @@ from torch import Tensor
 from qontrast.artefacts.kspace import Resolution
 from qontrast.artefacts.lines import along, cosines
 from qontrast.artefacts.slices import SliceStack
-from qontrast.basics.shapes import AnyVolume, Volume
+from qontrast.basics.errors import InputError
+from qontrast.basics.shapes import AnyVolume, Resampled, Volume
 
 White = Callable[[Sequence[int]], Volume]
 
@@ -17,27 +18,59 @@ White = Callable[[Sequence[int]], Volume]
 class Encoding:
     """How a scan's voxels are encoded: k-space along some axes, slices along at most one.
 
+    What is acquired is less than the image, and its noise arises there: so an image is taken to slices, then to the
+    acquired waves of k-space, and from both together to the grid.
+
     Args:
         parts: the operations, at most one along each axis.
+
+    Raises:
+        InputError: for two along one axis.
     """
 
     parts: tuple[Resolution | SliceStack, ...] = ()
 
+    def __post_init__(self) -> None:
+        axes = [part.axis for part in self.parts]
+        if len(set(axes)) < len(axes):
+            raise InputError("encoding", f"operations along the axes {axes}", "at most one along each axis")
+
     def __call__(self, signal: AnyVolume) -> AnyVolume:
-        # Of slices there are fewer than voxels: what happens along other axes happens to them.
-        stacks = [part for part in self.parts if isinstance(part, SliceStack)]
-        counts = [signal.shape[stack.axis + 2] for stack in stacks]
-        encoded = signal
-        for stack, count in zip(stacks, counts, strict=True):
-            encoded = along(encoded, stack.averaging(count), stack.axis)
+        return self.reconstructed(self.sampled(self.sliced(signal)), signal.shape)
+
+    def sliced(self, signal: AnyVolume) -> Resampled:
+        """The mean of each slice, or the image itself: of slices there are fewer than voxels."""
+        for part in self.parts:
+            if isinstance(part, SliceStack):
+                signal = along(signal, part.averaging(signal.shape[part.axis + 2]), part.axis)
+        return signal
+
+    def sampled(self, slices: AnyVolume) -> Resampled:
+        """The amplitudes of the waves that are acquired, of slices."""
+        waves = [part for part in self.parts if isinstance(part, Resolution)]
+        for part in sorted(waves, key=lambda each: each.kept):  # what leaves least comes first: others have less to do
+            count = slices.shape[part.axis + 2]
+            slices = along(slices, cosines(count)[part.transfer(count)[:count] > 0], part.axis)
+        return slices
+
+    def reconstructed(self, samples: AnyVolume, shape: Sequence[int]) -> Resampled:
+        """From what was acquired to the grid: an image of ``shape`` ``[..., x, y, z]``."""
+        factors = [(part.axis, _from_samples(part, shape[part.axis - 3])) for part in self.parts]
+        # The axis that grows most comes last, so that the others have less to do.
+        for axis, factor in sorted(factors, key=lambda pair: pair[1].shape[1] / len(pair[1]), reverse=True):
+            samples = along(samples, factor, axis)
+        return samples
+
+    def grain(self, shape: Sequence[int]) -> float:
+        """How strong noise is in each sample, if it is of standard deviation 1 in each acquired voxel of the image."""
+        grain = 1.0
         for part in self.parts:
             if isinstance(part, Resolution):
-                encoded = part(encoded)
-        for stack, count in zip(stacks, counts, strict=True):
-            encoded = along(encoded, stack.interpolation(count), stack.axis)
-        return encoded
+                count = shape[part.axis - 3]
+                grain /= float((part.transfer(count)[:count].square().sum() / count).sqrt())
+        return grain
 
-    def noise(self, white: White, shape: Sequence[int]) -> Volume:
+    def noise(self, white: White, shape: Sequence[int]) -> Resampled:
         """Noise after acquisition at these voxels: still of standard deviation 1 in each of them.
 
         Lines that were not acquired hold no noise, so none is drawn for them; each slice has its own, and it is
@@ -47,25 +80,20 @@ class Encoding:
             white: draws white noise of a shape.
             shape: ``[batch, component, x, y, z]`` of the noise.
         """
-        factors = [(part.axis, _noise_factor(part, shape[part.axis + 2])) for part in self.parts]
         drawn = list(shape)
-        for axis, factor in factors:
-            drawn[axis + 2] = factor.shape[1]
-        noise = white(drawn)
-        # The axis that grows most comes last, so that the others have less to do.
-        for axis, factor in sorted(factors, key=lambda pair: pair[1].shape[1], reverse=True):
-            noise = along(noise, factor, axis)
-        return noise
+        for part in self.parts:
+            drawn[part.axis + 2] = _from_samples(part, shape[part.axis + 2]).shape[1]
+        return self.reconstructed(white(drawn) * self.grain(shape), shape)
 
     def describe(self) -> str:
         """For a caption."""
         return ", ".join(part.describe() for part in self.parts)
 
 
-def _noise_factor(part: Resolution | SliceStack, count: int) -> Tensor:
-    """From independent draws to noise along an axis, ``[count, draw]``: one draw for each slice or acquired wave."""
+def _from_samples(part: Resolution | SliceStack, count: int) -> Tensor:
+    """From what was acquired along an axis to the grid, ``[count, sample]``: of each slice or wave."""
     if isinstance(part, SliceStack):
         return part.interpolation(count)
     transfer = part.transfer(count)[:count]
     kept = transfer > 0
-    return (cosines(count) * transfer[:, None])[kept].T / (transfer.square().sum() / count).sqrt()
+    return (cosines(count) * transfer[:, None])[kept].T

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from qontrast.artefacts.encoding import White
+from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
@@ -15,18 +15,13 @@ from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
 from qontrast.basics.white_noise import complex_white_noise, white_noise
 
 Step = Callable[[Planes], Planes]
-Colour = Callable[[White, Sequence[int]], Volume]
 MANY = 1 << 18  # voxels
+PLAIN = Encoding()
 
 
 def unchanged(image: Planes) -> Planes:
     """The image itself."""
     return image
-
-
-def uncoloured(white: White, shape: Sequence[int]) -> Volume:
-    """White noise itself."""
-    return white(shape)
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,8 @@ class ComplexNoise:
     act like fewer coils: Aja-Fernandez et al. 2011, Magn Reson Med 65, 1195).
 
     The SNR is the mean magnitude of the signal where there is any, divided by the standard deviation of the noise in
-    one channel, both in the acquired voxel: before interpolation, and as if k-space were complete. Averaging over
-    larger voxels therefore does not raise it.
+    one channel, both in the acquired voxel: in the slices, before interpolation, and as if k-space were complete.
+    Averaging over larger voxels therefore does not raise it.
 
     Args:
         snr: as above.
@@ -81,56 +76,56 @@ class ComplexNoise:
         total = (magnitude * inside).sum(dim=(1, 2, 3, 4), keepdim=True)
         return total / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1) / self.snr
 
-    def __call__(self, signal: AnyVolume, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> ComplexVolume:
-        """The noisy image; its magnitude is that of the combined coils, its phase that of the image.
+    def __call__(self, signal: AnyVolume, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> ComplexVolume:
+        """The encoded image with noise; its magnitude is that of the combined coils, its phase that of the image.
 
         Args:
-            signal: what the coils received, ``[batch, component, x, y, z]``; each component has noise of its own.
-            colour: white noise to that of the acquired voxels on the image's grid (see ``Encoding.noise``).
+            signal: what the coils receive, ``[batch, component, x, y, z]``; each component has noise of its own.
+            encoding: of the voxels.
             reconstruct: what the scanner does before it combines the coils (partial Fourier).
         """
-        return self.apart(Planes.of(signal), colour, reconstruct).joined()
+        return self.apart(Planes.of(signal), encoding, reconstruct).joined()
 
-    def apart(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Planes:
+    def apart(self, image: Planes, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> Planes:
         """The same for the planes of an image."""
-        sigma, noisy = self._received(image, colour, reconstruct)
+        sigma, noisy = self._received(image, encoding, reconstruct)
         if self.coils == 1:
             return noisy
-        power, others = noisy.power(), self._others(image, sigma, colour)
+        power, others = noisy.power(), self._others(image, sigma, encoding)
         gain = ((power + others) / power).sqrt_()
         # Where the image is exactly 0 it has no phase that the other channels' power could be given.
         alone = torch.where(power > 0, 0.0, others.sqrt_())
         noisy = noisy.each(lambda part: torch.where(power > 0, part * gain, 0.0))
         return Planes(noisy.real + alone, noisy.imaginary)
 
-    def magnitude(self, image: Planes, colour: Colour = uncoloured, reconstruct: Step = unchanged) -> Volume:
+    def magnitude(self, image: Planes, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> Volume:
         """The magnitude of the noisy image alone; arguments as above."""
-        sigma, noisy = self._received(image, colour, reconstruct)
+        sigma, noisy = self._received(image, encoding, reconstruct)
         assert noisy.imaginary is not None
         power = noisy.real.square_().addcmul_(noisy.imaginary, noisy.imaginary)
         if self.coils > 1:
-            power += self._others(image, sigma, colour)
+            power += self._others(image, sigma, encoding)
         return power.sqrt_()
 
-    def _received(self, image: Planes, colour: Colour, reconstruct: Step) -> tuple[Tensor, Planes]:
-        sigma = self._sigma(image)
-        seed = derive_seed(self.seed, "noise")
+    def _received(self, image: Planes, encoding: Encoding, reconstruct: Step) -> tuple[Tensor, Planes]:
+        """The noise's standard deviation, and the image: noise joins the samples, and both become an image together."""
+        slices = image.each(encoding.sliced)
+        sigma = self._sigma(slices)
+        samples = slices.each(encoding.sampled)
+        real, seed = samples.real, derive_seed(self.seed, "noise")
+        noise = complex_white_noise(real.shape, seed, real.device).to(real)
+        noise *= sigma * encoding.grain(image.real.shape)
+        noise[0] += real
+        if samples.imaginary is not None:
+            noise[1] += samples.imaginary
+        both = encoding.reconstructed(noise.flatten(0, 1), image.real.shape).reshape(2, *image.real.shape)
+        return sigma, reconstruct(Planes(both[0], both[1]))
 
-        def white(shape: Sequence[int]) -> Volume:
-            drawn = complex_white_noise((shape[0] // 2, *shape[1:]), seed, image.real.device)
-            return drawn.flatten(0, 1).to(image.real)
-
-        both = colour(white, (2 * len(image.real), *image.real.shape[1:])).reshape(2, *image.real.shape)
-        real, imaginary = both[0].mul_(sigma).add_(image.real), both[1].mul_(sigma)
-        if image.imaginary is not None:
-            imaginary += image.imaginary
-        return sigma, reconstruct(Planes(real, imaginary))
-
-    def _others(self, image: Planes, sigma: Tensor, colour: Colour) -> Tensor:
+    def _others(self, image: Planes, sigma: Tensor, encoding: Encoding) -> Tensor:
         """The power of the channels that hold noise alone."""
         seed = derive_seed(self.seed, "coils")
         where = image.real.device
-        normal = colour(lambda shape: white_noise(shape, seed, where).to(image.real), image.real.shape)
+        normal = encoding.noise(lambda shape: white_noise(shape, seed, where).to(image.real), image.real.shape)
         return sigma**2 * _chi_squared(2 * self.coils - 2, normal)
 
     def describe(self) -> str:

@@ -98,11 +98,10 @@ def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0
     for part in (spoiling.motion, spoiling.phase):
         if part is not None:
             image = part.apart(image)
-    image = image.each(spoiling.encoding)
     reconstruct = unchanged if spoiling.partial_fourier is None else spoiling.partial_fourier.apart
     if sequence is None or sequence.is_magnitude:
-        return spoiling.noise.magnitude(image, spoiling.encoding.noise, reconstruct)
-    noisy = spoiling.noise.apart(image, spoiling.encoding.noise, reconstruct)
+        return spoiling.noise.magnitude(image, spoiling.encoding, reconstruct)
+    noisy = spoiling.noise.apart(image, spoiling.encoding, reconstruct)
     assert noisy.imaginary is not None
     return sequence.image_of(noisy.real, noisy.imaginary)
 
