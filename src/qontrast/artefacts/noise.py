@@ -1,7 +1,7 @@
 """Thermal noise: Gaussian in every coil's real and imaginary channel, so that magnitudes are Rician or chi."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
