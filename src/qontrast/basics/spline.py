@@ -1,5 +1,6 @@
 """Coarse grids read off anywhere: by a uniform cubic B-spline (smooth random fields), or linearly."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Box
-from qontrast.basics.spline_loops import cross_axes
+from qontrast.basics.spline_loops import blend_rows, cross_axes
 
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
@@ -52,6 +53,35 @@ def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Box | None = N
     box = box or ((0, shape[0]), (0, shape[1]), (0, shape[2]))
     x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape[1:], box, strict=True))
     return _product(control, x, y, z)
+
+
+def upsample_spline_rows(
+    control: Tensor, shape: tuple[int, ...], box: Box, start: Tensor, stop: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same of one channel, ``[a, b, c]`` to ``[x, y, z]``, where only a part of each row of the box is wanted.
+
+    Args:
+        control: its values, on the CPU.
+        shape: how many samples there are along each axis.
+        box: which of them the rows are of.
+        start: first wanted sample of each row of the box, ``[x, y]``.
+        stop: one past the last.
+
+    Returns:
+        The samples, not defined beyond those that are wanted, and the lowest and the highest wanted, ``[2]``: 0 if
+        there is none.
+    """
+    x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape, box, strict=True))
+    a, b, c = control.shape
+    rows = y @ (x @ control.reshape(a, b * c)).reshape(len(x), b, c)
+    first = (z > 0).to(torch.uint8).argmax(dim=1).clamp(max=c - 4)
+    weights = z.gather(1, first[:, None] + torch.arange(4)).T.contiguous()
+    edges = torch.searchsorted(first, torch.arange(c - 2))
+    out = control.new_empty(len(x), len(y), len(z))
+    ends = torch.tensor([math.inf, -math.inf]).to(control)[:, None].repeat(1, len(z))
+    blend_rows(*(each.numpy() for each in (rows, weights, edges, start, stop, out, ends)))
+    found = torch.stack((ends[0].amin(), ends[1].amax()))
+    return out, found if bool(found[0] <= found[1]) else torch.zeros_like(found)
 
 
 def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor:
