@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qontrast.artefacts.voxel_loops import shade
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume
 from qontrast.basics.spline import basis, draw_spline, linear_weights, spline_spread
@@ -23,19 +24,22 @@ def shaded(image: AnyVolume, *shadings: "BiasField | CoilArray") -> AnyVolume:
     pairs = [shading.log_gain_on((x, y, z)) for shading in shadings]
     left, right = torch.cat([p[0] for p in pairs], dim=1), torch.cat([p[1] for p in pairs])
     left, right = (factor.to(image.device, image.dtype.to_real()) for factor in (left, right))
+    if not by_loops(image) or image.dtype != torch.float32:
+        return image * (left @ right).exp_().reshape(x, y, z)
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
-    planes = max(1, SLAB // (y * z)) if by_loops(image) else x
+    before, after = (each.view(-1, x, y * z) for each in (image.contiguous(), out))
+    planes = max(1, SLAB // (y * z))
     for start in range(0, x, planes):
         part = slice(start, start + planes)
-        gain = (left[part] @ right).exp_().reshape(-1, y, z)
-        torch.mul(image[:, :, part], gain, out=out[:, :, part])
+        given, wanted = (each[:, part].view(len(each), -1).numpy() for each in (before, after))
+        shade(given, (left[part] @ right).view(-1).numpy(), wanted)
     return out
 
 
 def _factors(values: Tensor, weights: list[Tensor]) -> Factors:
     """The field that three matrices ``[n, k]`` make of values ``[k, k, k]`` has its mean taken off."""
     x, y, z = (w.double() for w in weights)
-    middle = torch.einsum("abc,a,b,c->", values.double(), x.mean(dim=0), y.mean(dim=0), z.mean(dim=0))
+    middle = values.double() @ z.mean(dim=0) @ y.mean(dim=0) @ x.mean(dim=0)
     flat = (y @ ((values.double() - middle) @ z.T)).flatten(1)  # weights sum to 1
     return x, flat
 
@@ -98,7 +102,8 @@ class CoilArray:
             for m, n, s in zip(coarse, shape, self.voxel, strict=True)
         ]
         points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).unsqueeze(-2)
-        power = (1 + (points - self.positions).square().sum(dim=-1) / self.radius**2).pow_(-3).sum(dim=-1)
+        near = 1 / (1 + (points - self.positions).square().sum(dim=-1) / self.radius**2)
+        power = (near * near * near).sum(dim=-1)
         places = [(torch.arange(n) + 0.5) * (m / n) - 0.5 for n, m in zip(shape, coarse, strict=True)]
         weights = [linear_weights(at, m) for at, m in zip(places, coarse, strict=True)]
         return _factors(0.5 * self.exponent * power.log(), weights)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.planes import Planes
+from qontrast.artefacts.voxel_loops import take_magnitude
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive_seed
 from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
@@ -102,6 +104,9 @@ class ComplexNoise:
         """The magnitude of the noisy image alone; arguments as above."""
         sigma, noisy = self._received(image, encoding, reconstruct)
         assert noisy.imaginary is not None
+        if self.coils == 1 and by_loops(noisy.real):
+            take_magnitude(noisy.real.view(-1).numpy(), noisy.imaginary.view(-1).numpy())
+            return noisy.real
         power = noisy.real.square_().addcmul_(noisy.imaginary, noisy.imaginary)
         if self.coils > 1:
             power += self._others(image, sigma, encoding)

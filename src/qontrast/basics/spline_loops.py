@@ -9,7 +9,8 @@ from qontrast.basics.compiled import compiled
 def cross_axes(
     values: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndarray, ...], z: tuple[np.ndarray, ...], out: np.ndarray
 ) -> None:
-    """Trilinear values at each combination of positions along the axes: a cell's eight corners are crossed axis by axis.
+    """Trilinear values at each combination of positions along the axes, crossed axis by axis.
+
 
     Args:
         values: ``[channel, x, y, z]``.

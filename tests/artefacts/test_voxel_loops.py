@@ -1,0 +1,31 @@
+"""Loops that do to each voxel what PyTorch does in several passes."""
+
+import numpy as np
+import torch
+
+from qontrast.artefacts.bias import draw_bias, draw_coil_array, shaded
+from qontrast.artefacts.voxel_loops import shade, take_magnitude
+from qontrast.basics.randomness import derive
+
+
+def test_a_gain_is_the_exponential_of_its_logarithm_at_any_strength():
+    log_gain = np.linspace(-87, 87, 9001, dtype=np.float32)
+    image = np.stack([np.full(9001, 0.5, np.float32), np.linspace(-1, 1, 9001, dtype=np.float32)])
+    out = np.empty_like(image)
+    shade(image, log_gain, out)
+    np.testing.assert_allclose(out, image * np.exp(log_gain.astype(float)), rtol=2e-7, atol=0)
+
+
+def test_images_of_several_components_and_planes_are_shaded_as_in_double_precision():
+    gains = draw_bias(0.4, derive(1)), draw_coil_array((2.0, 2.0, 2.0), derive(2))
+    image = torch.randn((2, 3, 70, 60, 50), generator=derive(3))
+    torch.testing.assert_close(shaded(image, *gains).double(), shaded(image.double(), *gains), rtol=2e-6, atol=1e-7)
+    turned = image.transpose(2, 4)
+    torch.testing.assert_close(shaded(turned, *gains), shaded(turned.contiguous(), *gains), rtol=0, atol=0)
+
+
+def test_a_magnitude_is_that_of_a_complex_number():
+    real, imaginary = torch.randn((2, 1000), generator=derive(4))
+    expected = torch.complex(real, imaginary).abs()
+    take_magnitude(real.numpy(), imaginary.numpy())
+    torch.testing.assert_close(real, expected)
