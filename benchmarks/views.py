@@ -8,7 +8,7 @@ the next pair: seconds per pair of one core and of the whole machine (means: a p
 were drawn). Contenders take turns in each round, so that a machine whose speed drifts is the same to all.
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
-operation with fewer artefacts: see ``peers.py``. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
+operation with fewer artefacts: see ``peers.py``. None of them has lesions or atrophy: so label maps have a row without. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
 view's points, and copying what a pair has to move in any case: the maps of its box in, two views out.
 """
 
@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty
 from statistics import mean
@@ -99,6 +100,8 @@ def table(folder: Path, caches: dict[str, SubjectSource], crop: int, rounds: int
         f"ours, {kind}": (lambda step, s=source: make_pair(s.open(), plan, 0, step), OURS)
         for kind, source in caches.items()
     }
+    well = replace(plan, pathology=replace(plan.pathology, lesions=0.0, ageing=0.0))
+    work["ours, labels, healthy"] = (lambda step: make_pair(caches["labels"].open(), well, 0, step), OURS)
     work |= {name: (peer, 1) for name, peer in peers(folder, crop, spacing).items()}
     work |= {name: (floor, OURS) for name, floor in floors(crop, spacing).items()}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
