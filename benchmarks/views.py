@@ -8,8 +8,9 @@ the next pair: seconds per pair of one core and of the whole machine (means: a p
 were drawn). Contenders take turns in each round, so that a machine whose speed drifts is the same to all.
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
-operation with fewer artefacts: see ``peers.py``. None of them has lesions or atrophy: so label maps have a row without. The floors: PyTorch's ``grid_sample`` of the two contrasts at the
-view's points, and copying what a pair has to move in any case: the maps of its box in, two views out.
+operation with fewer artefacts: see ``peers.py``. None of them has lesions or atrophy: so label maps have a row without.
+The floors: PyTorch's ``grid_sample`` of the two contrasts at the view's points, and copying what a pair has to move in
+any case: the maps of its box in, two views out.
 """
 
 import argparse

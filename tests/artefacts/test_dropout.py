@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -106,3 +107,13 @@ def test_both_inversion_images_are_dephased_alike():
 def test_senseless_echo_times_are_refused(echo_time):
     with pytest.raises(InputError, match="dropout: found an echo time"):
         Dephasing(echo_time, (1, 1, 1), (1, 1, 1), 3.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_phases_of_many_turns_are_those_of_a_sinc(dtype):
+    field = (torch.arange(3000, dtype=dtype) ** 1.5).reshape(1, 1, -1, 1, 1)
+    left = Dephasing(0.1, (4.0, 1.0, 1.0), (1.0, 1.0, 1.0), 3.0)(torch.ones_like(field), field)
+    turns = 0.1 * 4.0 * torch.from_numpy(np.gradient(field.flatten().double().numpy()))
+    assert float(turns.max()) > 30
+    within = 5e-4 if dtype == torch.float32 else 1e-6
+    torch.testing.assert_close(left.flatten().double(), torch.sinc(turns), rtol=0, atol=within)

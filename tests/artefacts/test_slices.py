@@ -107,3 +107,32 @@ def test_noise_has_no_power_where_nothing_was_acquired():
     coloured = Encoding((Resolution(1, 2.5, 1.0),)).noise(drawn, (1, 1, 8, 96, 8))
     power = torch.fft.rfft(coloured * torch.hann_window(96)[:, None], dim=3).abs().square().mean(dim=(0, 1, 2, 4))
     assert float(power[24:].sum()) < 0.01 * float(power.sum())
+
+
+EVERYTHING = Encoding((Resolution(0, 3.1, 2.0, 0.5), SliceStack(2, 5.0, 1.0, 2.0, 0.2), Resolution(1, 2.5, 2.0)))
+
+
+def test_an_image_is_encoded_as_by_each_operation_in_turn():
+    image = torch.randn((2, 1, 20, 24, 28), generator=derive(3))
+    expected = image
+    for part in EVERYTHING.parts:
+        expected = part(expected)
+    torch.testing.assert_close(EVERYTHING(image), expected, rtol=0, atol=2e-6)
+    torch.testing.assert_close(EVERYTHING(torch.complex(image, 2 * image)).imag, 2 * expected, rtol=0, atol=4e-6)
+
+
+def test_what_is_drawn_is_as_much_as_is_acquired():
+    shape = (1, 1, 20, 24, 28)
+    drawn_shapes = []
+    EVERYTHING.noise(lambda shape: drawn_shapes.append(tuple(shape)) or torch.zeros(shape), shape)
+    samples = EVERYTHING.sampled(EVERYTHING.sliced(torch.zeros(shape)))
+    assert drawn_shapes == [tuple(samples.shape)]
+    assert samples.numel() < 0.5 * math.prod(shape)
+
+
+@pytest.mark.parametrize(
+    "parts", [(Resolution(1, 2.5, 1.0), Resolution(1, 3.0, 1.0)), (SliceStack(0, 3, 0, 1), SliceStack(1, 3, 0, 1))]
+)
+def test_an_axis_is_encoded_once_and_a_scan_sliced_once(parts):
+    with pytest.raises(InputError, match="encoding: found"):
+        Encoding(parts)

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from qontrast.artefacts.encoding import Encoding
+from qontrast.artefacts.kspace import Resolution
 from qontrast.artefacts.noise import ComplexNoise, draw_noise
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
@@ -124,3 +126,12 @@ def test_coils_keep_the_sign_of_the_signal():
 def test_no_coil_at_all_is_refused():
     with pytest.raises(InputError, match="found 0 coils"):
         ComplexNoise(10.0, 0, 0)
+
+
+def test_what_rings_in_air_does_not_change_the_noise():
+    """Ringing outside of a bright ball was once taken for signal, and the noise was up to a third too weak."""
+    place = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 40)] * 3, indexing="ij"))
+    ball = (place.square().sum(dim=0) < 0.3).float()[None, None]
+    coarse = Encoding(tuple(Resolution(axis, 6.0, 2.0) for axis in range(3)))
+    noise = torch.stack([(ComplexNoise(20.0, seed)(ball, coarse) - coarse(ball)).real for seed in range(4)])
+    assert float(noise.std()) == pytest.approx(1 / 20, rel=0.03)

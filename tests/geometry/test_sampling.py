@@ -1,9 +1,11 @@
 """Reading an image at coordinates, from the block that they touch."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import RegularGridInterpolator
 
 from qontrast.basics.randomness import derive
 from qontrast.basics.spline import sample_along_axes
@@ -172,3 +174,19 @@ def test_the_nearest_voxel_may_be_anything(dtype):
     found = sample(labels, whole(SHAPE), every_voxel() + 0.3, nearest=True)
     assert found.dtype == dtype
     assert torch.equal(found, labels)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_that_lie_inside_and_rows_that_do_not_are_read_alike(dtype):
+    """Whichever rows come before and after: those inside are asked for a row ahead, those at the border are not."""
+    generator = torch.Generator().manual_seed(4)
+    images = torch.rand((1, 3, 9, 8, 7), generator=generator, dtype=dtype)
+    points = torch.rand((5, 6, 11, 3), generator=generator) * torch.tensor([7.9, 6.9, 5.9])
+    away = torch.rand((5, 6, 1, 1), generator=generator) < 0.4
+    points = torch.where(away, points * 1.6 - 2.0, points)
+    found = Reading(points, (9, 8, 7))(images)
+    padded = torch.nn.functional.pad(images[0], (1,) * 6).numpy()
+    axes = [np.arange(-1, n + 1) for n in (9, 8, 7)]
+    for channel in range(3):
+        expected = RegularGridInterpolator(axes, padded[channel], bounds_error=False, fill_value=0.0)(points.numpy())
+        np.testing.assert_allclose(found[0, channel].numpy(), expected, rtol=0, atol=2e-6)

@@ -104,12 +104,10 @@ def _first(box: Box) -> tuple[int, int, int]:
 
 def _found(values: Tensor, where: Box, box: Box) -> tuple[Tensor, Tensor]:
     """The voxels of ``box`` (flat indices) at which values in ``where``, a part of it, are not 0; and these values."""
-    flat = values.flatten()
-    within = torch.nonzero(flat).flatten()
-    _, ny, nz = values.shape
-    x, y, z = within // (ny * nz), within // nz % ny, within % nz
+    x, y, z = torch.nonzero(values, as_tuple=True)
+    found = values[x, y, z]
     x, y, z = (at + a - c for at, (a, _), (c, _) in zip((x, y, z), where, box, strict=True))
-    return (x * (box[1][1] - box[1][0]) + y) * (box[2][1] - box[2][0]) + z, flat[within]
+    return (x * (box[1][1] - box[1][0]) + y) * (box[2][1] - box[2][0]) + z, found
 
 
 def _pulled(values: Tensor, voxels: Tensor, first: tuple[int, int, int]) -> Tensor:

@@ -25,7 +25,7 @@ def shaded(image: AnyVolume, *shadings: "BiasField | CoilArray") -> AnyVolume:
     left, right = torch.cat([p[0] for p in pairs], dim=1), torch.cat([p[1] for p in pairs])
     left, right = (factor.to(image.device, image.dtype.to_real()) for factor in (left, right))
     if not by_loops(image) or image.dtype != torch.float32:
-        return image * (left @ right).exp_().reshape(x, y, z)
+        return (image * (left @ right).exp_().reshape(x, y, z)).contiguous()
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
     before, after = (each.view(-1, x, y * z) for each in (image.contiguous(), out))
     planes = max(1, SLAB // (y * z))

@@ -25,7 +25,7 @@ class Encoding:
         parts: the operations, at most one along each axis.
 
     Raises:
-        InputError: for two along one axis.
+        InputError: for two along one axis, or two stacks of slices.
     """
 
     parts: tuple[Resolution | SliceStack, ...] = ()
@@ -34,6 +34,8 @@ class Encoding:
         axes = [part.axis for part in self.parts]
         if len(set(axes)) < len(axes):
             raise InputError("encoding", f"operations along the axes {axes}", "at most one along each axis")
+        if sum(isinstance(part, SliceStack) for part in self.parts) > 1:
+            raise InputError("encoding", "several stacks of slices", "at most one", "A scan is sliced along one axis.")
 
     def __call__(self, signal: AnyVolume) -> AnyVolume:
         return self.reconstructed(self.sampled(self.sliced(signal)), signal.shape)
@@ -50,12 +52,12 @@ class Encoding:
         waves = [part for part in self.parts if isinstance(part, Resolution)]
         for part in sorted(waves, key=lambda each: each.kept):  # what leaves least comes first: others have less to do
             count = slices.shape[part.axis + 2]
-            slices = along(slices, cosines(count)[part.transfer(count)[:count] > 0], part.axis)
+            slices = along(slices, _waves(part, count)[0], part.axis)
         return slices
 
     def reconstructed(self, samples: AnyVolume, shape: Sequence[int]) -> Resampled:
-        """From what was acquired to the grid: an image of ``shape`` ``[..., x, y, z]``."""
-        factors = [(part.axis, _from_samples(part, shape[part.axis - 3])) for part in self.parts]
+        """From what was acquired to the grid: an image of ``shape`` ``[batch, component, x, y, z]``."""
+        factors = [(part.axis, _from_samples(part, shape[part.axis + 2])) for part in self.parts]
         # The axis that grows most comes last, so that the others have less to do.
         for axis, factor in sorted(factors, key=lambda pair: pair[1].shape[1] / len(pair[1]), reverse=True):
             samples = along(samples, factor, axis)
@@ -66,8 +68,8 @@ class Encoding:
         grain = 1.0
         for part in self.parts:
             if isinstance(part, Resolution):
-                count = shape[part.axis - 3]
-                grain /= float((part.transfer(count)[:count].square().sum() / count).sqrt())
+                count = shape[part.axis + 2]
+                grain /= float((_waves(part, count)[1].square().sum() / count).sqrt())
         return grain
 
     def noise(self, white: White, shape: Sequence[int]) -> Resampled:
@@ -82,7 +84,8 @@ class Encoding:
         """
         drawn = list(shape)
         for part in self.parts:
-            drawn[part.axis + 2] = _from_samples(part, shape[part.axis + 2]).shape[1]
+            count = shape[part.axis + 2]
+            drawn[part.axis + 2] = len(part.centres(count) if isinstance(part, SliceStack) else _waves(part, count)[1])
         return self.reconstructed(white(drawn) * self.grain(shape), shape)
 
     def describe(self) -> str:
@@ -94,6 +97,12 @@ def _from_samples(part: Resolution | SliceStack, count: int) -> Tensor:
     """From what was acquired along an axis to the grid, ``[count, sample]``: of each slice or wave."""
     if isinstance(part, SliceStack):
         return part.interpolation(count)
+    waves, left = _waves(part, count)
+    return (waves * left[:, None]).T
+
+
+def _waves(part: Resolution, count: int) -> tuple[Tensor, Tensor]:
+    """The waves that are acquired along an axis, ``[wave, count]``, and how much of each is left, ``[wave]``."""
     transfer = part.transfer(count)[:count]
     kept = transfer > 0
-    return (cosines(count) * transfer[:, None])[kept].T
+    return cosines(count)[kept], transfer[kept]

@@ -17,7 +17,7 @@ from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
 from qontrast.basics.white_noise import complex_white_noise, white_noise
 
 Step = Callable[[Planes], Planes]
-MANY = 1 << 18  # voxels
+MANY, FEW = 1 << 18, 48  # voxels, and along an axis
 PLAIN = Encoding()
 
 
@@ -35,9 +35,9 @@ class ComplexNoise:
     2n degrees of freedom (Constantinides et al. 1997, doi:10.1002/mrm.1910380524; coils that share noise, or GRAPPA,
     act like fewer coils: Aja-Fernandez et al. 2011, Magn Reson Med 65, 1195).
 
-    The SNR is the mean magnitude of the signal where there is any, divided by the standard deviation of the noise in
-    one channel, both in the acquired voxel: in the slices, before interpolation, and as if k-space were complete.
-    Averaging over larger voxels therefore does not raise it.
+    The SNR is the mean magnitude of the signal where there is any, in the slices before k-space is cut (what rings in
+    air is none), divided by the standard deviation of the noise in one channel, in the acquired voxel: before
+    interpolation, and as if k-space were complete. Averaging over larger voxels therefore does not raise it.
 
     Args:
         snr: as above.
@@ -68,8 +68,9 @@ class ComplexNoise:
         if self.level is not None:
             return image.real.new_full((len(image.real), 1, 1, 1, 1), self.level / self.snr)
         if image.real.shape[2:].numel() > MANY:
-            # Every eighth voxel of so many gives the mean within a thousandth.
-            image = image.each(lambda part: part[..., ::2, ::2, ::2].contiguous())
+            # Every other voxel along each axis that has many gives the mean within a thousandth; slices are few.
+            x, y, z = (slice(None, None, 2 if n > FEW else 1) for n in image.real.shape[2:])
+            image = image.each(lambda part: part[:, :, x, y, z].contiguous())
         magnitude = image.magnitude()
         if magnitude.shape[1] > 1:
             magnitude = magnitude.amax(dim=1, keepdim=True)
@@ -104,7 +105,7 @@ class ComplexNoise:
         """The magnitude of the noisy image alone; arguments as above."""
         sigma, noisy = self._received(image, encoding, reconstruct)
         assert noisy.imaginary is not None
-        if self.coils == 1 and by_loops(noisy.real):
+        if self.coils == 1 and noisy.real.dtype == torch.float32 and by_loops(noisy.real):
             take_magnitude(noisy.real.view(-1).numpy(), noisy.imaginary.view(-1).numpy())
             return noisy.real
         power = noisy.real.square_().addcmul_(noisy.imaginary, noisy.imaginary)

@@ -21,7 +21,8 @@ Loop = Callable[..., Any]
 def compiled(loop: Loop) -> Loop:
     """``loop`` as machine code of this processor; a product and a sum may be rounded once, and a zero have either sign.
 
-    A loop that another file's compiled loop calls is not noticed when it changes: keep both in one file.
+    What a loop takes from another file (a compiled loop, a constant, an intrinsic) is not noticed when it changes: keep
+    loops that call each other in one file.
     """
     function = inspect.unwrap(loop)
     made = njit(nogil=True, error_model="numpy", fastmath={"contract", "nsz"})(function)

@@ -27,5 +27,5 @@ def _prefetch(_: Any, values: Any, place: Any) -> Any:
 prefetch: Callable[[np.ndarray, Any], None] = cast(Any, intrinsic)(_prefetch)
 """Bring the cache line of ``values[place]`` near, ``values`` being contiguous; nothing is read or waited for.
 
-A place outside of the values does no harm. For compiled loops alone: see :mod:`qontrast.basics.compiled`.
+A place (of 64 bits) outside of the values does no harm. For compiled loops alone: see :mod:`qontrast.basics.compiled`.
 """

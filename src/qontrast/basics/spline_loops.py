@@ -11,7 +11,6 @@ def cross_axes(
 ) -> None:
     """Trilinear values at each combination of positions along the axes, crossed axis by axis.
 
-
     Args:
         values: ``[channel, x, y, z]``.
         x: of each position along the first axis the value before it, the one after it, and how near it is to the
