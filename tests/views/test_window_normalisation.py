@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qontrast.basics.randomness import derive
-from qontrast.views.normalise import normalise
+from qontrast.views.normalise import _percentiles, normalise
 
 SHAPE = (12, 14, 10)
 
@@ -59,3 +59,21 @@ def test_air_around_a_head_stays_finite():
     image = torch.zeros(1, 1, *SHAPE)
     image[..., 5, 5, 5] = 1e-3
     assert torch.isfinite(normalise(image)).all()
+
+
+@pytest.mark.parametrize("kind", ["normal", "mostly air", "constant", "few values", "one sided"])
+def test_percentiles_are_those_of_all_ranked_voxels(kind):
+    """Most voxels are left out before they are ranked, and that must not show."""
+    generator = torch.Generator().manual_seed(3)
+    flat = torch.randn(40_000, generator=generator)
+    if kind == "mostly air":
+        flat = torch.where(torch.rand(40_000, generator=generator) < 0.9, 0.0, flat.abs())
+    elif kind == "constant":
+        flat = torch.full_like(flat, 0.3)
+    elif kind == "few values":
+        flat = flat.round()
+    elif kind == "one sided":
+        flat[::48] = -50.0 - torch.arange(len(flat[::48]))  # just where the sample looks
+    ordered = flat[::3].sort().values
+    low, high = round(0.005 * (len(ordered) - 1)), round(0.995 * (len(ordered) - 1))
+    assert _percentiles(flat) == (float(ordered[low]), float(ordered[high]))

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
 
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Box
-from qontrast.basics.spline_loops import blend_rows, cross_axes
+from qontrast.basics.spline_loops import blend_lines, blend_rows, cross_axes
 
+LARGE = 1 << 15  # samples: for fewer a loop is not worth its start
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
 
@@ -52,7 +53,14 @@ def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Box | None = N
     """
     box = box or ((0, shape[0]), (0, shape[1]), (0, shape[2]))
     x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape[1:], box, strict=True))
-    return _product(control, x, y, z)
+    if not by_loops(control) or len(x) * len(y) * len(z) < LARGE:
+        return _product(control, x, y, z)
+    channels, a, b, c = control.shape
+    lines = y @ (x @ control.reshape(channels, a, b * c)).reshape(channels * len(x), b, c)
+    out = control.new_empty(channels, len(x), len(y), len(z))
+    taps = (each.numpy() for each in _taps(shape[2], c, box[2], control.dtype))
+    blend_lines(lines.reshape(-1, c).numpy(), *taps, out.view(-1, len(z)).numpy())
+    return out
 
 
 def upsample_spline_rows(
@@ -71,14 +79,12 @@ def upsample_spline_rows(
         The samples, not defined beyond those that are wanted, and the lowest and the highest wanted, ``[2]``: 0 if
         there is none.
     """
-    x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape, box, strict=True))
+    x, y = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape[:2], control.shape[:2], box[:2], strict=True))
     a, b, c = control.shape
     rows = y @ (x @ control.reshape(a, b * c)).reshape(len(x), b, c)
-    first = (z > 0).to(torch.uint8).argmax(dim=1).clamp(max=c - 4)
-    weights = z.gather(1, first[:, None] + torch.arange(4)).T.contiguous()
-    edges = torch.searchsorted(first, torch.arange(c - 2))
-    out = control.new_empty(len(x), len(y), len(z))
-    ends = torch.tensor([math.inf, -math.inf]).to(control)[:, None].repeat(1, len(z))
+    weights, edges = _taps(shape[2], c, box[2], control.dtype)
+    out = control.new_empty(len(x), len(y), weights.shape[1])
+    ends = torch.tensor([math.inf, -math.inf]).to(control)[:, None].repeat(1, weights.shape[1])
     blend_rows(*(each.numpy() for each in (rows, weights, edges, start, stop, out, ends)))
     found = torch.stack((ends[0].amin(), ends[1].amax()))
     return out, found if bool(found[0] <= found[1]) else torch.zeros_like(found)
@@ -103,6 +109,18 @@ def basis(samples: int, controls: int) -> Tensor:
     inner = 2 / 3 - distance**2 + distance**3 / 2
     outer = (2 - distance).clamp(min=0) ** 3 / 6
     return torch.where(distance < 1, inner, outer)
+
+
+@lru_cache(maxsize=256)
+def _taps(samples: int, controls: int, part: tuple[int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The four weights that are not 0, ``[4, sample]``, and the sample from which each control value is the first.
+
+    Of a part of the samples. There are ``controls - 2`` such samples: the last is the end.
+    """
+    weights = basis(samples, controls)[slice(*part)]
+    first = (weights > 0).to(torch.uint8).argmax(dim=1).clamp(max=controls - 4)
+    four = weights.gather(1, first[:, None] + torch.arange(4)).T
+    return four.to(dtype).contiguous(), torch.searchsorted(first, torch.arange(controls - 2))
 
 
 def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:
