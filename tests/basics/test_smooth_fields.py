@@ -78,9 +78,8 @@ def test_a_part_of_each_row_is_what_the_whole_has_there(knots):
 def test_large_fields_are_made_of_the_same_weights_as_small_ones(dtype, box):
     control = torch.randn((2, 5, 4, 7), generator=torch.Generator().manual_seed(2), dtype=dtype)
     field = upsample_spline(control, (40, 41, 42), box)
-    weights = [
-        basis(n, k)[slice(*(box[i] if box else (0, n)))] for i, (n, k) in enumerate(zip((40, 41, 42), (5, 4, 7)))
-    ]
+    parts = box or ((0, 40), (0, 41), (0, 42))
+    weights = [basis(n, k)[slice(*part)] for n, k, part in zip((40, 41, 42), (5, 4, 7), parts, strict=True)]
     expected = torch.einsum("nabc,xa,yb,zc->nxyz", control.double(), *weights)
     assert field[0].numel() > LARGE
     torch.testing.assert_close(field.double(), expected, rtol=0, atol=2e-6 if dtype == torch.float32 else 1e-12)
