@@ -9,7 +9,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from qontrast.basics.randomness import derive
 from qontrast.basics.spline import sample_along_axes
-from qontrast.geometry.reading import Reading
+from qontrast.geometry.reading import Reading, askew
 from qontrast.geometry.sample import average_blocks, box_slices, occupied, sample, touched, whole
 from qontrast.geometry.warp import WarpRanges, draw_warp
 
@@ -190,3 +190,16 @@ def test_rows_that_lie_inside_and_rows_that_do_not_are_read_alike(dtype):
     for channel in range(3):
         expected = RegularGridInterpolator(axes, padded[channel], bounds_error=False, fill_value=0.0)(points.numpy())
         np.testing.assert_allclose(found[0, channel].numpy(), expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex64])
+def test_a_grid_that_lies_askew_reads_its_points_and_the_border_beyond(dtype):
+    image = torch.randn((2, 1, 9, 8, 7), generator=derive(5), dtype=dtype)
+    matrix = torch.linalg.matrix_exp(torch.tensor([[0.0, -0.3, 0.1], [0.3, 0.0, 0.2], [-0.1, -0.2, 0.0]]).double())
+    first = torch.tensor([-0.7, 1.9, -1.3], dtype=torch.float64)
+    points = every_voxel((9, 8, 7)).double() @ matrix.T + first
+    within = torch.minimum(points.clamp(min=0), torch.tensor([8.0, 7.0, 6.0]).double())
+    expected = Reading(within, (9, 8, 7))(image)
+    torch.testing.assert_close(askew(image, matrix, first), expected, rtol=0, atol=1e-5)
+    flat = image[..., :1]
+    torch.testing.assert_close(askew(flat, torch.eye(3).double(), torch.zeros(3).double()), flat, rtol=0, atol=0)

@@ -12,7 +12,7 @@ from qontrast.artefacts.planes import Planes
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import chance, normal, uniform
 from qontrast.basics.shapes import AnyVolume
-from qontrast.geometry.reading import Reading
+from qontrast.geometry.reading import askew
 
 Order = Literal["linear", "interleaved"]
 
@@ -140,16 +140,10 @@ def turned(
     skew = torch.tensor([[0.0, -w, v], [w, 0.0, -u], [-v, u, 0.0]], dtype=torch.float64)
     back = torch.linalg.matrix_exp(-skew)
     size = torch.tensor(voxel, dtype=torch.float64)
-    to_voxels = (back * size[None, :] / size[:, None]).float().to(image.device)
-    x, y, z = (
-        torch.arange(n, dtype=torch.float32, device=image.device) - (n - 1) / 2 - s / v
-        for n, s, v in zip(image.shape[-3:], shift, voxel, strict=True)
-    )
-    planes = torch.empty(3, len(x), len(y), len(z), device=image.device)
-    for plane, row, n in zip(planes, to_voxels, image.shape[-3:], strict=True):
-        torch.add(((row[0] * x + (n - 1) / 2)[:, None] + row[1] * y)[:, :, None], row[2] * z, out=plane)
-        plane.clamp_(0, n - 1)
-    return Reading(planes.movedim(0, -1), (len(x), len(y), len(z)))(image)
+    to_voxels = back * size[None, :] / size[:, None]
+    middle = torch.tensor([(n - 1) / 2 for n in image.shape[-3:]], dtype=torch.float64)
+    first = middle - to_voxels @ (middle + torch.tensor(shift, dtype=torch.float64) / size)
+    return askew(image, to_voxels, first)
 
 
 def draw_motion(

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Box
-from qontrast.basics.spline_loops import blend_lines, blend_rows, cross_axes
+from qontrast.basics.spline_loops import blend_rows, cross_axes
 
-LARGE = 1 << 15  # samples: for fewer a loop is not worth its start
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
 
@@ -53,14 +52,7 @@ def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Box | None = N
     """
     box = box or ((0, shape[0]), (0, shape[1]), (0, shape[2]))
     x, y, z = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape, control.shape[1:], box, strict=True))
-    if not by_loops(control) or len(x) * len(y) * len(z) < LARGE:
-        return _product(control, x, y, z)
-    channels, a, b, c = control.shape
-    lines = y @ (x @ control.reshape(channels, a, b * c)).reshape(channels * len(x), b, c)
-    out = control.new_empty(channels, len(x), len(y), len(z))
-    taps = (each.numpy() for each in _taps(shape[2], c, box[2], control.dtype))
-    blend_lines(lines.reshape(-1, c).numpy(), *taps, out.view(-1, len(z)).numpy())
-    return out
+    return _product(control, x, y, z)
 
 
 def upsample_spline_rows(

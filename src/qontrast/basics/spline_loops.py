@@ -69,21 +69,3 @@ def blend_rows(
                     line[z] = value
                     ends[0, z] = min(ends[0, z], value)
                     ends[1, z] = max(ends[1, z], value)
-
-
-@compiled
-def blend_lines(lines: np.ndarray, weights: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
-    """All of each line; see :func:`blend_rows`.
-
-    Args:
-        lines: control values along the last axis, ``[line, k]``.
-        weights: of the four control values about each voxel, ``[4, z]``.
-        edges: the voxel from which each control value is the first of the four, ``[k - 2]``.
-        out: the values, ``[line, z]``.
-    """
-    for n in range(len(lines)):
-        control, line = lines[n], out[n]
-        for k in range(len(edges) - 1):
-            a, b, c, d = control[k], control[k + 1], control[k + 2], control[k + 3]
-            for z in range(edges[k], edges[k + 1]):
-                line[z] = a * weights[0, z] + b * weights[1, z] + c * weights[2, z] + d * weights[3, z]

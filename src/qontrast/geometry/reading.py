@@ -8,7 +8,7 @@ from torch import Tensor
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import AnyVolume, Coordinates, Resampled, full_precision
 from qontrast.geometry import reading_tensors
-from qontrast.geometry.reading_loops import read_nearest, read_rows
+from qontrast.geometry.reading_loops import read_affine, read_nearest, read_rows
 
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Whole numbers of so many bytes: what is only copied may be anything."""
@@ -66,3 +66,29 @@ class Reading:
         if tuple(shape) != self.shape:
             raise ValueError(f"a block of {tuple(shape)} voxels; this reading is of {self.shape}")
         return block.reshape(batch * channels, *shape).contiguous()
+
+
+def askew(image: AnyVolume, matrix: Tensor, first: Tensor) -> AnyVolume:
+    """An image, its borders repeated, at the voxels of a grid of its own shape that lies askew to it.
+
+    Args:
+        image: ``[batch, channel, x, y, z]``, real or complex.
+        matrix: from the grid's voxels to the image's, ``[3, 3]``.
+        first: where the grid's first voxel lies in the image, voxels ``[3]``.
+    """
+    if image.is_complex():
+        return torch.complex(askew(image.real, matrix, first), askew(image.imag, matrix, first))
+    x, y, z = image.shape[-3:]
+    values = full_precision(image)
+    matrix, first = matrix.to(values), first.to(values)
+    if by_loops(values) and min(x, y, z) > 1:
+        images = values.reshape(-1, x, y, z).contiguous()
+        out = torch.empty_like(images)
+        read_affine(images.numpy(), matrix.numpy(), first.numpy(), out.numpy())
+        return out.view(image.shape)
+    u, v, w = (torch.arange(n, dtype=values.dtype, device=values.device) for n in (x, y, z))
+    planes = torch.empty(3, x, y, z, dtype=values.dtype, device=values.device)
+    for plane, row, start, n in zip(planes, matrix, first, (x, y, z), strict=True):
+        torch.add((row[0] * u[:, None] + row[1] * v + start)[:, :, None], row[2] * w, out=plane)
+        plane.clamp_(0, n - 1)
+    return Reading(planes.movedim(0, -1), (x, y, z))(values)

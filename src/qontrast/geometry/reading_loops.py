@@ -71,6 +71,50 @@ def read_rows(
 
 
 @compiled
+def read_affine(block: np.ndarray, matrix: np.ndarray, shift: np.ndarray, out: np.ndarray) -> None:
+    """Trilinear values of a block whose borders go on for ever, at the voxels of a grid that lies askew to it.
+
+    Args:
+        block: ``[channel, x, y, z]``, two voxels or more along each axis.
+        matrix: from the grid's voxels to the block's, ``[3, 3]``.
+        shift: where the grid's first voxel lies in the block.
+        out: the values, ``[channel, u, v, w]``.
+    """
+    channels, nx, ny, nz = block.shape
+    us, vs, count = out.shape[1:]
+    values, size = block.ravel(), nx * ny * nz
+    real = block.dtype.type
+    points = np.empty((3, count), block.dtype)
+    corners, shares = np.empty((2, count), np.int32), np.empty((2, 3, count), block.dtype)
+    over_x, over_y, over_z = np.uint64(ny * nz), np.uint64(nz), np.uint64(1)
+    start, shape = (real(0), real(0), real(0)), (nx, ny, nz)
+    for r in range(us * vs + 1):  # a row is asked for in one turn and read in the next
+        now, soon = (r + 1) % 2, r % 2
+        if r < us * vs:
+            for axis in range(3):
+                first = matrix[axis, 0] * real(r // vs) + matrix[axis, 1] * real(r % vs) + shift[axis]
+                step, most = matrix[axis, 2], real(shape[axis] - 1)
+                for k in range(count):
+                    points[axis, k] = min(max(first + step * real(k), real(0)), most)
+            _cells(points[0], points[1], points[2], start, shape, corners[soon], shares[soon])
+        for channel in range(channels):
+            offset = np.uint64(channel * size)
+            if r < us * vs:
+                for k in range(0, count, _STEP):
+                    n = np.uint64(corners[soon, k]) + offset
+                    prefetch(values, n)
+                    prefetch(values, n + over_y)
+                    prefetch(values, n + over_x)
+                    prefetch(values, n + over_x + over_y)
+            if r > 0:
+                line = out[channel, (r - 1) // vs, (r - 1) % vs]
+                low, a, b, c = corners[now], shares[now, 0], shares[now, 1], shares[now, 2]
+                for k in range(count):
+                    n = np.uint64(low[k]) + offset
+                    line[k] = _blend(values, n, over_x, over_y, over_z, a[k], b[k], c[k])
+
+
+@compiled
 def _cells(
     p: np.ndarray,
     q: np.ndarray,
