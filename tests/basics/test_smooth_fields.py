@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
-from qontrast.basics.spline import basis, upsample_spline, upsample_spline_rows
+from qontrast.basics.spline import basis, upsample_spline
 
 
 @settings(max_examples=60, deadline=None)
@@ -55,19 +55,3 @@ def test_every_axis_has_its_own_length_and_every_channel_its_own_field():
     torch.testing.assert_close(field[1:2], upsample_spline(control[1:2], (7, 9, 11)))
     assert float(field.max()) <= float(control.max())
     assert float(field.min()) >= float(control.min())
-
-
-@pytest.mark.parametrize("knots", [(4, 5, 4), (6, 7, 14)])
-def test_a_part_of_each_row_is_what_the_whole_has_there(knots):
-    generator = torch.Generator().manual_seed(1)
-    control = torch.randn(knots, generator=generator)
-    box = ((1, 8), (0, 9), (2, 28))
-    start = torch.randint(0, 20, (7, 9), generator=generator, dtype=torch.int16)
-    stop = start + torch.randint(-1, 7, (7, 9), generator=generator, dtype=torch.int16)
-    part, ends = upsample_spline_rows(control, (9, 11, 31), box, start, stop)
-    whole = upsample_spline(control[None], (9, 11, 31), box)[0]
-    wanted = (torch.arange(26) >= start[..., None]) & (torch.arange(26) < stop[..., None])
-    torch.testing.assert_close(part[wanted], whole[wanted])
-    torch.testing.assert_close(ends, torch.stack(torch.aminmax(whole[wanted])))
-    nothing = upsample_spline_rows(control, (9, 11, 31), box, start, start)[1]
-    assert nothing.tolist() == [0.0, 0.0]

@@ -30,8 +30,6 @@ TEXTURE_STEP = 1.0  # standard deviations
 TRANSMIT_STEP = 0.012  # of the nominal transmit field
 LEAST_TRANSMIT = 0.3
 PRIOR_FIELD = 3.0  # tesla: the field of the priors
-Varied = tuple[Tensor, Tensor]
-"""Values ``[x, y, z]`` of a field that varies within tissue, and the lowest and the highest of them, ``[2]``."""
 
 
 @runtime_checkable
@@ -47,8 +45,6 @@ class Drawn(Protocol):
     def anatomy(self, box: Box) -> Structures: ...
 
     def variation(self, box: Box) -> tuple[Tensor, Tensor]: ...
-
-    def variation_in(self, box: Box, reach: Reach) -> tuple[Varied, Varied]: ...
 
 
 class LabelBox:
@@ -66,12 +62,9 @@ class LabelBox:
         self.reach = everywhere(box) if needed is None else needed()
         anatomy = tissue.anatomy(box)
         self.index = anatomy.index.contiguous()
-        if by_loops(self.index):
-            (self.texture, textures), (self.transmit, self.transmit_ends) = tissue.variation_in(box, self.reach)
-        else:
-            self.texture, self.transmit = (v[0, 0].contiguous() for v in tissue.variation(box))
-            textures, self.transmit_ends = (torch.stack(torch.aminmax(v)) for v in (self.texture, self.transmit))
-        self.textures = even_nodes(textures, TEXTURE_STEP)
+        self.texture, self.transmit = (v[0, 0].contiguous() for v in tissue.variation(box))
+        self.textures = even_nodes(self.texture, TEXTURE_STEP)
+        self.transmit_ends = torch.stack(torch.aminmax(self.transmit))
         self.changed = torch.zeros(0, dtype=torch.int64, device=self.index.device)
         self.changes: list[tuple[Tensor, Tensor, dict[str, float]]] = []
         if anatomy.damage:

@@ -25,7 +25,7 @@ from qontrast.anatomy.label_rates import (
     transmit_spread,
     vary,
 )
-from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelBox, Varied
+from qontrast.anatomy.label_signals import PRIOR_FIELD, LabelBox
 from qontrast.anatomy.label_table import LabelTable
 from qontrast.anatomy.observed import Voxels
 from qontrast.anatomy.pathology import Pathology, PathologyRanges, draw_pathology
@@ -36,7 +36,7 @@ from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.basics.randomness import derive
 from qontrast.basics.shapes import AnyVolume, Box, Device, Labels, Volume
-from qontrast.basics.spline import upsample_spline, upsample_spline_rows
+from qontrast.basics.spline import upsample_spline
 from qontrast.geometry.reach import Reach
 from qontrast.geometry.sample import box_slices, occupied
 from qontrast.physics.field import at_field
@@ -239,19 +239,10 @@ class LabelTissue(Tissue):
         if box not in self._fields:
             _make_room(self._fields)
             grid = self.subject.grid.shape
-            texture, transmit = (upsample_spline(c[None].to(self.device), grid, box)[None] for c in self._controls)
+            controls = (c.to(self.device) for c in (self.texture, self.transmit / 0.33))
+            texture, transmit = (upsample_spline(c[None], grid, box)[None] for c in controls)
             self._fields[box] = (texture, transmit)
         return self._fields[box]
-
-    def variation_in(self, box: Box, reach: Reach) -> tuple[Varied, Varied]:
-        """The same, ``[x, y, z]`` and only within reach, each with its lowest and its highest value there."""
-        grid = self.subject.grid.shape
-        texture, transmit = (upsample_spline_rows(c, grid, box, *reach) for c in self._controls)
-        return texture, transmit
-
-    @property
-    def _controls(self) -> tuple[Tensor, Tensor]:
-        return self.texture, self.transmit / 0.33
 
     def scan(
         self, sequence: Sequence, box: Box, needed: Callable[[], Reach] | None = None, *, with_b0: bool = False

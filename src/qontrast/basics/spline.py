@@ -1,15 +1,14 @@
 """Coarse grids read off anywhere: by a uniform cubic B-spline (smooth random fields), or linearly."""
 
-import math
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.shapes import Box
-from qontrast.basics.spline_loops import blend_rows, cross_axes
+from qontrast.basics.spline_loops import cross_axes
 
 COARSE = 12
 """Points along each axis that suffice for the mean and the deviation of a spline of up to seven control values."""
@@ -55,33 +54,6 @@ def upsample_spline(control: Tensor, shape: tuple[int, ...], box: Box | None = N
     return _product(control, x, y, z)
 
 
-def upsample_spline_rows(
-    control: Tensor, shape: tuple[int, ...], box: Box, start: Tensor, stop: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The same of one channel, ``[a, b, c]`` to ``[x, y, z]``, where only a part of each row of the box is wanted.
-
-    Args:
-        control: its values, on the CPU.
-        shape: how many samples there are along each axis.
-        box: which of them the rows are of.
-        start: first wanted sample of each row of the box, ``[x, y]``.
-        stop: one past the last.
-
-    Returns:
-        The samples, not defined beyond those that are wanted, and the lowest and the highest wanted, ``[2]``: 0 if
-        there is none.
-    """
-    x, y = (basis(n, k)[a:b].to(control) for n, k, (a, b) in zip(shape[:2], control.shape[:2], box[:2], strict=True))
-    a, b, c = control.shape
-    rows = y @ (x @ control.reshape(a, b * c)).reshape(len(x), b, c)
-    weights, edges = _taps(shape[2], c, box[2], control.dtype)
-    out = control.new_empty(len(x), len(y), weights.shape[1])
-    ends = torch.tensor([math.inf, -math.inf]).to(control)[:, None].repeat(1, weights.shape[1])
-    blend_rows(*(each.numpy() for each in (rows, weights, edges, start, stop, out, ends)))
-    found = torch.stack((ends[0].amin(), ends[1].amax()))
-    return out, found if bool(found[0] <= found[1]) else torch.zeros_like(found)
-
-
 def linear_control(line: Sequence[float], controls: int, samples: int) -> Tensor:
     """Control values ``[k]`` of a spline that is a straight line of this slope a sample and this first value."""
     slope, start = line
@@ -101,18 +73,6 @@ def basis(samples: int, controls: int) -> Tensor:
     inner = 2 / 3 - distance**2 + distance**3 / 2
     outer = (2 - distance).clamp(min=0) ** 3 / 6
     return torch.where(distance < 1, inner, outer)
-
-
-@lru_cache(maxsize=256)
-def _taps(samples: int, controls: int, part: tuple[int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The four weights that are not 0, ``[4, sample]``, and the sample from which each control value is the first.
-
-    Of a part of the samples. There are ``controls - 2`` such samples: the last is the end.
-    """
-    weights = basis(samples, controls)[slice(*part)]
-    first = (weights > 0).to(torch.uint8).argmax(dim=1).clamp(max=controls - 4)
-    four = weights.gather(1, first[:, None] + torch.arange(4)).T
-    return four.to(dtype).contiguous(), torch.searchsorted(first, torch.arange(controls - 2))
 
 
 def sample_along_axes(values: Tensor, positions: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The loops of :mod:`qontrast.basics.spline` on a processor, row by row."""
+"""The loop of :mod:`qontrast.basics.spline` on a processor: a cell's eight corners are crossed axis by axis."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from qontrast.basics.compiled import compiled
 def cross_axes(
     values: np.ndarray, x: tuple[np.ndarray, ...], y: tuple[np.ndarray, ...], z: tuple[np.ndarray, ...], out: np.ndarray
 ) -> None:
-    """Trilinear values at each combination of positions along the axes, crossed axis by axis.
+    """Trilinear values at each combination of positions along the axes.
 
     Args:
         values: ``[channel, x, y, z]``.
@@ -36,36 +36,3 @@ def cross_axes(
                 for k in range(len(before)):
                     first = row[before[k]]
                     line[k] = first + (row[after[k]] - first) * share[k]
-
-
-@compiled
-def blend_rows(
-    rows: np.ndarray,
-    weights: np.ndarray,
-    edges: np.ndarray,
-    start: np.ndarray,
-    stop: np.ndarray,
-    out: np.ndarray,
-    ends: np.ndarray,
-) -> None:
-    """The part of each row that is wanted, four control values at a time.
-
-    Args:
-        rows: control values along the last axis, ``[x, y, k]``.
-        weights: of the four control values about each voxel, ``[4, z]``.
-        edges: the voxel from which each control value is the first of the four, ``[k - 2]``; the last is the end.
-        start: first voxel of each row, ``[x, y]``.
-        stop: one past the last.
-        out: the values, ``[x, y, z]``; left as it is beyond the rows' parts.
-        ends: the lowest and the highest value so far at each voxel of a row, ``[2, z]``.
-    """
-    for x in range(rows.shape[0]):
-        for y in range(rows.shape[1]):
-            control, line = rows[x, y], out[x, y]
-            for k in range(len(edges) - 1):
-                a, b, c, d = control[k], control[k + 1], control[k + 2], control[k + 3]
-                for z in range(max(edges[k], start[x, y]), min(edges[k + 1], stop[x, y])):
-                    value = a * weights[0, z] + b * weights[1, z] + c * weights[2, z] + d * weights[3, z]
-                    line[z] = value
-                    ends[0, z] = min(ends[0, z], value)
-                    ends[1, z] = max(ends[1, z], value)
