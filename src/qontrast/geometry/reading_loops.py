@@ -31,7 +31,7 @@ def read_rows(
     x0, y0, z0 = real(first[0]), real(first[1]), real(first[2])
     corners, shares = np.empty((2, count), np.int32), np.empty((2, 3, count), block.dtype)
     ends, weights = np.empty((6, count), np.int32), np.empty((6, count), block.dtype)
-    over_x, over_y, over_z = np.uint64(ny * nz), np.uint64(nz), np.uint64(1)
+    over_x, over_y = np.uint64(ny * nz), np.uint64(nz)
     start, shape = (x0, y0, z0), (nx, ny, nz)
     inside = rows > 0 and _cells(x[0], y[0], z[0], start, shape, corners[0], shares[0])
     for r in range(rows):
@@ -46,17 +46,9 @@ def read_rows(
         for channel in range(channels):
             offset, line = np.uint64(channel * size), out[channel, r]
             if next_inside:
-                for k in range(0, count, _STEP):
-                    n = np.uint64(corners[soon, k]) + offset
-                    prefetch(values, n)
-                    prefetch(values, n + over_y)
-                    prefetch(values, n + over_x)
-                    prefetch(values, n + over_x + over_y)
+                _ask(values, corners[soon], offset, over_x, over_y)
             if inside:
-                low, a, b, c = corners[now], shares[now, 0], shares[now, 1], shares[now, 2]
-                for k in range(count):
-                    n = np.uint64(low[k]) + offset
-                    line[k] = _blend(values, n, over_x, over_y, over_z, a[k], b[k], c[k])
+                _read(values, corners[now], shares[now], offset, over_x, over_y, line)
             else:
                 for k in range(count):
                     total = real(0)
@@ -86,7 +78,7 @@ def read_affine(block: np.ndarray, matrix: np.ndarray, shift: np.ndarray, out: n
     real = block.dtype.type
     points = np.empty((3, count), block.dtype)
     corners, shares = np.empty((2, count), np.int32), np.empty((2, 3, count), block.dtype)
-    over_x, over_y, over_z = np.uint64(ny * nz), np.uint64(nz), np.uint64(1)
+    over_x, over_y = np.uint64(ny * nz), np.uint64(nz)
     start, shape = (real(0), real(0), real(0)), (nx, ny, nz)
     for r in range(us * vs + 1):  # a row is asked for in one turn and read in the next
         now, soon = (r + 1) % 2, r % 2
@@ -100,18 +92,10 @@ def read_affine(block: np.ndarray, matrix: np.ndarray, shift: np.ndarray, out: n
         for channel in range(channels):
             offset = np.uint64(channel * size)
             if r < us * vs:
-                for k in range(0, count, _STEP):
-                    n = np.uint64(corners[soon, k]) + offset
-                    prefetch(values, n)
-                    prefetch(values, n + over_y)
-                    prefetch(values, n + over_x)
-                    prefetch(values, n + over_x + over_y)
+                _ask(values, corners[soon], offset, over_x, over_y)
             if r > 0:
                 line = out[channel, (r - 1) // vs, (r - 1) % vs]
-                low, a, b, c = corners[now], shares[now, 0], shares[now, 1], shares[now, 2]
-                for k in range(count):
-                    n = np.uint64(low[k]) + offset
-                    line[k] = _blend(values, n, over_x, over_y, over_z, a[k], b[k], c[k])
+                _read(values, corners[now], shares[now], offset, over_x, over_y, line)
 
 
 @compiled
@@ -154,14 +138,38 @@ def _cells(
 
 
 @compiled
-def _blend(values: np.ndarray, n: int, over_x: int, over_y: int, over_z: int, a: float, b: float, c: float) -> float:
-    """The eight corners of a cell, by shares of a step along each axis."""
-    m, o = n + over_x, n + over_y
-    t = m + over_y
-    one, two = values[n] + (values[n + over_z] - values[n]) * c, values[o] + (values[o + over_z] - values[o]) * c
-    three, four = values[m] + (values[m + over_z] - values[m]) * c, values[t] + (values[t + over_z] - values[t]) * c
-    near, far = one + (two - one) * b, three + (four - three) * b
-    return near + (far - near) * a
+def _ask(values: np.ndarray, corners: np.ndarray, offset: int, over_x: int, over_y: int) -> None:
+    """Have the cells of a row fetched, of the channel that begins at ``offset``."""
+    for k in range(0, len(corners), _STEP):
+        n = np.uint64(corners[k]) + offset
+        prefetch(values, n)
+        prefetch(values, n + over_y)
+        prefetch(values, n + over_x)
+        prefetch(values, n + over_x + over_y)
+
+
+@compiled
+def _read(
+    values: np.ndarray,
+    corners: np.ndarray,
+    shares: np.ndarray,
+    offset: int,
+    over_x: int,
+    over_y: int,
+    line: np.ndarray,
+) -> None:
+    """Blend the eight corners of each cell of a row by its shares of a step along each axis."""
+    a, b, c, over_z = shares[0], shares[1], shares[2], np.uint64(1)
+    for k in range(len(corners)):
+        n = np.uint64(corners[k]) + offset
+        m, o = n + over_x, n + over_y
+        t = m + over_y
+        one = values[n] + (values[n + over_z] - values[n]) * c[k]
+        two = values[o] + (values[o + over_z] - values[o]) * c[k]
+        three = values[m] + (values[m + over_z] - values[m]) * c[k]
+        four = values[t] + (values[t + over_z] - values[t]) * c[k]
+        near, far = one + (two - one) * b[k], three + (four - three) * b[k]
+        line[k] = near + (far - near) * a[k]
 
 
 @compiled
