@@ -80,8 +80,9 @@ def askew(image: AnyVolume, matrix: Tensor, first: Tensor) -> AnyVolume:
         return torch.complex(askew(image.real, matrix, first), askew(image.imag, matrix, first))
     x, y, z = image.shape[-3:]
     values = full_precision(image)
+    there = bool(matrix.isfinite().all() and first.isfinite().all())  # what is nowhere has no cell that it lies in
     matrix, first = matrix.to(values), first.to(values)
-    if by_loops(values) and min(x, y, z) > 1:
+    if by_loops(values) and min(x, y, z) > 1 and there:
         images = values.reshape(-1, x, y, z).contiguous()
         out = torch.empty_like(images)
         read_affine(images.numpy(), matrix.numpy(), first.numpy(), out.numpy())
