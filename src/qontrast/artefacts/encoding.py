@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -101,6 +102,7 @@ def _from_samples(part: Resolution | SliceStack, count: int) -> Tensor:
     return (waves * left[:, None]).T
 
 
+@lru_cache(maxsize=8)  # a view asks for those of its axes several times
 def _waves(part: Resolution, count: int) -> tuple[Tensor, Tensor]:
     """The waves that are acquired along an axis, ``[wave, count]``, and how much of each is left, ``[wave]``."""
     transfer = part.transfer(count)[:count]
