@@ -5,8 +5,9 @@ import numpy as np
 from qontrast.basics.compiled import compiled
 from qontrast.basics.polynomial import fitted
 
+_LN2 = float(np.log(2.0))
 _LN2_HIGH = 0.693359375
-_LN2_LOW = float(np.log(2.0)) - _LN2_HIGH
+_LN2_LOW = _LN2 - _LN2_HIGH
 """The first part has so few digits that some hundred times as much is exact in single precision."""
 _E0, _E1, _E2, _E3, _E4, _E5, _E6 = fitted(np.exp, -0.35, 0.35, 6)
 """exp(x) up to half of ln 2: exact to 1e-9."""
@@ -30,7 +31,7 @@ def shade(image: np.ndarray, log_gain: np.ndarray, out: np.ndarray) -> None:
         given = log_gain[start : start + _CHUNK]
         for k in range(len(given)):
             x = min(max(given[k], real(-_MOST)), real(_MOST))
-            turns = np.floor(x * real(1.4426950408889634) + real(0.5))
+            turns = np.floor(x * real(1.0 / _LN2) + real(0.5))
             x = (x - turns * real(_LN2_HIGH)) - turns * real(_LN2_LOW)
             share = real(_E3) + x * (real(_E4) + x * (real(_E5) + x * real(_E6)))
             gain[k] = real(_E0) + x * (real(_E1) + x * (real(_E2) + x * share))
