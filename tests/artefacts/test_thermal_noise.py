@@ -129,9 +129,10 @@ def test_no_coil_at_all_is_refused():
 
 
 def test_what_rings_in_air_does_not_change_the_noise():
-    """Ringing outside of a bright ball was once taken for signal, and the noise was up to a third too weak."""
+    """Were the ringing outside of this bright ball taken for signal, the noise would be 0.58 times as strong."""
     place = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 40)] * 3, indexing="ij"))
     ball = (place.square().sum(dim=0) < 0.3).float()[None, None]
     coarse = Encoding(tuple(Resolution(axis, 6.0, 2.0) for axis in range(3)))
     noise = torch.stack([(ComplexNoise(20.0, seed)(ball, coarse) - coarse(ball)).real for seed in range(4)])
     assert float(noise.std()) == pytest.approx(1 / 20, rel=0.03)
+    assert float(ComplexNoise(20.0, 0).sigma(coarse(ball))) == pytest.approx(0.58 / 20, rel=0.02)

@@ -68,7 +68,7 @@ class ComplexNoise:
         if self.level is not None:
             return image.real.new_full((len(image.real), 1, 1, 1, 1), self.level / self.snr)
         if image.real.shape[2:].numel() > MANY:
-            # Every other voxel along each axis that has many gives the mean within a thousandth; slices are few.
+            # Every other voxel along each axis that has many gives the mean within half a percent; slices are few.
             x, y, z = (slice(None, None, 2 if n > FEW else 1) for n in image.real.shape[2:])
             image = image.each(lambda part: part[:, :, x, y, z].contiguous())
         magnitude = image.magnitude()
