@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qontrast.cli.app import run
+from qontrast.weights.catalogue import shipped
 from qontrast.weights.probe import probe_scan
 
 
@@ -39,6 +40,23 @@ def test_an_altered_byte_is_said_with_status_1(packed, tmp_path, capsys):
     for command in (["weights", "check"], ["weights", "info"]):
         assert run([*command, str(tmp_path / "w.safetensors")]) == 1
         assert "bytes of SHA-256" in capsys.readouterr().err
+
+
+def test_every_file_is_checked_and_those_that_fail_are_said_last(packed, tmp_path, capsys):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(packed.read_bytes()[:-5])
+    assert run(["weights", "check", str(broken), "no-such-weights", str(packed)]) == 1
+    out, err = capsys.readouterr()
+    assert f"{packed}: fine" in out
+    assert err.index(str(broken)) < err.index("no-such-weights")
+
+
+def test_without_a_name_the_librarys_weights_are_checked(capsys):
+    assert run(["weights", "check"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == len(shipped())
+    for line, path in zip(said, shipped().values(), strict=True):
+        assert f"{path}: fine (every byte, contract, network, what it makes of the probe)" in line
 
 
 def test_a_licence_is_not_optional(finished_run, tmp_path, capsys):

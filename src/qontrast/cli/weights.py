@@ -72,26 +72,36 @@ def info(weights: str, /) -> None:
 
 
 @app.command
-def check(weights: str, /) -> None:
-    """Check a file of weights: every byte, the contract, the network, and what it makes of the probe.
+def check(*weights: str) -> None:
+    """Check files of weights: every byte, the contract, the network, and what it makes of the probe.
 
     Parameters
     ----------
     weights
-        File, run's folder, short name, or owner/repo.
+        Files, runs' folders, short names, or owner/repo; without any, all weights that come with the library.
     """
+    from qontrast.basics.errors import QontrastError
     from qontrast.tasks.models import check_file
+    from qontrast.weights.catalogue import shipped
     from qontrast.weights.segmenter import find_any
 
-    path = find_any(weights)
-    contract, digest = check_file(path)
-    checked = [
-        "every byte" if contract.version else "no checksum in a file this old",
-        "contract",
-        "network",
-        "what it makes of the probe" if contract.probe else "no probe in a file that was not packed",
-    ]
-    print(f"{path}: fine ({', '.join(checked)}); SHA-256 {digest}")
+    wrong = []
+    for name in weights or shipped():
+        try:
+            path = find_any(name)
+            contract, digest = check_file(path)
+        except QontrastError as error:
+            wrong.append(str(error))
+            continue
+        checked = [
+            "every byte" if contract.version else "no checksum in a file this old",
+            "contract",
+            "network",
+            "what it makes of the probe" if contract.probe else "no probe in a file that was not packed",
+        ]
+        print(f"{path}: fine ({', '.join(checked)}); SHA-256 {digest}")
+    if wrong:
+        raise QontrastError("\n".join(wrong))
 
 
 @app.command
