@@ -5,8 +5,11 @@ import math
 import pytest
 import torch
 
+from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.kspace import TREATMENTS, PartialFourier, Resolution, draw_phase
 from qontrast.artefacts.lines import along, line_numbers, mirrored
+from qontrast.artefacts.planes import Planes
+from qontrast.artefacts.slices import SliceStack
 from qontrast.basics.errors import InputError
 from qontrast.basics.randomness import derive
 
@@ -160,6 +163,22 @@ def test_a_smooth_phase_is_survived_and_a_rough_one_is_not(treatment):
 def test_all_lines_are_the_whole_image(treatment):
     image = rough(16, 6, 6) + 0.5
     torch.testing.assert_close(PartialFourier(0, 1.0, treatment)(image).abs(), image, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("treatment", TREATMENTS)
+@pytest.mark.parametrize(
+    "parts",
+    [(Resolution(0, 3.4, 2.0, 0.3), Resolution(2, 2.6, 2.0)), (Resolution(0, 2.6, 2.0), SliceStack(1, 5.0, 0.5, 2.0))],
+)
+def test_samples_become_the_image_that_the_reconstructed_ones_would(axis, treatment, parts):
+    encoding, partial = Encoding(parts), PartialFourier(axis, 0.625, treatment, 0.6)
+    image = draw_phase(0.8, derive(4)).apart(Planes(rough(14, 12, 16) + 0.2))
+    samples = image.each(encoding.sliced).each(encoding.sampled)
+    whole = samples.each(lambda part: encoding.reconstructed(part, image.real.shape))
+    left = samples.each(lambda part: encoding.reconstructed(part, image.real.shape, but=axis))
+    found = partial.apart(left, encoding.factor(axis, image.real.shape[axis + 2]))
+    torch.testing.assert_close(found.joined(), partial.apart(whole).joined(), atol=1e-8, rtol=1e-8)
 
 
 @pytest.mark.parametrize("fraction", [0.5, 0.0, 1.1, math.nan])

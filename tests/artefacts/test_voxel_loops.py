@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from qontrast.artefacts.bias import draw_bias, draw_coil_array, shaded
-from qontrast.artefacts.voxel_loops import shade, take_magnitude
+from qontrast.artefacts.voxel_loops import shade, take_magnitude, take_phase
 from qontrast.basics.randomness import derive
 
 
@@ -29,3 +29,12 @@ def test_a_magnitude_is_that_of_a_complex_number():
     expected = torch.complex(real, imaginary).abs()
     take_magnitude(real.numpy(), imaginary.numpy())
     torch.testing.assert_close(real, expected)
+
+
+def test_what_takes_a_phase_keeps_its_part_along_it_and_nothing_where_there_is_none():
+    real, imaginary, cosine, sine = torch.randn((4, 1000), generator=derive(5))
+    cosine[::7] = sine[::7] = 0
+    given, direction = torch.complex(real, imaginary), torch.complex(cosine, sine)
+    unit = torch.where(direction == 0, 0, direction / direction.abs())
+    take_phase(real.numpy(), imaginary.numpy(), cosine.numpy(), sine.numpy())
+    torch.testing.assert_close(torch.complex(real, imaginary), (given * unit.conj()).real * unit)

@@ -9,12 +9,15 @@ from torch import Tensor
 
 from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored, up_to
 from qontrast.artefacts.planes import Planes
+from qontrast.artefacts.voxel_loops import take_phase
+from qontrast.basics.compiled import by_loops
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import AnyVolume, ComplexVolume
 from qontrast.basics.spline import draw_spline, spline_spread, upsample_spline
 
 Treatment = Literal["zero-filled", "conjugate", "homodyne"]
 TREATMENTS: tuple[Treatment, ...] = ("zero-filled", "conjugate", "homodyne")
+NOTHING = 1e-9  # of a wave, which rounding leaves where none is
 
 
 @dataclass(frozen=True)
@@ -139,12 +142,22 @@ class PartialFourier:
     def __call__(self, signal: AnyVolume) -> ComplexVolume:
         return self.apart(Planes.of(signal)).joined()
 
-    def apart(self, image: Planes) -> Planes:
-        """The same for the planes of an image."""
-        count = image.real.shape[self.axis + 2]
+    def apart(self, image: Planes, factor: Tensor | None = None) -> Planes:
+        """The same for the planes of an image.
+
+        Args:
+            image: on the grid; with ``factor`` what was acquired along this axis in its place.
+            factor: from that to the grid, ``[count, sample]``; see :meth:`Encoding.factor`.
+        """
+        count = image.real.shape[self.axis + 2] if factor is None else len(factor)
         acquired, lines = self.acquired(count), line_numbers(count)
+
+        def weighted(weights: Tensor) -> Tensor:
+            matrix = mirrored(weights)
+            return matrix if factor is None else matrix @ factor.to(matrix)
+
         if self.treatment == "zero-filled":
-            return image.along(mirrored(acquired + 0j), self.axis)
+            return image.along(weighted(acquired + 0j), self.axis)
         centre = (2 * self.fraction - 1) * self.kept * count
         if self.treatment == "conjugate":
             doubled = (2 - up_to(-lines, centre)) * up_to(-lines, self.kept * count)
@@ -152,20 +165,34 @@ class PartialFourier:
         else:
             weights = (1 - (lines / max(centre, 0.5)).clamp(-1, 1)) * up_to(lines.abs(), self.kept * count)
         hann = torch.cos(0.5 * math.pi * (lines / max(centre, 1.0)).clamp(-1, 1)) ** 2
-        slow = image.along(mirrored(hann), self.axis)
-        found = image.along(mirrored(weights + 0j), self.axis)
+        central = weighted(hann)
+        some = int((central.abs().amax(dim=0) > NOTHING).nonzero().max()) + 1  # waves: the slowest come first
+        slow = image.each(lambda part: along(part.narrow(self.axis + 2, 0, some), central[:, :some], self.axis))
+        found = image.along(weighted(weights + 0j), self.axis)
         assert found.imaginary is not None
         if slow.imaginary is None:  # the phase is 0 or pi
             return Planes(found.real, torch.zeros_like(found.real))
         # A line and its missing mirror image add up to twice the real part, once the phase is taken away.
-        size = found.real.mul_(slow.real).addcmul_(found.imaginary, slow.imaginary)
-        power = slow.power()
-        size.div_(power.clamp_(min=torch.finfo(power.dtype).tiny))  # where there is no phase there is no signal either
-        return Planes(slow.real.mul_(size), slow.imaginary.mul_(size))
+        return _projected(found, slow)
 
     def describe(self) -> str:
         """For a caption."""
         return f"partial Fourier {self.fraction:.2f} {AXES[self.axis]} {self.treatment}"
+
+
+def _projected(image: Planes, direction: Planes) -> Planes:
+    """The part of an image, which may be overwritten, that has the phase of another, or its opposite."""
+    real, imaginary, cosine, sine = image.real, image.imaginary, direction.real, direction.imaginary
+    assert imaginary is not None
+    assert sine is not None
+    planes = [real, imaginary, cosine, sine]
+    if by_loops(real) and all(p.dtype == torch.float32 and p.is_contiguous() for p in planes):
+        take_phase(*(p.view(-1).numpy() for p in planes))
+        return image
+    size = (real * cosine).addcmul_(imaginary, sine)
+    power = direction.power()
+    size.div_(power.clamp_(min=torch.finfo(power.dtype).tiny))  # where there is no phase there is no signal either
+    return Planes(cosine * size, sine * size)
 
 
 def draw_phase(strength: float, generator: torch.Generator, control_points: int = 5) -> BackgroundPhase:

@@ -1,13 +1,13 @@
 """Thermal noise: Gaussian in every coil's real and imaginary channel, so that magnitudes are Rician or chi."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from qontrast.artefacts.encoding import Encoding
+from qontrast.artefacts.kspace import PartialFourier
 from qontrast.artefacts.planes import Planes
 from qontrast.artefacts.voxel_loops import take_magnitude
 from qontrast.basics.compiled import by_loops
@@ -16,14 +16,8 @@ from qontrast.basics.randomness import derive_seed
 from qontrast.basics.shapes import AnyVolume, ComplexVolume, Volume
 from qontrast.basics.white_noise import complex_white_noise, white_noise
 
-Step = Callable[[Planes], Planes]
 MANY, FEW = 1 << 18, 48  # voxels, and along an axis
 PLAIN = Encoding()
-
-
-def unchanged(image: Planes) -> Planes:
-    """The image itself."""
-    return image
 
 
 @dataclass(frozen=True)
@@ -79,19 +73,21 @@ class ComplexNoise:
         total = (magnitude * inside).sum(dim=(1, 2, 3, 4), keepdim=True)
         return total / inside.sum(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1) / self.snr
 
-    def __call__(self, signal: AnyVolume, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> ComplexVolume:
+    def __call__(
+        self, signal: AnyVolume, encoding: Encoding = PLAIN, partial: PartialFourier | None = None
+    ) -> ComplexVolume:
         """The encoded image with noise; its magnitude is that of the combined coils, its phase that of the image.
 
         Args:
             signal: what the coils receive, ``[batch, component, x, y, z]``; each component has noise of its own.
             encoding: of the voxels.
-            reconstruct: what the scanner does before it combines the coils (partial Fourier).
+            partial: what the scanner makes of a k-space with a part left out, before it combines the coils.
         """
-        return self.apart(Planes.of(signal), encoding, reconstruct).joined()
+        return self.apart(Planes.of(signal), encoding, partial).joined()
 
-    def apart(self, image: Planes, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> Planes:
+    def apart(self, image: Planes, encoding: Encoding = PLAIN, partial: PartialFourier | None = None) -> Planes:
         """The same for the planes of an image."""
-        sigma, noisy = self._received(image, encoding, reconstruct)
+        sigma, noisy = self._received(image, encoding, partial)
         if self.coils == 1:
             return noisy
         power, others = noisy.power(), self._others(image, sigma, encoding)
@@ -101,9 +97,9 @@ class ComplexNoise:
         noisy = noisy.each(lambda part: torch.where(power > 0, part * gain, 0.0))
         return Planes(noisy.real + alone, noisy.imaginary)
 
-    def magnitude(self, image: Planes, encoding: Encoding = PLAIN, reconstruct: Step = unchanged) -> Volume:
+    def magnitude(self, image: Planes, encoding: Encoding = PLAIN, partial: PartialFourier | None = None) -> Volume:
         """The magnitude of the noisy image alone; arguments as above."""
-        sigma, noisy = self._received(image, encoding, reconstruct)
+        sigma, noisy = self._received(image, encoding, partial)
         assert noisy.imaginary is not None
         if self.coils == 1 and noisy.real.dtype == torch.float32 and by_loops(noisy.real):
             take_magnitude(noisy.real.view(-1).numpy(), noisy.imaginary.view(-1).numpy())
@@ -113,7 +109,7 @@ class ComplexNoise:
             power += self._others(image, sigma, encoding)
         return power.sqrt_()
 
-    def _received(self, image: Planes, encoding: Encoding, reconstruct: Step) -> tuple[Tensor, Planes]:
+    def _received(self, image: Planes, encoding: Encoding, partial: PartialFourier | None) -> tuple[Tensor, Planes]:
         """The noise's standard deviation, and the image: noise joins the samples, and both become an image together."""
         slices = image.each(encoding.sliced)
         sigma = self._sigma(slices)
@@ -124,8 +120,13 @@ class ComplexNoise:
         noise[0] += real
         if samples.imaginary is not None:
             noise[1] += samples.imaginary
-        both = encoding.reconstructed(noise.flatten(0, 1), image.real.shape).reshape(2, *image.real.shape)
-        return sigma, reconstruct(Planes(both[0], both[1]))
+        shape, left = image.real.shape, None if partial is None else partial.axis
+        both = encoding.reconstructed(noise.flatten(0, 1), shape, but=left).unflatten(0, (2, -1))
+        received = Planes(both[0], both[1])
+        if partial is None:
+            return sigma, received
+        # What was acquired along its axis becomes an image in the same step.
+        return sigma, partial.apart(received, encoding.factor(partial.axis, shape[partial.axis + 2]))
 
     def _others(self, image: Planes, sigma: Tensor, encoding: Encoding) -> Tensor:
         """The power of the channels that hold noise alone."""

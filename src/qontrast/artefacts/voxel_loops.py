@@ -49,3 +49,16 @@ def take_magnitude(real: np.ndarray, imaginary: np.ndarray) -> None:
     """Put the magnitude of ``[voxel]`` into the real part."""
     for k in range(len(real)):
         real[k] = np.sqrt(real[k] * real[k] + imaginary[k] * imaginary[k])
+
+
+@compiled
+def take_phase(real: np.ndarray, imaginary: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> None:
+    """Project ``real + i imaginary`` onto the direction of ``cosine + i sine``, of any length, all ``[voxel]``.
+
+    It is done in place; where the direction is 0 so is what comes out.
+    """
+    least = np.finfo(np.float32).tiny
+    for k in range(len(real)):
+        x, y = cosine[k], sine[k]
+        size = (real[k] * x + imaginary[k] * y) / max(x * x + y * y, least)
+        real[k], imaginary[k] = x * size, y * size

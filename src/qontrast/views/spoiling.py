@@ -14,7 +14,7 @@ from qontrast.artefacts.encoding import Encoding
 from qontrast.artefacts.erasure import Erasure, draw_erasure
 from qontrast.artefacts.kspace import TREATMENTS, BackgroundPhase, PartialFourier, Resolution, draw_phase
 from qontrast.artefacts.motion import RigidMotion, draw_motion
-from qontrast.artefacts.noise import ComplexNoise, unchanged
+from qontrast.artefacts.noise import ComplexNoise
 from qontrast.artefacts.planes import Planes
 from qontrast.artefacts.prevalence import Prevalence, prevalence
 from qontrast.artefacts.slices import SliceStack
@@ -98,10 +98,9 @@ def scanned(sequence: Sequence | None, signal: AnyVolume, spoiling: Spoiling, b0
     for part in (spoiling.motion, spoiling.phase):
         if part is not None:
             image = part.apart(image)
-    reconstruct = unchanged if spoiling.partial_fourier is None else spoiling.partial_fourier.apart
     if sequence is None or sequence.is_magnitude:
-        return spoiling.noise.magnitude(image, spoiling.encoding, reconstruct)
-    noisy = spoiling.noise.apart(image, spoiling.encoding, reconstruct)
+        return spoiling.noise.magnitude(image, spoiling.encoding, spoiling.partial_fourier)
+    noisy = spoiling.noise.apart(image, spoiling.encoding, spoiling.partial_fourier)
     assert noisy.imaginary is not None
     return sequence.image_of(noisy.real, noisy.imaginary)
 
