@@ -12,6 +12,7 @@ from invariance import Steadiness, steadiness, swept, verdicts, with_dice
 from matplotlib.figure import Figure
 from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, reached, seen
 from shipped_page import extremes, shipped_cells, shipped_tables
+from strokes_page import kinds_table
 from tables import csv_text, shown, table
 
 from qontrast.basics.atomic import write_atomic
@@ -299,9 +300,8 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
         write_atomic(FOLDER / "tissue.csv", csv_text(found))
         text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
     if others := task_cells(rows):
-        text += (
-            other_tasks(others) + reach(rows) + "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"
-        )
+        text += other_tasks(others) + kinds_table(rows) + reach(rows)
+        text += "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"
         write_atomic(FOLDER / "tasks.csv", csv_text(others))
     text += steadiness_table(steady)
     if points := swept(rows):

@@ -17,6 +17,7 @@ import invariance  # noqa: E402
 import keep  # noqa: E402
 import page  # noqa: E402
 import scores  # noqa: E402
+import strokes_page  # noqa: E402
 
 SUBJECTS = ("a", "b", "c", "d")
 
@@ -262,6 +263,20 @@ def test_the_second_try_of_c4_is_judged_by_all_six_strokes_of_each_head():
     assert verdict_of("C4, second try", "base", first + lacking + [*chain(*mine)]) == "not run"
     poor = [row for n in (0, 1) for row in strokes_found("hybrid", [0.0] * 4, labels=16, image=str(n))]
     assert verdict_of("C4, second try", "base", first + rivals + poor + [*chain(*mine[2:])]) == "fails"
+
+
+def test_the_second_try_is_shown_by_kind_of_stroke():
+    acute = strokes_found("base", [0.3, 0.5, 0.4, 0.4], labels=16, image="1")
+    chronic = strokes_found("base", [0.1] * 4, labels=16, image="2")
+    person = {"acute-stroke": "acute-stroke", "chronic-stroke": "72 years, ventricles × 1.3, chronic-stroke"}
+    rows = [row | {"person": person["acute-stroke"], "lesion_f1": 1.0} for row in acute]
+    rows += [row | {"person": person["chronic-stroke"], "lesion_f1": 0.5} for row in chronic[:2]]
+    first = strokes_found("base", [0.9] * 4, labels=3)
+    assert strokes_page.kinds_table(first) == ""
+    head, _, *lines = strokes_page.kinds_table(first + rows).split("\n\n")[1].splitlines()
+    assert [cell.split(",")[1] for cell in head.split("|")[2:-1]] == [" acute-stroke (4) ", " chronic-stroke (2) "] * 2
+    (base,) = [line for line in lines if line.startswith("| base")]
+    assert re.findall(r"\| (\d\.\d+)", base) == ["0.400", "0.100", "1.000", "0.500"]
 
 
 def denoised_by(arm, psnr, *, labels, schedule="full"):
