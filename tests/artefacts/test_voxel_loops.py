@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from qontrast.artefacts.bias import draw_bias, draw_coil_array, shaded
-from qontrast.artefacts.voxel_loops import shade, take_magnitude, take_phase
+from qontrast.artefacts.kspace import draw_phase
+from qontrast.artefacts.voxel_loops import shade, take_magnitude, take_phase, turn
 from qontrast.basics.randomness import derive
 
 
@@ -22,6 +23,21 @@ def test_images_of_several_components_and_planes_are_shaded_as_in_double_precisi
     torch.testing.assert_close(shaded(image, *gains).double(), shaded(image.double(), *gains), rtol=2e-6, atol=1e-7)
     turned = image.transpose(2, 4)
     torch.testing.assert_close(shaded(turned, *gains), shaded(turned.contiguous(), *gains), rtol=0, atol=0)
+
+
+def test_a_turn_is_that_of_any_phase():
+    phase = np.linspace(-300, 300, 20001, dtype=np.float32)
+    image = np.stack([np.ones_like(phase), np.linspace(-2, 2, len(phase), dtype=np.float32)])
+    real, imaginary = np.empty_like(image), np.empty_like(image)
+    turn(image, phase, real, imaginary)
+    expected = image.astype(float) * np.exp(1j * phase.astype(float))
+    np.testing.assert_allclose(real + 1j * imaginary, expected, rtol=0, atol=5e-7)
+
+
+def test_images_of_several_components_get_the_phase_that_they_get_in_double_precision():
+    phase, image = draw_phase(0.8, derive(6)), torch.randn((2, 3, 10, 11, 12), generator=derive(7))
+    for given in (image, image.transpose(2, 4)):
+        torch.testing.assert_close(phase(given).to(torch.complex128), phase(given.double()), rtol=0, atol=2e-6)
 
 
 def test_a_magnitude_is_that_of_a_complex_number():

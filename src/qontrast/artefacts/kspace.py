@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qontrast.artefacts.lines import AXES, along, line_numbers, mirrored, up_to
 from qontrast.artefacts.planes import Planes
-from qontrast.artefacts.voxel_loops import take_phase
+from qontrast.artefacts.voxel_loops import take_phase, turn
 from qontrast.basics.compiled import by_loops
 from qontrast.basics.errors import InputError
 from qontrast.basics.shapes import AnyVolume, ComplexVolume
@@ -96,6 +96,11 @@ class BackgroundPhase:
         """The same for the planes of an image."""
         x, y, z = image.real.shape[-3:]
         phase = upsample_spline(self.control[None].to(image.real), (x, y, z))[0]
+        if image.imaginary is None and by_loops(phase) and phase.dtype == torch.float32:
+            real, imaginary = torch.empty((2, *image.real.shape))
+            given, *made = (each.reshape(-1, x * y * z).numpy() for each in (image.real, real, imaginary))
+            turn(given, phase.view(-1).numpy(), *made)
+            return Planes(real, imaginary)
         cosine, sine = torch.cos(phase), torch.sin(phase)
         if image.imaginary is None:
             return Planes(image.real * cosine, image.real * sine)
