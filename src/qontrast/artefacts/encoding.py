@@ -61,8 +61,8 @@ class Encoding:
 
         Along the axis ``but`` it stays what was acquired; :meth:`factor` takes it on.
         """
-        axes = [part.axis for part in self.parts if part.axis != but]
-        factors = [(axis, factor) for axis in axes if (factor := self.factor(axis, shape[axis + 2])) is not None]
+        left = [part for part in self.parts if part.axis != but]
+        factors = [(part.axis, _from_samples(part, shape[part.axis + 2])) for part in left]
         # The axis that grows most comes last, so that the others have less to do.
         for axis, factor in sorted(factors, key=lambda pair: pair[1].shape[1] / len(pair[1]), reverse=True):
             samples = along(samples, factor, axis)
@@ -70,10 +70,7 @@ class Encoding:
 
     def factor(self, axis: int, count: int) -> Tensor | None:
         """From what was acquired along an axis to its ``count`` voxels, ``[count, sample]``; None where they are it."""
-        for part in self.parts:
-            if part.axis == axis:
-                return _from_samples(part, count)
-        return None
+        return next((_from_samples(part, count) for part in self.parts if part.axis == axis), None)
 
     def grain(self, shape: Sequence[int]) -> float:
         """How strong noise is in each sample, if it is of standard deviation 1 in each acquired voxel of the image."""
