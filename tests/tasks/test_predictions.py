@@ -186,6 +186,26 @@ def test_an_empty_image_is_refused(value, segmenter, tmp_path):
     assert not (tmp_path / "seg.nii").exists()
 
 
+@pytest.mark.parametrize(("scale", "unit"), [(1e-3, "metres"), (1e3, "micrometres")])
+def test_an_image_in_another_unit_is_refused(scale, unit, segmenter, image_on, tmp_path):
+    image = nib.load(image_on(*GRIDS["RAS at 2 mm"]))
+    affine = np.diag([scale, scale, scale, 1.0]) @ image.affine
+    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32), affine), tmp_path / "scan.nii")
+    with pytest.raises(InputError, match=rf"scan\.nii: found voxels of .* mm; wanted 0\.05 to 20 mm.*in {unit}\?"):
+        predict(segmenter, tmp_path / "scan.nii", tmp_path / "seg.nii", quiet=True)
+    assert not (tmp_path / "seg.nii").exists()
+
+
+def test_a_scan_is_not_written_over(segmenter, image_on, tmp_path):
+    image = image_on(*GRIDS["RAS at 2 mm"])
+    before = image.read_bytes()
+    (tmp_path / "link").symlink_to(image.parent)
+    for out in (image, tmp_path / "link" / image.name):
+        with pytest.raises(InputError, match=r"found the scan itself.*Choose another --out"):
+            predict(segmenter, image, out, device="cpu", quiet=True)
+    assert image.read_bytes() == before
+
+
 def test_a_folder_without_a_model_is_refused(image_on, tmp_path):
     with pytest.raises(InputError, match=r"model\.safetensors: found no such file.*fine-tuning finished"):
         predict(tmp_path, image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "seg.nii", quiet=True)

@@ -16,6 +16,7 @@ from qontrast.scans.names import stem
 from qontrast.scans.nifti import Image, check_writable_name, from_canonical, read_grid, read_image, write_image
 from qontrast.tasks.brain import BRAINS
 from qontrast.tasks.models import Denoiser, Model, Segmenter, open_model
+from qontrast.tasks.resampling import check_voxels
 from qontrast.tasks.speaking import say
 
 
@@ -51,6 +52,8 @@ def predict(
         WriteError: if the result cannot be written.
     """
     check_writable_name(out)
+    if out.exists() and image.exists() and out.samefile(image):
+        raise InputError(out, "the scan itself", "the name of a new file", "Choose another --out: scans are kept.")
     keep_memory()
     opened = open_for_scans(model, device, *kinds, encoder=encoder)
     say(f"{out}: {use(opened, image, out, picture=picture, refine=refine)}", quiet=quiet)
@@ -74,8 +77,7 @@ def use(opened: Model, image: Path, out: Path, *, picture: bool, refine: bool) -
         WriteError: if the result cannot be written.
     """
     scan = read_image(image, canonical=True)
-    if not np.any(scan.data != scan.data.flat[0]):
-        raise InputError(image, f"{scan.data.flat[0]:g} in every voxel", "an image of a head", "The image is empty.")
+    check_voxels(scan)
     if isinstance(opened, Denoiser):
         said, sheet = _denoise(opened, scan, out)
     else:

@@ -70,32 +70,43 @@ def foreground(image: Volume) -> Bool[Tensor, "x y z"]:
     return smooth > threshold
 
 
-def check_head(scan: Image) -> None:
-    """Refuse what is no scan of a head in millimetres.
+def check_voxels(scan: Image) -> None:
+    """Refuse what is no image in millimetres.
 
     Raises:
-        InputError: for voxels that no scanner makes (metres or micrometres in the header), one value everywhere, or
-            nothing as large as a head.
+        InputError: for voxels that no scanner makes (metres or micrometres in the header), or one value everywhere.
     """
-    sizes = " x ".join(f"{s:g}" for s in scan.grid.spacing)
     if not all(FINEST_MM <= s <= COARSEST_MM for s in scan.grid.spacing):
         unit = "metres" if max(scan.grid.spacing) < FINEST_MM else "micrometres"
         raise InputError(
             scan.path,
-            f"voxels of {sizes} mm",
+            f"voxels of {_sizes(scan.grid)} mm",
             f"{FINEST_MM:g} to {COARSEST_MM:g} mm along each axis",
             f"Is the affine in {unit}? Write it in millimetres.",
         )
     first = scan.data.flat[0]
     if not np.any(scan.data != first):
         raise InputError(scan.path, f"{first:g} in every voxel", "an image of a head", "The image is empty.")
+
+
+def check_head(scan: Image) -> None:
+    """Refuse what is no scan of a head in millimetres.
+
+    Raises:
+        InputError: for nothing as large as a head, or see :func:`check_voxels`.
+    """
+    check_voxels(scan)
     box = occupied(foreground(torch.from_numpy(scan.data)[None, None])) or whole(scan.grid.shape)
     lengths = [(b - a) * s for (a, b), s in zip(box, scan.grid.spacing, strict=True)]
     if min(lengths) < SMALLEST_HEAD_MM:
         found = " x ".join(f"{length:.0f}" for length in lengths)
         raise InputError(
             scan.path,
-            f"something of {found} mm in voxels of {sizes} mm",
+            f"something of {found} mm in voxels of {_sizes(scan.grid)} mm",
             f"a head: {SMALLEST_HEAD_MM:g} mm or more along each axis",
             "Is it a whole head, and is the affine in millimetres?",
         )
+
+
+def _sizes(grid: Grid) -> str:
+    return " x ".join(f"{s:g}" for s in grid.spacing)
