@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from qontrast.basics.errors import InputError
+from qontrast.basics.errors import InputError, LeftOut
 from qontrast.scans.names import find_images, sidecar, stem
 
 
@@ -88,3 +88,28 @@ def test_a_folder_without_an_image_is_refused_by_name(tmp_path):
     with pytest.raises(InputError, match=r"found no image \(\.nii.*Is this the right folder") as caught:
         find_images(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "sub-02").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(InputError, match=r"no image.*sub-02: a symbolic link that leads nowhere"):
+        find_images(tmp_path)
+    (tmp_path / "sub-01_T1w.nii").touch()
+    with pytest.warns(LeftOut, match=r"sub-02: a symbolic link that leads nowhere; what it holds is left out"):
+        assert len(find_images(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "session"),
+    [
+        ("sub-01/ses-1/anat/sub-01_T1w.nii", ".", "sub-01_ses-1"),
+        ("sub-01/ses-1/anat/sub-01_T1w.nii", "sub-01/ses-1/anat", "sub-01_ses-1"),
+        ("sub-01/ses-1/anat/sub-01_ses-2_T1w.nii", ".", "sub-01_ses-2"),
+        ("ses-1/cohort/sub-01/anat/sub-01_T1w.nii", "ses-1/cohort", "sub-01"),
+        ("ses-1/sub-01_T1w.nii", ".", "sub-01_ses-1"),
+    ],
+)
+def test_a_folder_tells_the_session_where_the_name_does_not(tmp_path, path, root, session):
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).touch()
+    assert [file.session for file in find_images(tmp_path / root)] == [session]

@@ -195,6 +195,45 @@ def test_derivatives_in_the_data_set_are_no_scans_of_it(dataset, segmenter, deno
     assert len(run(dataset, segmenter).written) == 3
 
 
+def test_sessions_told_by_their_folders_alone_are_kept_apart(dataset, segmenter):
+    for session in "12":
+        save(dataset / f"sub-03/ses-{session}/anat/sub-03_T1w.nii.gz", head(int(session)))
+    assert not run(dataset, segmenter).failed
+    own = [f"sub-03/ses-{s}/anat/sub-03_ses-{s}_desc-T1w_dseg.nii.gz" for s in "12"]
+    assert all((dataset.parent / "out" / name).is_file() for name in own)
+    with (dataset.parent / "out" / "volumes.tsv").open(newline="") as stream:
+        rows = [(row["participant_id"], row["session_id"]) for row in csv.DictReader(stream, delimiter="\t")]
+    assert rows[-2:] == [("sub-03", "ses-1"), ("sub-03", "ses-2")]
+    for session in "12":  # one session's folder at a time
+        predict_cohort(segmenter, dataset / f"sub-03/ses-{session}", dataset.parent / "one", device="cpu", quiet=True)
+    assert all((dataset.parent / "one" / name).is_file() for name in own)
+
+
+def test_a_subject_that_is_a_link_to_elsewhere(dataset, segmenter):
+    store = dataset.parent / "store" / "a"
+    store.parent.mkdir()
+    (dataset / "sub-02").rename(store)
+    (dataset / "sub-02").symlink_to(store)
+    summary = run(dataset, segmenter)
+    assert (len(summary.written), summary.failed) == (3, ())
+    about = json.loads((dataset.parent / "out" / f"{RESULTS[2]}.json").read_text())
+    assert about["Sources"] == [f"bids:raw:{SCANS[2]}"]
+
+
+def test_a_subject_that_cannot_be_read_is_listed_with_those_that_failed(dataset, segmenter):
+    (dataset / "sub-03").symlink_to(dataset.parent / "unmounted")
+    (dataset / "derivatives" / "sub-04").symlink_to(dataset.parent / "unmounted")
+    summary = run(dataset, segmenter)
+    assert len(summary.written) == 3
+    assert summary.failed == ((dataset / "sub-03", "a symbolic link that leads nowhere"),)
+    assert f"{dataset / 'sub-03'}: a symbolic link that leads nowhere" in summary.complaint
+
+
+def test_a_link_that_leads_round_in_a_circle_does_not_end_the_run(dataset, segmenter):
+    (dataset / "sub-03").symlink_to(dataset / "sub-03")
+    assert [path.name for path, _ in run(dataset, segmenter).failed] == ["sub-03"]
+
+
 def test_a_folder_is_not_written_into_an_image(dataset, segmenter):
     with pytest.raises(InputError, match=r"seg\.nii\.gz: found the name of an image; wanted that of a folder in --out"):
         predict_cohort(segmenter, dataset, dataset.parent / "seg.nii.gz", quiet=True)

@@ -37,6 +37,10 @@ class PlanError(InputError):
     """A plan with a field or value that is not understood."""
 
 
+class LeftOut(UserWarning):
+    """What could not be read and is not used; the command line prints it as a line."""
+
+
 class WriteError(QontrastError):
     """A file that could not be written; what stood there before is untouched."""
 

@@ -1,13 +1,14 @@
 """The command line: one sub-command per task. What a task needs is imported when it runs, so that help is instant."""
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cyclopts import App, CycloptsError
 
 import qontrast
-from qontrast.basics.errors import QontrastError
+from qontrast.basics.errors import LeftOut, QontrastError
 from qontrast.cli.data import app as data_app
 from qontrast.cli.dotted import plan_flags, take_dotted
 from qontrast.cli.embed import app as embed_app
@@ -57,8 +58,10 @@ def run(arguments: list[str]) -> int:
         The exit status: 0, 1 for an error, 2 for flags that were not understood, 130 if interrupted, 143 if stopped.
     """
     try:
-        arguments = take_dotted(arguments)
-        app(arguments, exit_on_error=False, print_error=True)
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell
+            arguments = take_dotted(arguments)
+            app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         return 2
     except Stopped as error:  # by a scheduler: as a process that ended by SIGTERM would say
@@ -76,6 +79,17 @@ def run(arguments: list[str]) -> int:
         print("interrupted; a training run goes on with --resume", file=sys.stderr)
         return 130
     return 0
+
+
+PYTHONS_WAY = warnings.showwarning
+
+
+def _tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Print what was left out of the user's data in a plain line; other warnings as Python does, with their code."""
+    if issubclass(category, LeftOut):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        PYTHONS_WAY(message, category, *where, **more)
 
 
 @app.command

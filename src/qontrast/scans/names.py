@@ -1,6 +1,7 @@
 """Which image is what, by its name: BIDS entities and suffix, the output names of hMRI and SPM, and IXI's."""
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,9 +9,9 @@ from pathlib import Path
 
 from bids2table import parse_bids_entities
 
-from qontrast.basics.errors import InputError
+from qontrast.basics.errors import InputError, LeftOut
 from qontrast.scans.nifti import ENDINGS
-from qontrast.scans.walk import walk
+from qontrast.scans.walk import Trouble, walk
 
 # The toolbox writes <series>_PD.nii, _R1.nii, _R2s_OLS.nii (or _R2s_WLS1, _R2s), _MTsat.nii (older versions: _MT.nii).
 HMRI = {
@@ -78,14 +79,22 @@ class Named:
 
     @cached_property
     def session(self) -> str:
-        """Subject and session (``sub-01_ses-2``), one head at one time; a folder's session where the name has none."""
-        ses = self.entities.get("ses") or ("" if self.named else self._session_above())
-        return f"{self.subject}_ses-{ses}" if ses else self.subject
+        """Subject and session (``sub-01_ses-2``), one head at one time."""
+        return f"{self.subject}_ses-{self.visit}" if self.visit else self.subject
 
-    def _session_above(self) -> str:
-        """The session by the innermost folder ``ses-...`` from the root on."""
-        above = self.path.parts[len(self.root.parts) if self.root is not None else 0 : -1]
-        return next((found[1] for part in reversed(above) if (found := _SESSION.match(part))), "")
+    @cached_property
+    def visit(self) -> str:
+        """The session's own label (``2``), a folder's where the name has none; else empty."""
+        return self.entities.get("ses") or ("" if self.named else self._visit_above())
+
+    def _visit_above(self) -> str:
+        """By the innermost folder ``ses-...`` from the root on, or in a subject's folder that the root lies in."""
+        whole = self.path.absolute().parts[:-1]
+        beyond = len(self.root.absolute().parts) if self.root is not None else 0
+        for depth in range(len(whole) - 1, -1, -1):
+            if found := _SESSION.match(whole[depth]):
+                return found[1] if depth >= beyond or any(map(_SUBJECT.match, whole[:depth])) else ""
+        return ""
 
     @property
     def prefix(self) -> str:
@@ -122,17 +131,37 @@ def sidecar(path: Path) -> Path:
 def find_images(folder: Path) -> list[Named]:
     """Every image below ``folder``, or the one that ``folder`` is, sorted by path.
 
+    Warns:
+        LeftOut: of each folder below that cannot be read.
+
     Raises:
         InputError: if there is no such folder or no image in it.
+    """
+    found, troubles = images_below(folder)
+    for trouble in troubles:
+        warnings.warn(f"{trouble.path}: {trouble.why}; what it holds is left out", LeftOut, stacklevel=2)
+    return found
+
+
+def images_below(folder: Path) -> tuple[list[Named], list[Trouble]]:
+    """What :func:`find_images` finds, and the folders that cannot be read.
+
+    Raises:
+        InputError: see :func:`find_images`.
     """
     folder = Path(folder)
     if not folder.exists():
         raise InputError(folder, "no such folder", "a BIDS folder, a subject's folder or an image", "Check the path.")
-    files = [folder] if folder.is_file() else walk(folder).files()
-    found = named_images(files, folder if folder.is_dir() else folder.parent)
+    if folder.is_file():
+        found, troubles = named_images([folder], folder.parent), []
+    else:
+        index = walk(folder)
+        found, troubles = named_images(index.files(), folder), index.troubles
     if not found:
-        raise InputError(folder, f"no image ({', '.join(ENDINGS)})", "at least one image", "Is this the right folder?")
-    return found
+        why = "; ".join(f"{trouble.path}: {trouble.why}" for trouble in troubles[:3])
+        remedy = f"Is this the right folder? {why}".strip()
+        raise InputError(folder, f"no image ({', '.join(ENDINGS)})", "at least one image", remedy)
+    return found, troubles
 
 
 def named_images(files: Iterable[Path], root: Path) -> list[Named]:

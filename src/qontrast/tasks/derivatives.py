@@ -1,6 +1,7 @@
 """What is made of every scan of a cohort, as BIDS derivatives: where it goes, and what is there already."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,7 @@ from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.anatomy.prepared import fingerprint
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError, WriteError
-from qontrast.scans.names import Named, find_images, is_magnitude, stem
+from qontrast.scans.names import Named, images_below, is_magnitude, stem
 from qontrast.tasks.fit_output import Place, dataset_root
 from qontrast.tasks.speaking import track
 from qontrast.weights.contract import Contract
@@ -75,6 +76,8 @@ class Target:
             return self.place.folder / f"{self.scan.session}_desc-{description}_{suffix}{ending}"
         own = self.scan.entities.get("desc", "")
         parts = [part for part in name.split("_")[:-1] if not part.startswith("desc-")]
+        if self.scan.visit and "ses" not in self.scan.entities:  # told by a folder alone
+            parts.insert(1, f"ses-{self.scan.visit}")
         return self.place.folder / f"{'_'.join(parts)}_desc-{own}{description}_{suffix}{ending}"
 
     def about(self, maker: Maker) -> dict[str, Any]:
@@ -140,6 +143,7 @@ def make_each(
     make: Callable[[T], object],
     doing: str,
     *,
+    lost: Sequence[tuple[Path, str]] = (),
     quiet: bool = False,
 ) -> Summary:
     """Make what is not there yet; whatever is wrong with one scan costs that scan alone.
@@ -150,6 +154,7 @@ def make_each(
         made: whether it is there already.
         make: makes and writes it.
         doing: said beside the progress bar.
+        lost: what failed before, each with the reason.
         quiet: print nothing.
 
     Raises:
@@ -157,7 +162,7 @@ def make_each(
     """
     written: list[Path] = []
     kept: list[Path] = []
-    failed: list[tuple[Path, str]] = []
+    failed = list(lost)
     taken: set[Path] = set()
     for target in track(targets, doing, quiet=quiet):
         path = result(target)
@@ -177,8 +182,8 @@ def make_each(
     return Summary(tuple(written), tuple(kept), tuple(failed))
 
 
-def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Target]:
-    """The scans below a folder, with where their results go.
+def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> tuple[list[Target], list[tuple[Path, str]]]:
+    """The scans below a folder, with where their results go; and folders that cannot be read, with the reason.
 
     Passed over are ``derivatives``, ``sourcedata``, ``code`` and whatever data set below the folder says that it is of
     derivatives. One image is taken whatever its name is, unless suffixes are asked for; it is its own subject if it
@@ -187,16 +192,20 @@ def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[Targ
     Raises:
         InputError: if there is none.
     """
-    wanted, found = suffixes or IMAGE_SUFFIXES, find_images(source)
+    wanted = suffixes or IMAGE_SUFFIXES
+    found, troubles = images_below(source)
     if source.is_file() and not suffixes:
         found = [file if file.subject.startswith("sub-") else replace(file, named=stem(file.path)) for file in found]
     else:
         found = [
-            file for file in found if file.suffix in wanted and is_magnitude(file) and not _apart(file, source, out)
+            file
+            for file in found
+            if file.suffix in wanted and is_magnitude(file) and not _apart(file.path, source, out)
         ]
     if not found:
         raise InputError(source, "no scan", f"files named _{', _'.join(wanted)}", "Name others with --suffix.")
-    return [Target(file, Place(out, file, source)) for file in found]
+    lost = [(t.path, t.why) for t in troubles if not _apart(t.path, source, out)]
+    return [Target(file, Place(out, file, source)) for file in found], lost
 
 
 def claim_derivatives(out: Path, source: Path, maker: Maker) -> None:
@@ -221,17 +230,17 @@ def claim_derivatives(out: Path, source: Path, maker: Maker) -> None:
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [maker.generator],
-        "DatasetLinks": {"raw": dataset_root(source).as_uri()},
+        "DatasetLinks": {"raw": dataset_root(source).resolve().as_uri()},
     }
     write_atomic(file, json.dumps(about, indent=2) + "\n")
 
 
-def _apart(file: Named, source: Path, out: Path) -> bool:
-    if out.resolve() in file.path.resolve().parents:
+def _apart(path: Path, source: Path, out: Path) -> bool:
+    if out.resolve() in Path(os.path.realpath(path)).parents:  # realpath: resolve raises for a circular link
         return True
     if not source.is_dir():
         return False
-    within = file.path.relative_to(source).parts[:-1]
+    within = path.relative_to(source).parts[:-1]
     folders = [source.joinpath(*within[: depth + 1]) for depth in range(len(within))]
     return bool(NOT_RAW & set(within)) or any(map(_is_derivative, folders))
 

@@ -42,7 +42,7 @@ def embed(
     """
     source, out = Path(source), Path(out)
     keep_memory()
-    targets = find_scans(source, out, suffixes)
+    targets, lost = find_scans(source, out, suffixes)
     loaded = weights if isinstance(weights, Loaded) else load(weights, device=device)
     maker = Maker.of("embeddings", loaded.contract, loaded.path, loaded.digest)
     claim_derivatives(out, source, maker)
@@ -52,6 +52,7 @@ def embed(
         lambda scan: scan.done(maker, features=features),
         lambda scan: scan.write(loaded.encode(scan.scan.path), maker, features=features),
         "embedding",
+        lost=lost,
         quiet=quiet,
     )
     where = (summary.written + summary.kept)[0] if len(targets) == 1 and not summary.failed else out
@@ -59,6 +60,9 @@ def embed(
     return summary
 
 
-def find_scans(source: Path, out: Path, suffixes: tuple[str, ...]) -> list[EmbeddingFiles]:
-    """The scans below a folder, with where their embeddings go; see :func:`scans_below`."""
-    return [EmbeddingFiles(found.scan, found.place) for found in scans_below(source, out, suffixes)]
+def find_scans(
+    source: Path, out: Path, suffixes: tuple[str, ...]
+) -> tuple[list[EmbeddingFiles], list[tuple[Path, str]]]:
+    """The scans below a folder, with where their embeddings go, and what cannot be read; see :func:`scans_below`."""
+    found, lost = scans_below(source, out, suffixes)
+    return [EmbeddingFiles(target.scan, target.place) for target in found], lost

@@ -45,9 +45,8 @@ class Place:
     @property
     def folder(self) -> Path:
         """``sub-01/anat`` or ``sub-01/ses-2/anat``."""
-        session = self.subject.entities.get("ses")
         base = self.out / self.subject.subject
-        return (base / f"ses-{session}" if session else base) / "anat"
+        return (base / f"ses-{self.subject.visit}" if self.subject.visit else base) / "anat"
 
     def map(self, suffix: str) -> Path:
         """The file of a map."""
@@ -62,14 +61,13 @@ class Place:
         return self.folder / f"{self.subject.session}_mask.nii.gz"
 
     def uri(self, path: Path) -> str:
-        """A source as a BIDS URI in the raw data set."""
-        whole = path.parent.resolve() / path.name
-        return f"bids:raw:{whole.relative_to(dataset_root(self.source))}"
+        """A source as a BIDS URI in the raw data set, by its name there: folders may be links to elsewhere."""
+        return f"bids:raw:{path.absolute().relative_to(dataset_root(self.source))}"
 
 
 def dataset_root(source: Path) -> Path:
     """The raw data set: the folder above the first ``sub-`` in the path, else what was named."""
-    whole = source.resolve()
+    whole = source.absolute()
     folder = whole.parent if whole.is_file() else whole
     subject = next((p for p in reversed((folder, *folder.parents)) if p.name.startswith("sub-")), None)
     return subject.parent if subject is not None else folder
@@ -97,7 +95,7 @@ def write_description(out: Path, source: Path) -> None:
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [_generator()],
-        "DatasetLinks": {"raw": dataset_root(source).as_uri()},
+        "DatasetLinks": {"raw": dataset_root(source).resolve().as_uri()},
     }
     write_atomic(out / "dataset_description.json", json.dumps(about, indent=2) + "\n")
 

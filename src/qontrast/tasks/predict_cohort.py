@@ -60,7 +60,7 @@ def predict_cohort(
     if stem(out):
         remedy = f"{source} is a folder: its results want one, too."
         raise InputError(out, "the name of an image", "that of a folder in --out", remedy)
-    found = scans_below(source, out, suffixes)
+    found, lost = scans_below(source, out, suffixes)
     path = find_model(model)
     keep_memory()
     opened = open_for_scans(model, device, *kinds, encoder=encoder)
@@ -81,7 +81,7 @@ def predict_cohort(
 
     doing = "denoising" if denoises else "segmenting"
     try:
-        summary = make_each(targets, lambda t: t.result, lambda t: t.done(maker), make, doing, quiet=quiet)
+        summary = make_each(targets, lambda t: t.result, lambda t: t.done(maker), make, doing, lost=lost, quiet=quiet)
     finally:
         if not denoises:
             _write_volumes(out)
