@@ -1,5 +1,6 @@
 import json
 import math
+import multiprocessing
 import os
 
 import numpy as np
@@ -54,6 +55,22 @@ def test_a_failed_write_leaves_the_rows_before(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="No space left"):
         append_rows(path, [{"a": 2}])
     assert path.read_text() == '{"a": 1}\n'
+
+
+def append_many(path, writer):
+    for n in range(150):
+        append_rows(path, [{"writer": writer, "n": n}])
+
+
+def test_several_processes_may_append_to_one_file(tmp_path):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=append_many, args=(tmp_path / "ledger.jsonl", w)) for w in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    rows = read_rows(tmp_path / "ledger.jsonl")
+    assert [[row["n"] for row in rows if row["writer"] == w] for w in range(2)] == [list(range(150))] * 2
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, math.nan], np.float32("nan"), {1, 2}])

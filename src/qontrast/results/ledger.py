@@ -4,9 +4,11 @@ A row of scores holds: run, arm, data, snr, subject, contrast, class, dice, hd95
 note, seed, train_subjects, model_digest. The ledger itself takes rows of any keys.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +19,7 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Append all ``rows`` in one write, flushed to disk; folders are made as needed.
 
     A last line that a killed writer left unfinished is dropped first. If the write itself fails, the file is cut back
-    to what it held. One writer at a time.
+    to what it held. Several processes may append to one file: each waits for the others.
 
     Raises:
         InputError: if a row holds NaN, an infinity, or a value that JSON does not know; nothing is written.
@@ -30,6 +32,8 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b", buffering=0) as stream:
+            with suppress(OSError):  # of file systems without locks
+                fcntl.lockf(stream, fcntl.LOCK_EX)
             stream.seek(0)
             whole, tail = _split_tail(stream.read())
             kept = len(whole) + len(tail)
