@@ -104,6 +104,12 @@ def test_participants_of_bids(tmp_path):
     assert "sub-8: the sex 'o' is not understood" in people.notes
 
 
+def test_a_quotation_mark_that_is_never_closed_swallows_nobody(tmp_path):
+    lines = ["participant_id\tsex\tage\tnotes\tsite", 'sub-1\tF\t30\t"tall\tA', "sub-2\tM\t31\t\tN/A"]
+    (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n")
+    assert read_people(tmp_path).persons == (Person("sub-1", "female", 30.0, "A"), Person("sub-2", "male", 31.0, ""))
+
+
 def test_arcs_age_has_another_name(tmp_path):
     (tmp_path / "participants.tsv").write_text("participant_id\tsex\tage_at_stroke\nsub-M2001\tF\t38\n")
     with pytest.raises(InputError, match="participant_id, sex, age_at_stroke"):

@@ -33,6 +33,18 @@ def test_a_row_for_each_subject(tmp_path):
     ]
 
 
+def test_a_quotation_mark_that_is_never_closed_is_a_letter(tmp_path):
+    text = 'subject\tnotes\tT1w\n1\t"tall\ta.nii\n2\t\tb.nii\n3\t"two ""words"""\t"c d.nii"\n'
+    found = read_table(write(tmp_path, text))
+    assert [(f.subject, f.path.name) for f in found] == [("1", "a.nii"), ("2", "b.nii"), ("3", "c d.nii")]
+
+
+def test_what_is_not_available_is_blank(tmp_path):
+    text = "subject\tsession\tsite\tT1w\tFLAIR\n1\tn/a\tN/A\ta.nii\tn/a\n2\t\n"
+    (found,) = read_table(write(tmp_path, text))
+    assert (found.session, found.suffix, found.entities) == ("1", "T1w", {})
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from qontrast.basics.cells import said
 from qontrast.basics.errors import InputError, nearest
 from qontrast.cohorts.spreadsheet import ENDINGS, Sheet, read_sheet
 
@@ -173,8 +174,8 @@ def _person(row: dict[str, str], columns: dict[str, str], ixi: bool, notes: list
     sex = (IXI_SEX if ixi else BIDS_SEX).get(sex_word)
     if sex is None and sex_word not in MISSING:
         notes.append(f"{subject}: the sex {sex_word!r} is not understood")
-    site = row.get(columns["site"], "")
-    return Person(subject, sex, _age(row.get(columns["age"], ""), subject, notes), "" if site == "n/a" else site)
+    site = said(row.get(columns["site"]))
+    return Person(subject, sex, _age(row.get(columns["age"], ""), subject, notes), site)
 
 
 def _age(word: str, subject: str, notes: list[str]) -> float | None:

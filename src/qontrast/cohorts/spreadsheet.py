@@ -1,10 +1,10 @@
 """A spreadsheet to rows of words: .xls (by xlrd), or .csv and .tsv as they are exported."""
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from qontrast.basics.cells import cells_of
 from qontrast.basics.errors import InputError
 
 ENDINGS = (".xls", ".tsv", ".csv")
@@ -53,7 +53,7 @@ def _read_text(path: Path) -> list[list[str]]:
     head = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
     try:
-        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        table = cells_of(text, delimiter)
     except csv.Error as error:
         raise InputError(path, f"no readable table ({error})", "a .tsv or .csv with a header", EXPORT) from error
     # Where semicolons part the cells, commas are decimal points.

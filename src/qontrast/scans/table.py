@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from qontrast.basics.cells import cells_of, said
 from qontrast.basics.errors import InputError
 from qontrast.scans.names import Named, stem
 
@@ -21,11 +22,10 @@ def read_table(path: Path) -> list[Named]:
         InputError: naming the line and the remedy.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, delimiter="," if path.suffix == ".csv" else "\t"))
+        head, *lines = cells_of(path.read_text(encoding="utf-8-sig"), "," if path.suffix == ".csv" else "\t") or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"no readable table ({error})", "a TSV or CSV with a header") from error
-    columns = list(rows[0]) if rows else []
+    columns = [name.strip() for name in head] if lines else []
     key = next((c for c in SUBJECT if c in columns), None)
     images = [c for c in columns if c and c not in (*SUBJECT, *OTHER, "path", "suffix")]
     long = {"path", "suffix"} <= set(columns)
@@ -37,23 +37,23 @@ def read_table(path: Path) -> list[Named]:
             "The columns of a .tsv are separated by tabs, those of a .csv by commas.",
         )
     found = []
-    for line, row in enumerate(rows, start=2):
-        subject = (row[key] or "").strip()
-        cells = {row["suffix"]: row["path"]} if long else {c: row[c] for c in images}
-        for suffix, cell in cells.items():
-            if not (cell or "").strip():
+    for line, cells in enumerate(lines, start=2):
+        row = dict.fromkeys(columns, "") | dict(zip(columns, map(said, cells), strict=False))
+        subject = row[key]
+        named = {row["suffix"]: row["path"]} if long else {c: row[c] for c in images}
+        for suffix, cell in named.items():
+            if not cell:
                 continue
-            image = path.parent / cell.strip()
-            if not (subject and (suffix or "").strip()):
+            image = path.parent / cell
+            if not (subject and suffix):
                 raise InputError(f"{path}, line {line}", "no subject or no suffix", "both, for every image")
             if not stem(image):
                 if long:
                     raise InputError(f"{path}, line {line}", f"the path {cell!r}", "the path of an image")
                 continue  # a column of something else, such as age
-            session, site = (row.get("session") or row.get("ses") or "").strip(), (row.get("site") or "").strip()
-            entities = {"ses": session, "site": site}
+            entities = {"ses": row.get("session") or row.get("ses") or "", "site": row.get("site", "")}
             told = {k: v.removeprefix(f"{k}-") for k, v in entities.items() if v}
-            found.append(Named(image, suffix.strip(), told, named=subject))
+            found.append(Named(image, suffix, told, named=subject))
     if not found:
         raise InputError(path, "no image in any row", "at least one path of an image")
     return found
