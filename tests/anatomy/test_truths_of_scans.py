@@ -67,6 +67,39 @@ def test_maps_that_are_no_probabilities_are_refused(tmp_path):
         find_labelled_scans(tmp_path)[0].open()
 
 
+def test_of_maps_in_several_spaces_those_of_the_session_are_its_truth(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    save(anat / "sub-01_T1w.nii.gz", image())
+    save(anat / "sub-01_desc-preproc_T1w.nii.gz", image())
+    for i, label in enumerate(("GM", "WM", "CSF")):
+        save(anat / f"sub-01_label-{label}_probseg.nii.gz", shares()[..., i])
+        save(anat / f"sub-01_space-MNI152_label-{label}_probseg.nii.gz", shares()[:9, ..., i])
+    (source,) = find_labelled_scans(tmp_path)
+    assert [file.path.name for file in source.truth] == [
+        f"sub-01_label-{x}_probseg.nii.gz" for x in ("CSF", "GM", "WM")
+    ]
+    assert source.scan.path.name == "sub-01_T1w.nii.gz"  # and not the copy
+    assert source.open().shares.shape == (3, *SHAPE)
+
+
+def test_maps_of_a_template_are_the_truth_where_there_are_no_others(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    save(anat / "sub-01_space-MNI152_T1w.nii.gz", image())
+    for space in ("MNI152", "fsaverage"):
+        save(anat / f"sub-01_space-{space}_label-GM_probseg.nii.gz", shares()[..., 0])
+    (source,) = find_labelled_scans(tmp_path)
+    assert [file.entities["space"] for file in source.truth] == ["MNI152"]
+
+
+def test_two_maps_of_one_tissue_are_refused(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    save(anat / "sub-01_T1w.nii.gz", image())
+    for desc in ("a", "b"):
+        save(anat / f"sub-01_desc-{desc}_label-GM_probseg.nii.gz", shares()[..., 0])
+    with pytest.raises(InputError, match=r"desc-b_label-GM_probseg.*a second map of grey matter"):
+        find_labelled_scans(tmp_path)[0].open()
+
+
 @pytest.mark.parametrize("name", ["label-lesion", "desc-lesion"])
 def test_a_lesions_mask_is_found_by_either_name_and_before_tissues(name, tmp_path):
     anat = tmp_path / "sub-01" / "anat"

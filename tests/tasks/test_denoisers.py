@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from qontrast.basics.errors import InputError, MissingMapError, PlanError
 from qontrast.nets.unet import UNet
 from qontrast.results.ledger import read_rows
+from qontrast.tasks.clean_scans import real_scans
 from qontrast.tasks.evaluate import evaluate
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.models import Denoiser, open_model
@@ -53,6 +54,13 @@ def test_denoising_is_learned_from_each_kind(kind, labels_folder, maps_folder, f
     _, contract = load_segmenter(tmp_path / "run", "denoiser")
     assert (contract.kind, contract.classes, contract.plan["task"]) == ("denoiser", ("residual",), "denoise")
     assert all(math.isfinite(line["loss"]) for line in journal(tmp_path / "run"))
+
+
+def test_a_copy_of_a_scan_is_no_second_scan(tmp_path):
+    folder = write_scan(tmp_path / "raw", contrast="T1w")
+    write_scan(folder / "derivatives", contrast="desc-preproc_T1w")
+    write_scan(folder, contrast="desc-preproc_T2w")  # of a scan that is not there
+    assert sorted(scan.name for scan in real_scans(Cohort(data=str(folder)))) == ["sub-01_T1w", "sub-01_T2w"]
 
 
 def test_a_denoiser_begins_by_changing_nothing(labels_folder, finetune_plan, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 from qontrast.anatomy.cohort import images_of
 from qontrast.anatomy.grouping import LABEL_SUFFIXES
 from qontrast.anatomy.label_table import table_for
-from qontrast.anatomy.observed import IMAGE_SUFFIXES, contrast_of
+from qontrast.anatomy.observed import IMAGE_SUFFIXES, NATIVE, contrast_of, without_copies
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.anatomy.source import KEPT_IN_MEMORY
 from qontrast.basics.errors import InputError
@@ -138,7 +138,10 @@ class LabelledScanSource:
                     "probabilities from 0 to 1",
                     "Divide percent by 100; a map of whole-number labels is called dseg.",
                 )
-            named[PROBABILITIES.get(label, label)] = data.clip(0, 1)
+            name = PROBABILITIES.get(label, label)
+            if name in named:
+                raise InputError(file.path, f"a second map of {name}", "one of each tissue", "Move one away.")
+            named[name] = data.clip(0, 1)
         order = sorted(named, key=lambda n: (list(TISSUE_CLASSES).index(n) if n in TISSUE_CLASSES else 99, n))
         shares = np.stack([named[n] for n in order])
         return shares / np.maximum(1.0, shares.sum(axis=0, keepdims=True)), ("background", *order)
@@ -206,7 +209,7 @@ def find_labelled_scans(
         grid = read_grid(truth[0].path)
         alike = [s for s in scans if read_grid(s.path).matches(grid)]
         # None alike: keep the first, so that opening it says what does not match.
-        chosen = _drawn_on(truth[0], alike) or scans[:1]
+        chosen = _drawn_on(truth[0], without_copies(alike)) or scans[:1]
         for scan in chosen:
             alone = sum(kind_of(s) == kind_of(scan) for s in chosen) == 1
             kind = kind_of(scan) if alone else contrast_of(scan)
@@ -234,17 +237,24 @@ def _truth_files(files: list[Named], wanted: Truth) -> list[Named]:
     masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f) and _label(f) != "brain"]
     # The whole lesion before parts of it (desc-lesion before desc-lesionAcute), and before other masks.
     masks.sort(key=lambda f: (not is_lesion(f), "label" not in f.entities, len(f.entities.get("desc", "")), f.path))
-    lesions = masks[:1]
-    if wanted == "lesion":
-        return lesions or [f for f in files if f.suffix == "probseg" and _label(f) == "lesion"][:1]
+    lesions = _of_one_space(masks)[:1]
     probabilities = [f for f in files if f.suffix == "probseg"]
+    if wanted == "lesion":
+        return lesions or _of_one_space([f for f in probabilities if _label(f) == "lesion"])[:1]
     if probabilities:
-        return probabilities
+        return _of_one_space(probabilities)
     for suffix in LABEL_SUFFIXES:
-        whole = [f for f in files if f.suffix == suffix]
+        whole = _of_one_space([f for f in files if f.suffix == suffix])
         if whole:
             return whole[:1]
     return lesions
+
+
+def _of_one_space(files: list[Named]) -> list[Named]:
+    """Those in the session's own space, or if there are none, in the first template's."""
+    spaces = [f.entities.get("space", "") for f in files]
+    native = [f for f, space in zip(files, spaces, strict=True) if space in NATIVE]
+    return native or [f for f, space in zip(files, spaces, strict=True) if space == min(spaces)]
 
 
 def _label(file: Named) -> str:

@@ -90,6 +90,13 @@ def _derived(file: Named) -> bool:
     return "desc" in file.entities or "space" in file.entities
 
 
+def without_copies(scans: Iterable[Named]) -> list[Named]:
+    """The scans but for those that were made of one of the same session and contrast that is there, too."""
+    scans = list(scans)
+    plain = {(f.session, contrast_of(f)) for f in scans if not _derived(f)}
+    return [f for f in scans if not (_derived(f) and (f.session, contrast_of(f)) in plain)]
+
+
 def read_scans(files: list[Named]) -> ObservedHead:
     """Read one session's scans. They have to be co-registered: voxels with one world coordinate are one tissue.
 
@@ -101,12 +108,8 @@ def read_scans(files: list[Named]) -> ObservedHead:
     """
     name = files[0].session
     chosen: dict[str, Named] = {}
-    found = _in_one_space(name, scans_among(files))
-    plain = {contrast_of(f) for f in found if not _derived(f)}
-    for file in found:
+    for file in without_copies(_in_one_space(name, scans_among(files))):
         contrast = contrast_of(file)
-        if _derived(file) and contrast in plain:
-            continue
         if contrast in chosen:
             other = chosen[contrast].path
             raise InputError(name, f"two scans called {contrast}: {other} and {file.path}", "one", "Move one away.")

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from qontrast.anatomy.cohort import find_subjects, images_of
 from qontrast.anatomy.grouping import group_subjects
-from qontrast.anatomy.observed import IMAGE_SUFFIXES, ObservedHead, ObservedScan, contrast_of, read_scan, scans_among
+from qontrast.anatomy.observed import (
+    IMAGE_SUFFIXES,
+    ObservedHead,
+    ObservedScan,
+    contrast_of,
+    read_scan,
+    scans_among,
+    without_copies,
+)
 from qontrast.anatomy.prepared import is_cache
 from qontrast.anatomy.source import EMBEDDED
 from qontrast.anatomy.subject import Subject
@@ -60,7 +68,7 @@ def real_scans(cohort: Cohort) -> list[ScanSource]:
     files = images_of(folder)
     if cohort.kind == "auto" and any(s.kind != "scans" for s in group_subjects(files)):
         return []
-    scans = scans_among(files)
+    scans = without_copies(scans_among(files))
     if not scans:
         raise InputError(
             folder, f"{len(files)} images, none of them a scan", f"scans ({', '.join(IMAGE_SUFFIXES)}), maps or labels",
