@@ -162,6 +162,13 @@ def test_an_image_at_the_networks_spacing_is_not_resampled_for_its_headers_round
     assert grid.shape == image.shape[2:]
 
 
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (1.0, 1.0, 5.0), (0.5, 0.5, 0.5)])
+def test_a_resampled_image_does_not_fade_at_its_rim(spacing):
+    image = torch.full((1, 1, 20, 22, 24), -3.0)
+    moved, _ = at_spacing(image, Grid(image.shape[2:], np.diag([*spacing, 1.0])), 1.0)
+    assert torch.allclose(moved, torch.tensor(-3.0))
+
+
 def test_the_names_of_the_classes_lie_beside(segmenter, image_on, tmp_path):
     image = image_on(*GRIDS["RAS at 2 mm"])
     predict(segmenter / "model.safetensors", image, tmp_path / "deep" / "seg.nii.gz", device="cpu", quiet=True)

@@ -32,7 +32,10 @@ def at_spacing(image: Volume, grid: Grid, spacing: float) -> tuple[Float[Tensor,
         return image, grid
     warp, target = whole_head(grid, spacing)
     factor = oversampling(grid, spacing)
-    return average_blocks(sample(image, whole(grid.shape), warp.coordinates(factor)), factor), target
+    points, last = warp.coordinates(factor), torch.tensor(grid.shape, dtype=torch.float32) - 1
+    # Half of the outermost voxels lies beyond their centres: there they go on, and nothing fades to zero.
+    torch.minimum(points.clamp_(min=0), last, out=points)
+    return average_blocks(sample(image, whole(grid.shape), points), factor), target
 
 
 def head_box(image: Volume, margin: float) -> Box:
