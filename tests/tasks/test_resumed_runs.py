@@ -91,6 +91,21 @@ def test_resuming_with_another_plan_is_refused_with_the_field(change, field, pre
         pretrain(replace(pretrain_plan(data), **change), pretrained, resume=True, quiet=True)
 
 
+@pytest.mark.parametrize("task", ["pretrain", "finetune"])
+def test_resuming_with_other_heads_is_refused_by_name(task, labels_folder, pretrain_plan, finetune_plan, tmp_path):
+    plan = (pretrain_plan if task == "pretrain" else finetune_plan)(labels_folder)
+    file = (pretrain if task == "pretrain" else finetune)(plan, tmp_path / "run", quiet=True)
+    before = file.read_bytes()
+    for old in sorted(labels_folder.rglob("sub-01*_dseg.nii.gz")):
+        new = labels_folder / "sub-09" / "anat" / "sub-09_dseg.nii.gz"
+        new.parent.mkdir(parents=True)
+        new.write_bytes(old.read_bytes())
+    changed = r"heads\.txt: found 2 there and 3 now \(sub-09 more\); wanted the heads that the run began with"
+    with pytest.raises(InputError, match=changed):
+        (pretrain if task == "pretrain" else finetune)(plan, tmp_path / "run", resume=True, quiet=True)
+    assert file.read_bytes() == before
+
+
 def test_workers_and_moments_of_saving_may_change_between_runs(labels_folder, pretrain_plan, tmp_path):
     plan = pretrain_plan(labels_folder)
     before = load_file(pretrain(plan, tmp_path / "run", quiet=True))

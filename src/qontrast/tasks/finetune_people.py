@@ -74,7 +74,7 @@ def finetune_people(
     seen = known_scans(Path(plan.data), plan.goal, out, table=table, suffixes=plan.suffixes, quiet=quiet)
     trained, tested = _sides(seen, plan)
     open_run(out, plan, resume=resume)
-    keep_plan(out, plan)
+    keep_plan(out, plan, [f"{one.person.subject} {one.image}" for one in trained])
     scale = _scale([one.truth(plan.goal) for one in trained], plan.goal)
     targets = [(_number(one, plan) - scale[0]) / scale[1] for one in trained]
     _train(net, [one.path for one in trained], targets, plan, out, resume=resume, quiet=quiet)

@@ -45,8 +45,8 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
 
     Args:
         plan: the run.
-        out: folder for ``plan.yaml``, ``journal.jsonl``, ``checkpoint.safetensors``, ``pairs.npz`` and, at the end,
-            ``encoder.safetensors``.
+        out: folder for ``plan.yaml``, ``heads.txt``, ``journal.jsonl``, ``checkpoint.safetensors``, ``pairs.npz`` and,
+            at the end, ``encoder.safetensors``.
         resume: go on from the folder's checkpoint; the result is that of a run that was never stopped.
         quiet: print nothing.
 
@@ -69,7 +69,7 @@ def pretrain(plan: PretrainPlan, out: Path, *, resume: bool = False, quiet: bool
         open_run(out, plan, resume=resume)
         say_if_unprepared(sources, quiet=quiet)
         check_subjects(sources, plan, quiet=quiet)
-        keep_plan(out, plan)
+        keep_plan(out, plan, [source.name for source in sources])
         say(
             f"{plan.views.arm}: {plan.net} on {len(sources)} subjects, crops of {plan.views.crop}³ at "
             f"{plan.views.spacing:g} mm, {described(fabric)}",

@@ -1,5 +1,6 @@
-"""A run's folder: claimed once, holding its plan, and gone on with only by the same plan."""
+"""A run's folder: claimed once, holding its plan and heads, and gone on with by the same plan on the same heads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ from qontrast.basics.atomic import claim_folder, write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.tasks.plan_file import NOT_IN_DIGEST, plan_text, plan_values, read_plan
 
-PLAN = "plan.yaml"
+PLAN, HEADS = "plan.yaml", "heads.txt"
+NAMED = 5  # of the heads that came or went, in an error
 
 
 def open_run(out: Path, plan: Any, *, resume: bool) -> None:
@@ -32,11 +34,38 @@ def open_run(out: Path, plan: Any, *, resume: bool) -> None:
             )
 
 
-def keep_plan(out: Path, plan: Any) -> None:
-    """Save the plan of a run whose data could be opened: one that fails before leaves its folder empty.
+def keep_plan(out: Path, plan: Any, heads: Sequence[str]) -> None:
+    """Save the plan of a run whose data could be opened, and its heads: one that fails before leaves its folder empty.
+
+    Args:
+        out: the folder.
+        plan: of the run.
+        heads: what is learned from, in the order that it is drawn by.
 
     Raises:
+        InputError: if the run began with other heads: what is drawn would change, and what it learned from be untold.
         WriteError: if the folder cannot be written.
     """
     if not (out / PLAN).is_file():
+        write_atomic(out / HEADS, "".join(f"{name}\n" for name in heads))
         write_atomic(out / PLAN, plan_text(plan))
+    elif (out / HEADS).is_file():  # older runs have none
+        before = (out / HEADS).read_text(encoding="utf-8").splitlines()
+        if before != list(heads):
+            raise InputError(
+                out / HEADS,
+                _difference(before, heads),
+                "the heads that the run began with",
+                "Restore them, name those of the run in cohort.subjects, or start anew with another --out.",
+            )
+
+
+def _difference(before: Sequence[str], now: Sequence[str]) -> str:
+    """Which heads came and which went."""
+    came, went = sorted(set(now) - set(before)), sorted(set(before) - set(now))
+    changes = [
+        f"{', '.join(names[:NAMED])}{' and others' if len(names) > NAMED else ''} {what}"
+        for names, what in ((came, "more"), (went, "less"))
+        if names
+    ]
+    return f"{len(before)} there and {len(now)} now ({'; '.join(changes) or 'other scans, or another order'})"
