@@ -15,6 +15,7 @@ from qontrast.results.ledger import read_rows
 from qontrast.tasks.evaluate import evaluate
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort
+from qontrast.tasks.prepare import Settings, prepare
 from qontrast.weights.catalogue import FOLDER
 
 KEYS = {
@@ -194,3 +195,15 @@ def test_heads_that_the_model_was_trained_on_are_marked(finetune_plan, labels_fo
     rows = evaluate(tmp_path / "run", Cohort(data=str(labels_folder)), tmp_path / "r.jsonl")
     assert {(row["subject"], row["trained_on"]) for row in rows} == {("sub-01", True), ("sub-02", False)}
     assert "warning: sub-01 is among the heads" in capsys.readouterr().out
+
+
+def test_heads_are_known_again_by_another_path_and_in_a_cache(finetune_plan, labels_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(labels_folder.parent)
+    plan = replace(finetune_plan(labels_folder), cohort=Cohort(data=labels_folder.name, subjects=("sub-01",)))
+    finetune(plan, tmp_path / "run", quiet=True)
+    prepare(Settings(str(labels_folder)), tmp_path / "cache", jobs=1, quiet=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for k, data in enumerate((labels_folder, tmp_path / "cache")):
+        rows = evaluate(tmp_path / "run", Cohort(data=str(data)), tmp_path / f"{k}.jsonl", quiet=True)
+        assert {(row["subject"], row["trained_on"]) for row in rows} == {("sub-01", True), ("sub-02", False)}

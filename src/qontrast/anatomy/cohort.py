@@ -4,7 +4,7 @@ from pathlib import Path
 
 from qontrast.anatomy.grouping import LABEL_SUFFIXES, Kind, group_subjects
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
-from qontrast.anatomy.prepared import HEADS, is_cache, read_manifest
+from qontrast.anatomy.prepared import HEADS, is_cache, read_manifest, read_settings
 from qontrast.anatomy.qmri import SUFFIXES
 from qontrast.anatomy.source import EMBEDDED, SubjectSource
 from qontrast.basics.errors import InputError
@@ -52,6 +52,18 @@ def find_subjects(
 def images_of(data: Path) -> list[Named]:
     """The images of a folder, or those that a table names; see :func:`find_images` and :func:`read_table`."""
     return read_table(data) if data.suffix in TABLES and data.is_file() else find_images(data)
+
+
+def people_of(data: str) -> str:
+    """Whose heads are in ``data``, wherever it is named from: the whole path, of a cache that of what it was made of.
+
+    Raises:
+        InputError: if it is a cache that was never finished.
+    """
+    if data == EMBEDDED:
+        return data
+    whole = Path(data).resolve()
+    return str(read_settings(whole)["data"]) if is_cache(whole) else str(whole)
 
 
 def prepared_subjects(cache: Path, kind: Kind = "auto") -> list[SubjectSource]:

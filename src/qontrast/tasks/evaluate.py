@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qontrast.anatomy.cohort import people_of
 from qontrast.anatomy.pathology import PathologyRanges
 from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import PlanError, nearest
@@ -90,7 +91,7 @@ def evaluate(
     there = read_rows(ledger) if ledger.is_file() else []
     own = [r for r in there if all(r.get(k) == v for k, v in about.items()) and r.get("snr") in exam.snrs]
     done = {(r["subject"], r.get("image", r["contrast"]), r.get("snr")) for r in own}
-    trained_on = {one for data, subjects in learned_from(plan) if _same_data(data, cohort.data) for one in subjects}
+    trained_on = {one for data, subjects in learned_from(plan) if _same_people(data, cohort.data) for one in subjects}
     warned, rows, sites = False, list(own), sites_of(cohort)
     for trial in exam.trials(done, quiet=quiet):
         where: Row = {
@@ -133,5 +134,9 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def _same_data(one: str, other: str) -> bool:
-    return one == other or (one != "" and EMBEDDED not in (one, other) and Path(one).resolve() == Path(other).resolve())
+def _same_people(one: str, other: str) -> bool:
+    """Whether a model's cohort is this one; by the folder's name alone where that is all that its file says."""
+    people = people_of(other)
+    if one in ("", EMBEDDED) or people == EMBEDDED:
+        return one == people
+    return one == people if Path(one).is_absolute() else Path(one).name == Path(people).name

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from qontrast.anatomy.cohort import people_of
 from qontrast.engine.fabric import described, make_fabric
 from qontrast.engine.loop import Run, fit
 from qontrast.engine.memory import keep_memory
@@ -36,7 +37,7 @@ def finetune(
 
     Args:
         plan: the run; its ``task`` says what is learned.
-        out: folder for ``plan.yaml``, ``journal.jsonl``, ``checkpoint.safetensors`` and, at the end,
+        out: folder for ``plan.yaml``, ``heads.txt``, ``journal.jsonl``, ``checkpoint.safetensors`` and, at the end,
             ``model.safetensors``.
         encoder: the network itself, where it is at hand (see :func:`qontrast.nets.adapter.adapt`); ``plan.encoder`` is
             then merely what it is called.
@@ -66,7 +67,7 @@ def finetune(
     keep_memory()
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     making = plan.compute.making(fabric.device)
-    keep_plan(out, plan)
+    keep_plan(out, plan, assignment.subjects)
     heads = sorted(set(assignment.subjects))
     if start.spacing not in (None, plan.views.spacing):
         found = f"{start.spacing:g} mm, this run is at {plan.views.spacing:g} mm"
@@ -110,7 +111,8 @@ def finetune(
         crop=plan.views.crop,
         normalisation=NORMALISATION,
         plan=plan_values(plan)
-        | {"pretraining.arm": start.arm, "labelled_heads": len(heads), "trained_on": heads}
+        | {"cohort.data": people_of(plan.cohort.data), "trained_on": heads}
+        | {"pretraining.arm": start.arm, "labelled_heads": len(heads)}
         | start.past,
         kind=assignment.kind,
     )
