@@ -1,5 +1,7 @@
 """Each command hands its flags to its task, and the whole method runs from the command line."""
 
+import dataclasses
+import inspect
 import json
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from qontrast.cli.app import run
+from qontrast.cli.app import pretrain, run
+from qontrast.cli.finetune import Flags
 from qontrast.results.ledger import read_rows
 from qontrast.studies.plan import StudyPlan
 from qontrast.tasks.compute import Compute
@@ -34,6 +37,18 @@ def caught(monkeypatch, task):
     return calls
 
 
+@pytest.mark.parametrize(
+    ("plan", "flags", "by_other_means"),
+    [
+        (PretrainPlan, inspect.signature(pretrain).parameters, {"others"}),
+        (FinetunePlan, Flags.__dataclass_fields__, {"task"}),
+    ],
+)
+def test_a_field_whose_name_has_no_dot_is_a_flag_by_itself(plan, flags, by_other_means):
+    fields = {f.name for f in dataclasses.fields(plan) if not dataclasses.is_dataclass(getattr(plan(), f.name))}
+    assert fields - set(flags) == by_other_means
+
+
 def test_flags_of_pretrain_go_to_the_plan_over_the_file(monkeypatch, tmp_path):
     calls = caught(monkeypatch, "qontrast.tasks.pretrain.pretrain")
     file = tmp_path / "plan.yaml"
@@ -41,14 +56,14 @@ def test_flags_of_pretrain_go_to_the_plan_over_the_file(monkeypatch, tmp_path):
     assert run(
         [
             "pretrain", str(file), "--out", "run", "--batch", "3", "--data", "heads", "--labels", "l.tsv",
-            "--net", "cnn", "--steps", "7", "--device", "cpu", "--precision", "32", "--workers", "2",
+            "--net", "cnn", "--dropout", "0", "--steps", "7", "--device", "cpu", "--precision", "32", "--workers", "2",
             "--views.crop=32", "--resume", "--optimisation.learning_rate", "1e-4",
             "--cohort.subjects", "[sub-01, sub-02]", "--views.sequences=[fse]", "--optimisation.weight-decay", "0",
         ]
     ) == 0  # fmt: skip
     ((plan, out), named) = calls[0]
     assert (str(out), named) == ("run", {"resume": True, "quiet": False})
-    assert (plan.batch, plan.seed, plan.net) == (3, 9, "cnn")
+    assert (plan.batch, plan.seed, plan.net, plan.dropout) == (3, 9, "cnn", 0.0)
     assert (plan.cohort.data, plan.cohort.labels, plan.cohort.subjects) == ("heads", "l.tsv", ("sub-01", "sub-02"))
     assert (plan.views.crop, plan.views.spacing, plan.views.sequences) == (32, 1.5, ("fse",))
     assert (plan.optimisation.steps, plan.optimisation.learning_rate) == (7, 1e-4)
@@ -61,12 +76,13 @@ def test_flags_of_finetune_go_to_the_plan(monkeypatch):
     assert run(
         [
             "finetune", "segment", "--out", "run", "--encoder", "pre", "--schedule", "frozen",
-            "--contrasts", "fse", "flair",
+            "--contrasts", "fse", "flair", "--classes", "structures", "--no-decoder", "--dropout", "0.1",
             "--protocols", "drawn", "--views.spacing", "1", "--quiet", "--data", "12",
         ]
     ) == 0  # fmt: skip
     ((plan, _), named) = calls[0]
     assert plan.contrasts == ("fse", "flair")
+    assert (plan.classes, plan.decoder, plan.dropout) == ("structures", False, 0.1)
     assert (plan.encoder, plan.schedule.kind, plan.protocols, plan.views.spacing) == ("pre", "frozen", "drawn", 1.0)
     assert plan.cohort.data == "12"
     assert named == {"resume": False, "quiet": True}

@@ -101,6 +101,7 @@ def pretrain(
     data: str | None = None,
     labels: str | None = None,
     net: str | None = None,
+    dropout: float | None = None,
     steps: int | None = None,
     batch: int | None = None,
     seed: int | None = None,
@@ -126,6 +127,8 @@ def pretrain(
         TSV with the tissue of each label, for label maps that are not FreeSurfer's.
     net
         cnn (the method's), cnn-small, cnn-nano (for a CPU), cnn-pico, residual or vit.
+    dropout
+        Share of the encoder's activations dropped in training; the network's own (the method's 0.2) without it.
     steps
         Optimiser steps.
     batch
@@ -151,6 +154,7 @@ def pretrain(
         cohort__data=data,
         cohort__labels=labels,
         net=net,
+        dropout=dropout,
         optimisation__steps=steps,
         batch=batch,
         seed=seed,

@@ -57,7 +57,7 @@ def evaluate(
     subjects
         Names of the subjects to score; all where not given.
     contrasts
-        Sequences that label maps and maps are scanned with.
+        Sequences or named protocols (`qontrast protocols`) that label maps and maps are scanned with.
     snr
         Signal-to-noise ratio of those scans (30 without it), or of the noise to take away (5, 10 and 20).
     noise

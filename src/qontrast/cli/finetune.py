@@ -33,10 +33,16 @@ class Flags:
         What learns when: full, frozen, linear-probe, knn, warm-up or sawtooth.
     net
         Encoder to train from scratch: cnn, cnn-small, cnn-nano, cnn-pico, residual or vit.
+    dropout
+        Share of the encoder's activations dropped in training; the network's own without it.
+    decoder
+        Take over the light decoder that the encoder was pretrained with, where there is one.
     contrasts
-        Sequences that label maps and maps are scanned with.
+        Sequences or named protocols (`qontrast protocols`) that label maps and maps are scanned with (mprage).
     protocols
-        Clinical protocols, or one drawn for each crop.
+        Each sequence's clinical protocol (preset), or one drawn for each crop.
+    classes
+        What is told apart in label maps: tissues or structures.
     loss
         dice-ce, dice-focal or tversky; to denoise mse or l1. Without it, the task's own.
     steps
@@ -63,8 +69,11 @@ class Flags:
     encoder: str | None = None
     schedule: str | None = None
     net: str | None = None
+    dropout: float | None = None
+    decoder: bool | None = None
     contrasts: Words | None = None
     protocols: Literal["preset", "drawn"] | None = None
+    classes: Literal["tissues", "structures"] | None = None
     loss: str | None = None
     steps: int | None = None
     batch: int | None = None
@@ -153,8 +162,11 @@ def _learn(task: str, plan: Path | None, flags: Flags, own: dict[str, str] | Non
         encoder=flags.encoder,
         schedule__kind=flags.schedule,
         net=flags.net,
+        dropout=flags.dropout,
+        decoder=flags.decoder,
         contrasts=flags.contrasts,
         protocols=flags.protocols,
+        classes=flags.classes,
         loss=flags.loss,
         optimisation__steps=flags.steps,
         batch=flags.batch,
