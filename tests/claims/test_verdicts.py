@@ -343,6 +343,6 @@ def test_the_page_in_the_repository_is_the_one_that_the_ledgers_make(tmp_path, m
         monkeypatch.setattr(page, name, value)
     page.main()
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix in (".md", ".csv"))
-    assert len(written) == 7
+    assert len(written) == 8
     for name in written:
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"{name}: run `make claims`"

@@ -73,7 +73,7 @@ Weights: {licence}. Training data: {data_licence}.
 
 ## Limits
 
-It was trained on simulated contrasts{data}. It has not been tested on every sequence, field strength, age or disease.
+It has not been tested on every sequence, field strength, age or disease.
 How the weights that come with qontrast did where they were tested stands in its docs/results.md, where they fail in
 docs/limits.md.
 Compare it with a simple baseline on your own data before you rely on it. {limits}
@@ -82,9 +82,9 @@ Compare it with a simple baseline on your own data before you rely on it. {limit
 """
 
 _WHAT = {
-    "encoder": """An encoder for 3D brain MRI, pretrained with [qontrast](https://arxiv.org/abs/2501.12057): two
-contrasts of one brain are simulated from its tissue maps, and the encoder learns by the objectives below what both have
-in common.{taught}
+    "encoder": """An encoder for 3D brain MRI, pretrained with qontrast, which builds on
+[Chalcroft et al. 2025](https://arxiv.org/abs/2501.12057): two contrasts of one brain are simulated from its tissue
+maps, and the encoder learns by the objectives below what both have in common.{taught}
 
 ```python
 import qontrast
@@ -154,7 +154,6 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
     rows = "".join(f"| `{name}` | {_words(name, contract.plan[name])} |\n" for name in told)
     if objectives := _objectives(contract.plan):
         rows += f"| `objectives` | {objectives} |\n"
-    source = contract.plan.get("cohort.data")
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n\n" + _TEXT.format(
         name=origin.name,
         description=origin.description or "(No description was given.)",
@@ -184,7 +183,6 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         tolerance=probe.tolerance,
         licence=origin.licence,
         data_licence=origin.data_licence,
-        data=f" of `{source}`" if source else "",
     )
 
 
