@@ -16,6 +16,7 @@ from qontrast.basics.errors import InputError, PlanError, QontrastError
 from qontrast.results.ledger import read_rows
 from qontrast.studies import making, run, workers
 from qontrast.studies.run import missing_keys, run_cell, run_study
+from qontrast.studies.scoring import weights_digest
 from qontrast.studies.study import open_study
 from qontrast.tasks.plan_file import plan_text
 
@@ -199,6 +200,12 @@ def test_a_changed_plan_makes_its_cells_anew_and_keeps_the_others(study_plan, pe
     after = read_rows(out / "ledger.jsonl")
     assert len(after) == len(before)
     assert {row["model_digest"] for row in after}.isdisjoint({row["model_digest"] for row in before})
+    for wanted, changes in ((before, {}), (after, {"finetune": {"optimisation": {"learning_rate": 0.1}}})):
+        run_study(study_plan(data, **changes), out, quiet=True)  # what was set aside is there again
+        assert read_rows(out / "ledger.jsonl") == wanted
+        (model,) = out.glob(f"cells/{wanted[0]['run']}/run/model.safetensors")
+        assert weights_digest(model).startswith(wanted[0]["model_digest"])
+    assert [made.seed for made in trained] == [1, 0]
 
 
 def test_real_scans_are_tested_as_they_are(study_plan, people, tmp_path, notes):

@@ -105,7 +105,8 @@ def _make_cell(study: Study, cell: Cell, folder: Path, *, jobs: int, quiet: bool
     plan = study.finetune_plan(cell)
     plan = replace(plan, compute=_sharing(plan.compute, jobs))
     run = folder / RUN
-    _clear_other(folder, run, plan, digest)
+    if _begin(folder, plan, digest):
+        return "as it was made before"
     if not (run / MODEL).is_file():
         finetune(plan, run, resume=True, quiet=quiet)
     trained = time.time()
@@ -143,15 +144,40 @@ def _about(study: Study, cell: Cell, plan: FinetunePlan, digest: str, weights: s
     }
 
 
-def _clear_other(folder: Path, run: Path, plan: FinetunePlan, digest: str) -> None:
-    """Remove the run of another plan, other weights or other data; one of these very ones is gone on with."""
-    mark = folder / "digest.txt"
+def _begin(folder: Path, plan: FinetunePlan, digest: str) -> bool:
+    """Make room for a cell, and say whether it is there: it was made, then set aside for another plan, weights or data.
+
+    A run of these very ones is gone on with. Of others, what was finished is set aside, so that a flag too many costs
+    nothing; what was not is removed.
+    """
+    mark, run = folder / "digest.txt", folder / RUN
     clear_unbegun(run)
     before = mark.read_text(encoding="utf-8") if mark.is_file() else ""
-    if before != digest or not same_plan(run, plan):
-        shutil.rmtree(run, ignore_errors=True)
-        (folder / SCORES).unlink(missing_ok=True)
+    if before != digest:
+        if (folder / SCORES).is_file():
+            _move(folder, folder / f"was-{before[:SHORT]}")
+        _remove(folder)
+        aside = folder / f"was-{digest[:SHORT]}"
+        if (aside / RUN / MODEL).is_file() and (aside / SCORES).is_file():
+            _move(aside, folder)
+    elif not same_plan(run, plan):
+        _remove(folder)
     write_atomic(mark, digest)
+    return before != digest and (folder / SCORES).is_file()
+
+
+def _move(source: Path, target: Path) -> None:
+    """All that a finished cell is; its scores, by which it counts as finished, are the last to go and to come."""
+    target.mkdir(exist_ok=True)
+    for name in (RUN, PICTURES, TIME, SCORES):
+        if (source / name).exists():
+            shutil.rmtree(target / name, ignore_errors=True)
+            (source / name).rename(target / name)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder / RUN, ignore_errors=True)
+    (folder / SCORES).unlink(missing_ok=True)
 
 
 def _sharing(compute: Compute, jobs: int) -> Compute:
