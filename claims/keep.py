@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from after import CONTROL, REAL, RECIPE, SWEEPS
+from scores import AGAIN
 from shipped import SHIPPED, protocols
 from strokes import RECIPE as SECOND_RECIPE
 from strokes import STROKES, labelled_at
@@ -32,6 +33,8 @@ from qontrast.tasks.plan_file import read_plan
 from qontrast.weights.encoder import ENCODER
 
 KEPT = Path(__file__).parent / "ledgers"
+TEN = "ten-heads"
+"""Name of a link to the main study's folder once it was run anew (version 10 of docs/claims.md)."""
 COLUMNS = (
     *("task", "arm", "schedule", "fraction", "seed", "train_site", "train_contrast", "site", "contrast", "subject"),
     *("image", "class", "snr", "dice", "hd95_mm", "lesion_f1", "psnr_db", "ssim", "noisy_psnr_db", "note", "lesions"),
@@ -47,7 +50,7 @@ Row = dict[str, Any]
 
 def keep(folder: Path) -> Path:
     """Write ``claims/ledgers/<folder>.jsonl.gz`` of a study or of what else was scored."""
-    readers = {SWEEPS: swept, REAL: real, CONTROL: control, STROKES: strokes, SHIPPED: shipped}
+    readers = {SWEEPS: swept, REAL: real, CONTROL: control, STROKES: strokes, SHIPPED: shipped, TEN: again}
     rows = [{k: v for k, v in row.items() if v is not None} for row in readers.get(folder.name, studied)(folder)]
     out = KEPT / f"{folder.name}.jsonl.gz"
     write_atomic(out, gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), mtime=0))
@@ -68,6 +71,12 @@ def studied(folder: Path) -> Iterable[Row]:
     for journal in sorted(folder.glob("pretrain/*/journal.jsonl")):
         if (journal.parent / ENCODER).is_file():  # else it has not come to its end
             yield from cost(journal, folder.name)
+
+
+def again(folder: Path) -> Iterable[Row]:
+    """Scores of the main study from encoders that were trained anew, apart from those that are judged."""
+    for row in studied(folder):
+        yield row | {"task": AGAIN} if row["task"] == "tissue" else row
 
 
 def columns(row: Row) -> Row:

@@ -8,15 +8,16 @@ from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
+from beside import BESIDE, beside_table
 from invariance import Steadiness, steadiness, swept, verdicts, with_dice
 from matplotlib.figure import Figure
-from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, reached, seen
+from means import FRACTIONS, cells, picked
+from scores import ARMS, CONTROL, CONTROL_ARM, PARTS, SCHEDULES, Claim, claims, joint, kept_rows, mean, reached
 from shipped_page import extremes, shipped_cells, shipped_tables
 from strokes_page import kinds_table
 from tables import csv_text, shown, table
 
 from qontrast.basics.atomic import write_atomic
-from qontrast.results.intervals import Interval
 from qontrast.results.score_catalogue import METRICS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,8 +27,6 @@ TASKS = (
     ("lesion", "C4: strokes (Dice)", "dice"),
     ("lesion", "C4: strokes found (F1 of lesions)", "lesion_f1"),
 )
-FRACTIONS = (1, 3, 10, 16)
-"""Labelled heads; sixteen are all that there are: of the control, and of the second try of C3 and C4."""
 INTRODUCTION = """# What the claims came to
 
 Written by `make claims` from the ledgers in [claims/ledgers](../claims/ledgers). What is claimed, and what would refute
@@ -41,41 +40,6 @@ Sites name the scanners whose protocols are simulated, and hold none of their da
 at 3 T, guys PDw at 1.5 T, biobank FLAIR at 3 T, stroke T2\\*w at 3 T, seven MP2RAGE at 7 T, portable T2w at 0.064 T.
 A dash: not run.
 """
-ENCODERS = """## Encoders alone: three heads labelled on MPRAGE, a new decoder for all (Dice)
-
-One training on each side, so seeds decide nothing. By the rule of the parts the claim would be *not told apart* as a
-whole ([claims](claims.md#corrected-28-november-2026)).
-
-"""
-
-
-def cells(rows: list[dict[str, Any]], task: str = "tissue") -> list[dict[str, Any]]:
-    """Every mean of the tissue studies: arm, schedule, labelled heads, protocol and metric."""
-    found: list[dict[str, Any]] = []
-    tissue = [row for row in rows if row["task"] == task]
-    places = sorted({(row["site"], row["contrast"]) for row in tissue})
-    for arm in (*ARMS, *PARTS):
-        for schedule in SCHEDULES:
-            for labels in FRACTIONS:
-                mine = [r for r in tissue if (r["arm"], r["schedule"], r["fraction"]) == (arm, schedule, labels)]
-                for site, contrast in (*places, ("others", "all")):
-                    here = [r for r in mine if (not seen(r) if site == "others" else r["site"] == site)]
-                    here = [r for r in here if contrast in ("all", r["contrast"])]
-                    for metric in ("dice", "hd95_mm"):
-                        if (found_mean := mean(here, metric)) is not None:
-                            place = {"site": site, "contrast": contrast, "metric": metric}
-                            numbers = {"mean": found_mean.mean, "low": found_mean.low, "high": found_mean.high}
-                            own = {"arm": arm, "schedule": schedule, "labelled_heads": labels}
-                            found.append(own | place | numbers | {"seeds": len({r["seed"] for r in here})})
-    return found
-
-
-def picked(found: list[dict[str, Any]], **wanted: Any) -> Interval | None:
-    """The one mean of a cell."""
-    for cell in found:
-        if all(cell[key] == value for key, value in wanted.items()):
-            return Interval(cell["mean"], cell["low"], cell["high"], 4)
-    return None
 
 
 def tissue_tables(found: list[dict[str, Any]]) -> str:
@@ -102,17 +66,6 @@ def tissue_tables(found: list[dict[str, Any]]) -> str:
                 own = ["–" if m is None else f"{m.mean:.2f}" for m in means]
                 lines.append([arm, schedule, *own, shown(picked(found, site="others", **at), 3)])
     return text + table(["arm", "schedule", *(f"{s} {c}" for s, c in places), "all six"], lines)
-
-
-def encoders_table(found: list[dict[str, Any]]) -> str:
-    """What encoders give without the decoders that they were pretrained with."""
-    lines = []
-    for arm, schedule in itertools.product(ARMS, SCHEDULES):
-        at = {"arm": arm, "schedule": schedule, "labelled_heads": 3, "metric": "dice"}
-        means = [picked(found, site=site, **at) for site in ("adni", "others")]
-        if any(m is not None for m in means):
-            lines.append([arm, schedule, *(shown(m, 3) for m in means)])
-    return ENCODERS + table(["encoder", "schedule", "MPRAGE", "six other protocols"], lines) + "\n"
 
 
 def claim_table(found: list[Claim], steady: dict[str, Steadiness]) -> str:
@@ -320,10 +273,10 @@ def main(rows: list[dict[str, Any]] | None = None) -> None:
         text += write_figure(low_data_figure(found, "others", "Six protocols without labels"), "c2.png")
         write_atomic(FOLDER / "tissue.csv", csv_text(found))
         text += "Every mean behind these: [results/tissue.csv](results/tissue.csv).\n\n"
-    if alone := cells(rows, "tissue-encoder"):
-        text += encoders_table(alone)
-        text += "Every mean: [results/encoders.csv](results/encoders.csv).\n\n"
-        write_atomic(FOLDER / "encoders.csv", csv_text(alone))
+    for task, (name, said) in BESIDE.items():
+        if more := cells(rows, task):
+            text += said + beside_table(more) + f"Every mean: [results/{name}.csv](results/{name}.csv).\n\n"
+            write_atomic(FOLDER / f"{name}.csv", csv_text(more))
     if others := task_cells(rows):
         text += other_tasks(others) + kinds_table(rows) + reach(rows)
         text += "Every mean of C3 and C4: [results/tasks.csv](results/tasks.csv).\n\n"

@@ -31,6 +31,8 @@ SECOND_ARMS = ("scratch", "masked", "base", "hybrid")
 """Of the second try."""
 TASKS = ("tissue", "tissue-encoder", "denoise", "lesion")
 """Of the studies; other rows tell of minutes, sweeps and the real scan."""
+AGAIN = "tissue-again"
+"""Of encoders that were trained anew (version 10), whose rows decide nothing."""
 LABELLED_AT = ("adni", "T1w")
 CONTROL = "against plain segmentation"
 """The claim that decides whether anything is claimed about few labels."""

@@ -315,6 +315,20 @@ def test_the_page_shows_every_arm_that_was_run(tmp_path, monkeypatch):
     assert (tmp_path / "results" / "c1.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_encoders_that_were_trained_anew_are_shown_apart_and_decide_nothing(tmp_path, monkeypatch):
+    for module, name, value in ((keep, "KEPT", tmp_path), (page, "DOCS", tmp_path), (page, "FOLDER", tmp_path / "r")):
+        monkeypatch.setattr(module, name, value)
+    (tmp_path / keep.TEN).mkdir()
+    rows = rows_of("hybrid", [0.61] * 4, labels=10) + rows_of("hybrid", [0.7] * 4, **UNSEEN)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / keep.TEN / "ledger.jsonl").write_text(text)
+    kept = scores.kept_rows(keep.keep(tmp_path / keep.TEN).parent)
+    assert {claim.verdict for claim in scores.claims(kept)} == {"not run"}
+    page.main(kept)
+    shown = (tmp_path / "results.md").read_text().split("## Ten labelled heads")[1]
+    assert "| hybrid | full | – | 0.610 [0.610, 0.610] | 0.700 [0.700, 0.700] | – |" in shown
+
+
 QUOTE = re.compile(r"<!-- claims: (.+?) -->([^<]*)<!-- -->")
 
 
