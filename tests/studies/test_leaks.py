@@ -13,6 +13,7 @@ from qontrast.studies import digests as module
 from qontrast.studies.digests import Digests, digest_of
 from qontrast.studies.leaks import LeakError
 from qontrast.studies.study import open_study
+from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.normalise import NORMALISATION
 from qontrast.weights.encoder import save_encoder
 
@@ -121,6 +122,48 @@ def test_a_pretraining_on_test_subjects(opened, people, how):
     person = tested.split("_")[0] if how != "all of them" else "sub-0"
     with pytest.raises(LeakError, match=rf"arms\.ours: found {person}.*whom the study tests on"):
         opened(arms={"ours": {"pretrain": {"cohort": cohort}}})
+
+
+def test_a_pretraining_on_a_cache_of_test_subjects(opened, tmp_path):
+    opened()
+    prepare(Settings(str(opened.data)), tmp_path / "cache", jobs=1, quiet=True)
+    with pytest.raises(LeakError, match=r"arms\.ours: found sub-0.*whom the study tests on"):
+        opened(arms={"ours": {"pretrain": {"cohort": {"data": str(tmp_path / "cache")}}}})
+
+
+def test_another_session_of_a_test_subject_where_sites_name_their_people(study_plan, people, tmp_path):
+    data = people(count=6, sessions=2)
+    first = [f"sub-0{number}_ses-1" for number in range(1, 7)]
+    site = {"contrasts": {"T1w": "mprage"}, "people": "ours", "subjects": first}
+    cohort = {"data": str(data), "subjects": [name.replace("ses-1", "ses-2") for name in first]}
+    plan = study_plan(data, sites={"here": site}, arms={"ours": {"pretrain": {"cohort": cohort}}})
+    with pytest.raises(LeakError, match=r"arms\.ours: found sub-0.*whom the study tests on"):
+        open_study(plan, tmp_path / "study", quiet=True)
+
+
+def test_subjects_that_came_after_the_split_play_no_part(opened):
+    arms = {"ours": {"pretrain": {}}}
+    before = opened(arms=arms)
+    new = nib.load(file_of(opened, "sub-01_ses-1"))
+    labels = np.asarray(new.dataobj).copy()
+    labels[1, 1, 1:4] = 258
+    (opened.data / "sub-09" / "anat").mkdir(parents=True)
+    nib.save(nib.Nifti1Image(labels, new.affine), opened.data / "sub-09" / "anat" / "sub-09_dseg.nii.gz")
+    assert opened(arms=arms).split == before.split
+
+
+def test_people_of_two_folders_are_all_pretrained_on(study_plan, people, tmp_path):
+    folders = [people("a", 4), people("b", 6, first=20)]
+    sites = {
+        name: {"contrasts": {"T1w": "mprage"}, "people": "travel", "data": str(folder)}
+        for name, folder in zip(("one", "two"), folders, strict=True)
+    }
+    plan = study_plan(folders[0], sites=sites, train=["one/T1w"], arms={"ours": {"pretrain": {}}})
+    study = open_study(plan, tmp_path / "study", quiet=True)
+    made = study.pretrain_plan("ours")
+    seen = {(cohort.data, name) for cohort in (made.cohort, *made.others) for name in cohort.subjects}
+    wanted = [(str(folder), site) for folder, site in zip(folders, ("one", "two"), strict=True)]
+    assert seen == {(data, name) for data, site in wanted for name in study.split.names(site, "train")}
 
 
 def test_a_pretraining_on_others_or_on_the_training_subjects_is_none(opened, people):

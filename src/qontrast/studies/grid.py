@@ -116,13 +116,13 @@ def pretrain_plan(plan: StudyPlan, name: str, split: Split, places: Mapping[str,
     made = _pretraining(plan, name, plan.arms[name], {})
     if own_cohort(plan, plan.arms[name]):
         return made
-    cohorts: dict[str, Cohort] = {}
+    cohorts: dict[Cohort, Cohort] = {}
     for place in places.values():
         names = tuple(n for n in split.names(place.name, "train"))
-        before = cohorts.get(place.group)
+        before = cohorts.get(place.cohort)
         together = tuple(sorted({*names, *(before.subjects if before else ())}))
         if together:
-            cohorts[place.group] = replace(place.cohort, subjects=together)
+            cohorts[place.cohort] = replace(place.cohort, subjects=together)
     first, *others = cohorts.values()
     return replace(made, cohort=first, others=tuple(others))
 

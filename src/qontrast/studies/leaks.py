@@ -129,8 +129,13 @@ def check_pretraining(
     Raises:
         LeakError: naming the person.
     """
-    tested = [s for p in places.values() for s in p.sessions if split.members[s.site, s.name].side == "test"]
-    names = {(places[s.site].group, person_of(s.name)): s.person for s in tested}
+    sides = {key: member.side for key, member in split.members.items()}  # of sessions newer than the split nothing
+    tested = [s for p in places.values() for s in p.sessions if sides.get((s.site, s.name)) == "test"]
+    names = {
+        (place, person_of(s.name)): s.person
+        for s in tested
+        for place in (places[s.site].group, *_folders(places[s.site].group, places))
+    }
     contents = {digests.of(file).content: s.person for s in tested for file in s.files}
     contents.pop("", None)
     for cohort in cohorts:
@@ -147,6 +152,11 @@ def check_pretraining(
             if person:
                 found = f"{person}, whom the study tests on ({why})"
                 raise LeakError(f"arms.{arm}", found, "pretraining without the test subjects", remedy)
+
+
+def _folders(group: str, places: Mapping[str, Place]) -> list[str]:
+    """The folders whose people a group holds: one name in them is one person."""
+    return [group_of(place.cohort.data) for place in places.values() if place.group == group]
 
 
 def listed(names: Sequence[str]) -> str:

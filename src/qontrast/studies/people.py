@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qontrast.anatomy.cohort import people_of
 from qontrast.anatomy.labelled_scans import LabelledScanSource
 from qontrast.anatomy.source import EMBEDDED, SubjectSource
 from qontrast.basics.errors import InputError, PlanError, nearest
@@ -106,8 +107,8 @@ def cohort_of(plan: StudyPlan, site: Site, where: str, said: set[str], *, quiet:
 
 
 def group_of(data: str) -> str:
-    """The group of people in a folder of data: itself, wherever it is named from."""
-    return data if data == EMBEDDED else str(Path(data).resolve())
+    """The group of people in a folder of data: itself, wherever it is named from; of a cache that of its cohort."""
+    return people_of(data)
 
 
 def files_of(source: SubjectSource) -> tuple[Path, ...]:
