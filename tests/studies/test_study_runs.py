@@ -129,6 +129,15 @@ def test_a_process_that_dies_fails_the_cell_that_it_was_at():
     assert worker.key == ""
 
 
+def test_a_process_that_dies_before_it_reads_its_piece_fails_that_piece():
+    own, other = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,))
+    process.start()
+    own.send("a cell")
+    other.close()  # what was sent is still unread
+    assert workers._answer(workers._Worker(process, own, "a cell")).state == "failed"
+
+
 def test_a_cell_that_fails_costs_itself_alone(study_plan, people, tmp_path, notes, monkeypatch):
     plan, out = study_plan(people(count=4), seeds=[0, 1, 2]), tmp_path / "study"
     train = making.finetune

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -85,7 +86,8 @@ def _hand_out(study: Study, waiting: list[str], workers: list[_Worker]) -> None:
             return
         waiting.remove(ready)
         worker.key = ready
-        worker.pipe.send(ready)
+        with suppress(OSError):  # of one that died: its answer says so
+            worker.pipe.send(ready)
 
 
 def _answering(workers: list[_Worker]) -> list[_Worker]:
@@ -102,7 +104,7 @@ def _answer(worker: _Worker) -> Outcome:
     try:
         if worker.pipe.poll():
             return worker.pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it died: after it was done, or before it read what to do
         pass
     worker.process.join()
     code = worker.process.exitcode
