@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import namedtuple
 from dataclasses import replace
 
 import pytest
@@ -22,12 +23,14 @@ from cohorts.trees import (
 
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.labelled_scans import find_labelled_scans
-from qontrast.basics.errors import InputError, PlanError
+from qontrast.basics.errors import InputError, PlanError, WriteError
 from qontrast.cohorts import order
 from qontrast.cohorts.catalogue import COHORTS
+from qontrast.cohorts.download import part_of
 from qontrast.cohorts.people import read_people
 from qontrast.cohorts.receipt import NAME, read_receipt
 from qontrast.cohorts.sources import Bucket, File, Record
+from qontrast.tasks import cohort_get as module
 from qontrast.tasks.cohort_get import LOCK, get
 
 
@@ -140,6 +143,27 @@ def test_a_broken_get_goes_on_and_gives_the_same(arc, tmp_path):
     assert tree(tmp_path / "broken") == tree(tmp_path / "whole")
     for path in tree(tmp_path / "whole"):
         assert (tmp_path / "broken" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
+
+
+def test_what_is_here_of_a_broken_get_needs_no_room_again(arc, tmp_path, monkeypatch):
+    fetch("arc", tmp_path / "whole", arc)
+    sizes = {name: (tmp_path / "whole" / name).stat().st_size for name in tree(tmp_path / "whole")}
+    largest = max(sizes, key=sizes.__getitem__)
+    usage = namedtuple("usage", "total used free")
+    for here, enough in ((0, False), (sizes[largest] - 1, True)):
+        out = tmp_path / str(here)
+        part = part_of(out / largest)
+        part.parent.mkdir(parents=True)
+        part.write_bytes((tmp_path / "whole" / largest).read_bytes()[:here])
+        (out / NAME).write_bytes((tmp_path / "whole" / NAME).read_bytes())
+        with monkeypatch.context() as patch:
+            patch.setattr(module.shutil, "disk_usage", lambda _: usage(0, 0, sum(sizes.values()) - sizes[largest] + 1))
+            if enough:
+                fetch("arc", out, arc)
+                assert tree(out) == tree(tmp_path / "whole")
+            else:
+                with pytest.raises(WriteError, match="GB are to be fetched"):
+                    fetch("arc", out, arc)
 
 
 def test_buckets_are_checked_by_their_etags_but_not_those_of_several_pieces(arc, tmp_path, monkeypatch):

@@ -156,10 +156,12 @@ def _fetch(
     missing: list[Wanted], out: Path, client: httpx2.Client, receipt: Receipt, *, pause: float, quiet: bool
 ) -> None:
     free, needed = shutil.disk_usage(out).free, sum(w.size for w in missing)
-    if needed > free:
+    parts = [part_of(out / wanted.path) for wanted in missing if wanted.size]
+    lacking = needed - sum(part.stat().st_size for part in parts if part.is_file())
+    if lacking > free:
         raise WriteError(
-            f"{out}: {needed / 1e9:.2f} GB are to be fetched and {free / 1e9:.2f} GB are free. Free some space, choose "
-            "another --out, or fewer --subjects."
+            f"{out}: {lacking / 1e9:.2f} GB are to be fetched and {free / 1e9:.2f} GB are free. Free some space, "
+            "choose another --out, or fewer --subjects."
         )
     done, saved = 0, time.monotonic()
     with byte_bar(needed, quiet=quiet) as told:
