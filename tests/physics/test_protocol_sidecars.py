@@ -66,8 +66,24 @@ REFUSED = [
     ({"EchoTime": 0.09, "RepetitionTime": 9.0}, "FLAIR", InputError, r"no InversionTime"),
     ({"EchoTime": 0.09, "RepetitionTime": 2.0, "InversionTime": 2.5}, "FLAIR", ProtocolError, r"nearest feasible"),
     ({"EchoTime": 0.003, "RepetitionTime": 2.0, "InversionTime": 0.9}, "UNIT1", InputError, r"FlipAngle as two"),
+    (
+        {**PRESETS["mprage"].bids(), "NumberShots": ["1"]},
+        "",
+        InputError,
+        "NumberShots = '1'; wanted NumberShots as a number",
+    ),
+    ({**PRESETS["flair"].bids(), "InversionTime": "long"}, "", InputError, "InversionTime = 'long'"),
     ({"EchoTime": 0.09}, "", InputError, r"nothing that names the sequence .*Add \"PulseSequenceType\""),
 ]
+
+
+@pytest.mark.parametrize("blank", ["n/a", "", None, []])
+def test_what_says_nothing_is_as_if_it_were_not_there(blank):
+    told = {"EchoTime": [0.1], "RepetitionTime": 6.0, "FlipAngle": 90, "EchoTrainLength": 16}
+    assert from_bids(told | {"InversionTime": blank}, "x.json", "T2w") == from_bids(told, "x.json", "T2w")
+    whole = PRESETS["mprage"].bids()
+    own = {key: value for key, value in whole.items() if key != "NumberShots"}
+    assert from_bids(own | {"NumberShots": blank}, "x.json") == from_bids(own, "x.json")
 
 
 @pytest.mark.parametrize(("fields", "suffix", "kind", "message"), REFUSED)

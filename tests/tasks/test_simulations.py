@@ -10,6 +10,7 @@ import pytest
 from qontrast.basics.errors import InputError, MissingMapError, ProtocolError
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.scans.nifti import read_image
+from qontrast.tasks.scan_protocol import read_protocol
 from qontrast.tasks.simulate import simulate
 
 
@@ -67,6 +68,28 @@ def test_flags_change_protocol_and_image(maps, tmp_path):
     stated = {k: about[k] for k in ("InversionTime", "FlipAngle", "RepetitionTime", "EchoTime")}
     assert stated == pytest.approx({"InversionTime": 1.1, "FlipAngle": 7, "RepetitionTime": 2.5, "EchoTime": 0.003})
     assert not np.allclose(image.get_fdata(), plain.get_fdata())
+
+
+@pytest.mark.parametrize("sequence", ["fse", "ixi-guys-t2"])
+def test_a_number_that_the_sequence_has_not_is_refused(sequence, maps, tmp_path):
+    with pytest.raises(InputError, match=r"--inversion-time: found a number that fse has not"):
+        run(maps, sequence, tmp_path / "x.nii", inversion_time=(0.9,))
+
+
+def test_a_scans_protocol_is_that_of_all_sidecars_that_apply_to_it(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    anat.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    above = {"InversionTime": 0.9, "PulseSequenceType": "MPRAGE", "MagneticFieldStrength": 1.5}
+    (tmp_path / "T1w.json").write_text(json.dumps(above), encoding="utf-8-sig")
+    own = {"EchoTime": 0.003, "RepetitionTime": 2.3, "FlipAngle": 9, "ScanningSequence": "GR"}
+    (anat / "sub-01_T1w.json").write_text(json.dumps(own))
+    (anat / "sub-01_T1w.nii.gz").touch()
+    protocol, _ = read_protocol(anat / "sub-01_T1w.nii.gz")
+    assert (protocol.name, protocol.inversion_time, protocol.field_strength) == ("mprage", 0.9, 1.5)
+    (anat / "sub-01_T1w.json").unlink()
+    with pytest.raises(InputError, match=r"sub-01_T1w\.json: found no EchoTime"):
+        read_protocol(anat / "sub-01_T1w.nii.gz")
 
 
 def test_mp2rage_takes_two_times_and_two_angles(maps, tmp_path):
@@ -129,7 +152,7 @@ def test_a_label_map_gives_an_image_on_its_grid(labels_folder, tmp_path):
             "--inversion-time: found 2 numbers; wanted 1 for mprage",
         ),
         ("mp2rage", {"flip_angle": (5.0,)}, InputError, "--flip-angle: found 1 numbers; wanted 2 for mp2rage"),
-        ("fse", {"inversion_time": (1.0,)}, InputError, "inversion_time"),
+        ("fse", {"inversion_time": (1.0,)}, InputError, "--inversion-time: found a number that fse has not"),
         ("mprge", {}, InputError, "Did you mean 'mprage'"),
         ("mprage", {"field": 3000.0}, InputError, "tesla"),
         ("mprage", {"field": -1.0}, InputError, "tesla"),

@@ -62,6 +62,7 @@ def from_bids(sidecar: dict[str, Any], where: str, suffix: str = "") -> tuple[Se
             where nothing says which sequence it is.
         ProtocolError: for a protocol that no scanner could run.
     """
+    sidecar = {key: _alone(value) for key, value in sidecar.items() if not _is_blank(value)}
     for key, longest in TIMES.items():
         _refuse_milliseconds(sidecar, key, longest, where)
     name = sequence_of(sidecar, where, suffix)
@@ -92,7 +93,7 @@ def sequence_of(sidecar: dict[str, Any], where: str, suffix: str = "") -> str:
     if by_word in ("spgr", "gre") and sidecar.get("MTState") is True:
         return "mt"
     if by_word == "fse" and inversion and suffix != "T2w":
-        return "flair" if float(inversion) > 1.4 else "ir"
+        return "flair" if isinstance(inversion, int | float) and inversion > 1.4 else "ir"
     if by_word:
         return by_word
     if suffix in SUFFIXES:
@@ -179,10 +180,10 @@ class _Told:
             room = min(room, 2.0 * (found["repetition_time"] - found["inversion_time"]))
         most = math.floor(room / spacing * 0.98)
         stated = self.sidecar.get("NumberShots")
-        if isinstance(stated, list):
-            stated = sum(stated)
+        if isinstance(stated, list) and all(isinstance(shots, int | float) for shots in stated):
+            return {"echo_spacing": spacing, "excitations": float(sum(stated))}
         if stated is not None:
-            return {"echo_spacing": spacing, "excitations": float(stated)}
+            return {"echo_spacing": spacing, "excitations": self._number("NumberShots")}
         count = max(1, min(int(self.model.excitations), most))  # type: ignore[attr-defined]
         self.assumed.append(f"NumberShots is not stated: a train of {count} excitations assumed")
         return {"echo_spacing": spacing, "excitations": float(count)}
@@ -226,8 +227,6 @@ class _Told:
 
     def _number(self, key: str) -> float:
         value = self.sidecar.get(key)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float):
             found = f"no {key}" if value is None else f"{key} = {value!r}"
             raise InputError(
@@ -243,6 +242,15 @@ class _Told:
         raise InputError(
             self.where, found, f"{key} as two numbers, for {self.name.upper()}", "State both, as in [0.7, 2.5] for TI."
         )
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and value.strip().lower() in ("", "n/a"))
+
+
+def _alone(value: Any) -> Any:
+    """What a list of one holds."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _room(found: dict[str, Any]) -> float:

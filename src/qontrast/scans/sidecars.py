@@ -20,7 +20,7 @@ def read_json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise InputError(file, f"broken JSON ({error})", "a JSON object", "Mend or remove the sidecar.") from error
     if not isinstance(content, dict):

@@ -243,7 +243,11 @@ def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict
         if name == "flip_angle" and not all(0 < v <= 180 for v in values):
             raise InputError("--flip-angle", f"{' '.join(f'{v:g}' for v in values)} degrees", "above 0, at most 180")
         inside = tuple(math.radians(v) for v in values) if name == "flip_angle" else tuple(values)
-        numbers[PAIRS[name] if count == 2 else name] = inside if count == 2 else inside[0]
+        field = PAIRS[name] if count == 2 else name
+        if field not in known:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(flag, f"a number that {sequence} has not", "one that it has", nearest(field, known))
+        numbers[field] = inside if count == 2 else inside[0]
     return numbers
 
 
