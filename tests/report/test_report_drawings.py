@@ -127,6 +127,13 @@ def test_arms_are_paired_within_a_contrast_only():
     assert paired_table(rows[2:]) is None
 
 
+def test_arms_are_paired_by_the_classes_that_both_know():
+    both = [row(arm, f"s{n}", 0.5 + 0.01 * n) | {"class": "grey"} for arm in "ab" for n in range(6)]
+    more = [row("a", f"s{n}", 0.1) | {"class": "fluid"} for n in range(6)]
+    ((_, _, difference, *_),) = paired_table(both + more).body
+    assert difference == ("+0.000", "+0.000 to +0.000")
+
+
 def test_arms_of_different_training_sizes_are_never_mixed(tmp_path):
     append_rows(tmp_path / "ledger.jsonl", [row("a", "s1", 0.9, size=20), row("a", "s1", 0.3, size=1)])
     rows = read_scores(tmp_path / "ledger.jsonl")

@@ -97,3 +97,15 @@ def test_scores_that_are_none_are_refused(metric, change):
     rows = study_rows(study_ledger(subjects=1))
     with pytest.raises(InputError):
         compare_arms([{**rows[0], **change}, *rows[1:]], metric)
+
+
+def test_a_large_family_can_still_be_significant():
+    rows = [
+        {"subject": f"s{s}", "arm": arm, "fraction": cell, "dice": 0.5 + 0.05 * k + 0.001 * s}
+        for s in range(20)
+        for cell in range(40)
+        for k, arm in enumerate("abcdef")
+    ]
+    family = compare_arms(rows, "dice")
+    assert len(family.comparisons) == 600
+    assert all(comparison.significant for comparison in family.comparisons)

@@ -8,7 +8,8 @@ from typing import Any
 
 from qontrast.basics.errors import InputError
 from qontrast.report.dots import Lane
-from qontrast.results.compare import FEWEST_PAIRS, Paired, paired
+from qontrast.results.compare import FEWEST_PAIRS, Paired
+from qontrast.results.family import matched, unit_means
 from qontrast.results.intervals import Interval
 from qontrast.results.ledger import read_rows
 from qontrast.results.score_catalogue import EMPTY_COUNTED
@@ -101,20 +102,19 @@ def score_table(rows: Sequence[Row], *, per_class: bool = False) -> Table:
 
 
 def paired_table(rows: Sequence[Row]) -> Table | None:
-    """Every two arms that share subjects in a contrast; None where no two do."""
+    """Every two arms by the images and classes that both were scored on in a contrast; None where no two share any."""
     body = []
     for contrast, members in _by_contrast(rows).items():
         arms = {str(arm): found for (arm,), found in group_rows(members, ("arm",)).items()}
         for first, second in combinations(arms, 2):
+            both = [[unit_means(arms[arm], metric) for arm in (first, second)] for metric in METRICS]
+            compared = [found for one, other in both if (found := matched(one, other)) is not None]
+            if not compared:
+                continue
             cells: list[Cell] = []
-            for metric, (_, _, decimals) in METRICS.items():
-                a, b = subject_means(arms[first], metric), subject_means(arms[second], metric)
-                if not a.keys() & b.keys():
-                    break
-                compared = paired(a, b)
-                cells += [interval_cell(compared.difference, decimals, signed=True), p_cell(compared)]
-            else:
-                body.append(((contrast, ""), (f"{first} minus {second}", ""), *cells, subjects_cell(compared)))
+            for found, (_, _, decimals) in zip(compared, METRICS.values(), strict=True):
+                cells += [interval_cell(found.difference, decimals, signed=True), p_cell(found)]
+            body.append(((contrast, ""), (f"{first} minus {second}", ""), *cells, subjects_cell(compared[0])))
     if not body:
         return None
     columns = [column for name, _, _ in METRICS.values() for column in (f"{name} difference", "p")]

@@ -41,13 +41,14 @@ class Paired:
     only_second: tuple[str, ...]
 
 
-def paired(a: Mapping[str, float], b: Mapping[str, float], seed: int = 0) -> Paired:
+def paired(a: Mapping[str, float], b: Mapping[str, float], seed: int = 0, flips: int = FLIPS) -> Paired:
     """Compare two arms subject by subject: ``a - b`` over the keys they share; the others are named.
 
     Args:
         a: value of each subject in the first arm.
         b: value of each subject in the second arm.
         seed: of the sign patterns that are drawn where there are more than 14 subjects.
+        flips: how many are drawn then.
 
     Raises:
         InputError: if the arms share no subject, or a value is not finite.
@@ -62,10 +63,10 @@ def paired(a: Mapping[str, float], b: Mapping[str, float], seed: int = 0) -> Pai
         )
     differences = finite_sample(float(a[subject]) - float(b[subject]) for subject in shared)
     return Paired(
-        difference=difference_interval(differences, seed),
+        difference=difference_interval(differences, seed, flips),
         wilcoxon_p=float(signed_rank_p(differences[None])[0]) if testable(differences) else None,
         count=len(shared),
-        permutation_p=float(sign_flip_p(differences[None], seed)[0]),
+        permutation_p=float(sign_flip_p(differences[None], seed, flips)[0]),
         effect=hedges_g(differences),
         rank_biserial=rank_biserial(differences),
         only_first=tuple(sorted(a.keys() - b.keys())),

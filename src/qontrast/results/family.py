@@ -10,6 +10,7 @@ from qontrast.basics.errors import InputError
 from qontrast.results.compare import Paired, paired
 from qontrast.results.holm import holm
 from qontrast.results.score_catalogue import METRICS
+from qontrast.results.sign_flip import FLIPS
 from qontrast.results.table import group_rows, score_of
 
 Row = Mapping[str, Any]
@@ -17,6 +18,8 @@ Unit = tuple[str, ...]
 Cell = tuple[str, ...]
 
 LEVEL = 0.05
+PATTERNS_EACH = 40
+"""Sign patterns drawn for each comparison of a large family: the least p, corrected, is then half of the level."""
 _WITHIN_SUBJECT = ("site", "contrast", "class", "session", "image")
 
 
@@ -94,14 +97,18 @@ def compare_arms(rows: Iterable[Row], metric: str, within: Sequence[str] = ("fra
     if metric not in METRICS:
         raise InputError("metric", repr(metric), f"one of {', '.join(METRICS)}", "")
     found: list[tuple[Cell, str, str, Paired]] = []
+    cells: dict[Cell, dict[str, dict[Unit, float]]] = {}
     standings: dict[Cell, dict[str, float]] = {}
     apart: list[str] = []
     for key, members in sorted(group_rows(rows, within).items(), key=str):
         cell = tuple(str(value) for value in key)
-        arms = {arm: unit_means(of_arm, metric) for (arm,), of_arm in sorted(group_rows(members, ("arm",)).items())}
+        by_arm = sorted(group_rows(members, ("arm",)).items())
+        cells[cell] = {str(arm): unit_means(of_arm, metric) for (arm,), of_arm in by_arm}
+    flips = max(FLIPS, PATTERNS_EACH * sum(math.comb(len(arms), 2) for arms in cells.values()))
+    for cell, arms in cells.items():
         standings[cell] = _standings(arms)
         for first, second in combinations(arms, 2):
-            compared = _matched(arms[first], arms[second], seed)
+            compared = matched(arms[first], arms[second], seed, flips)
             if compared is None:
                 apart.append(", ".join((*cell, f"{first} and {second} share no subject")))
             else:
@@ -173,12 +180,13 @@ def lacking(units: Iterable[Unit], others: Iterable[Unit]) -> tuple[str, ...]:
     return tuple(f"{who} ({'; '.join(what)})" if who in known else who for who, what in names.items())
 
 
-def _matched(a: Mapping[Unit, float], b: Mapping[Unit, float], seed: int) -> Paired | None:
+def matched(a: Mapping[Unit, float], b: Mapping[Unit, float], seed: int = 0, flips: int = FLIPS) -> Paired | None:
+    """Two arms by what both were scored on; None where that is nothing. See :func:`compare_arms`."""
     shared = a.keys() & b.keys()
     if not shared:
         return None
     first, second = (means_by_subject({unit: one[unit] for unit in sorted(shared)}) for one in (a, b))
-    return replace(paired(first, second, seed), only_first=lacking(a, b), only_second=lacking(b, a))
+    return replace(paired(first, second, seed, flips), only_first=lacking(a, b), only_second=lacking(b, a))
 
 
 def _standings(arms: Mapping[str, Mapping[Unit, float]]) -> dict[str, float]:
