@@ -131,6 +131,13 @@ def test_a_pretraining_on_a_cache_of_test_subjects(opened, tmp_path):
         opened(arms={"ours": {"pretrain": {"cohort": {"data": str(tmp_path / "cache")}}}})
 
 
+def test_what_a_cache_keeps_beside_label_maps_is_no_scan(tmp_path):
+    content = dict.fromkeys(("sketch_from_ventricles.b2nd", "labels.b2nd"), b"the same")
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    assert [bool(digest_of(tmp_path / name).content) for name in content] == [False, True]
+
+
 def test_another_session_of_a_test_subject_where_sites_name_their_people(study_plan, people, tmp_path):
     data = people(count=6, sessions=2)
     first = [f"sub-0{number}_ses-1" for number in range(1, 7)]

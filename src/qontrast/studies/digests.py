@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from qontrast.anatomy.sketches import PREFIX as SKETCH
 from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.scans.names import stem
@@ -26,8 +27,8 @@ class Digest:
     Args:
         sha256: of its bytes.
         content: of what it shows: an image's voxels, whatever its compression, header, number type or order of the
-            axes. Empty for an image of one value alone, such as the mask of a subject without lesion: all of these
-            are alike, and it says nothing.
+            axes. Empty for an image of one value alone, such as the mask of a subject without lesion, and for what a
+            cache keeps beside a label map: these may be alike in two people, and say nothing.
     """
 
     sha256: str
@@ -92,7 +93,7 @@ def digest_of(path: Path) -> Digest:
     """
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if not stem(path):
-        return Digest(sha256, sha256)
+        return Digest(sha256, "" if path.name.startswith(SKETCH) else sha256)
     voxels = read_image(path, canonical=True).data
     if voxels.size == 0 or bool(np.all(voxels == voxels.flat[0])):
         return Digest(sha256, "")
