@@ -229,6 +229,13 @@ def test_a_subject_that_cannot_be_read_is_listed_with_those_that_failed(dataset,
     assert f"{dataset / 'sub-03'}: a symbolic link that leads nowhere" in summary.complaint
 
 
+@pytest.mark.filterwarnings("ignore::qontrast.basics.errors.LeftOut")
+def test_what_cannot_be_read_and_is_no_subject_fails_nothing(dataset, segmenter):
+    for name in ("README", "sourcedata"):
+        (dataset / name).symlink_to(dataset.parent / "unmounted")
+    assert run(dataset, segmenter).failed == ()
+
+
 def test_a_link_that_leads_round_in_a_circle_does_not_end_the_run(dataset, segmenter):
     (dataset / "sub-03").symlink_to(dataset / "sub-03")
     assert [path.name for path, _ in run(dataset, segmenter).failed] == ["sub-03"]

@@ -237,7 +237,7 @@ def _truth_files(files: list[Named], wanted: Truth) -> list[Named]:
     masks = [f for f in files if f.suffix == "mask" and not is_brain_mask(f) and _label(f) != "brain"]
     # The whole lesion before parts of it (desc-lesion before desc-lesionAcute), and before other masks.
     masks.sort(key=lambda f: (not is_lesion(f), "label" not in f.entities, len(f.entities.get("desc", "")), f.path))
-    lesions = _of_one_space(masks)[:1]
+    lesions = _of_one_space([m for m in masks if is_lesion(m)] or masks)[:1]
     probabilities = [f for f in files if f.suffix == "probseg"]
     if wanted == "lesion":
         return lesions or _of_one_space([f for f in probabilities if _label(f) == "lesion"])[:1]

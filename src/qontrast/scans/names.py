@@ -1,5 +1,6 @@
 """Which image is what, by its name: BIDS entities and suffix, the output names of hMRI and SPM, and IXI's."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -89,8 +90,8 @@ class Named:
 
     def _visit_above(self) -> str:
         """By the innermost folder ``ses-...`` from the root on, or in a subject's folder that the root lies in."""
-        whole = self.path.absolute().parts[:-1]
-        beyond = len(self.root.absolute().parts) if self.root is not None else 0
+        whole = Path(os.path.abspath(self.path)).parts[:-1]  # noqa: PTH100 (past "..", but through no link)
+        beyond = len(Path(os.path.abspath(self.root)).parts) if self.root is not None else 0  # noqa: PTH100
         for depth in range(len(whole) - 1, -1, -1):
             if found := _SESSION.match(whole[depth]):
                 return found[1] if depth >= beyond or any(map(_SUBJECT.match, whole[:depth])) else ""

@@ -158,6 +158,7 @@ def _begin(folder: Path, plan: FinetunePlan, digest: str) -> bool:
             _move(folder, folder / f"was-{before[:SHORT]}")
         _remove(folder)
         aside = folder / f"was-{digest[:SHORT]}"
+        write_atomic(mark, digest)  # before anything comes back: what lies here is then never another's
         if (aside / RUN / MODEL).is_file() and (aside / SCORES).is_file():
             _move(aside, folder)
     elif not same_plan(run, plan):

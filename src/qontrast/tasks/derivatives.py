@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -12,7 +13,7 @@ import qontrast
 from qontrast.anatomy.observed import IMAGE_SUFFIXES
 from qontrast.anatomy.prepared import fingerprint
 from qontrast.basics.atomic import write_atomic
-from qontrast.basics.errors import InputError, WriteError
+from qontrast.basics.errors import InputError, LeftOut, WriteError
 from qontrast.scans.names import Named, images_below, is_magnitude, stem
 from qontrast.tasks.fit_output import Place, dataset_root
 from qontrast.tasks.speaking import track
@@ -204,7 +205,11 @@ def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> tuple[lis
         ]
     if not found:
         raise InputError(source, "no scan", f"files named _{', _'.join(wanted)}", "Name others with --suffix.")
-    lost = [(t.path, t.why) for t in troubles if not _apart(t.path, source, out)]
+    within = [t for t in troubles if not _apart(t.path / "any", source, out)]
+    lost = [(t.path, t.why) for t in within if any(part.startswith("sub-") for part in t.path.parts)]
+    for trouble in within:
+        if (trouble.path, trouble.why) not in lost:  # lost+found, a README that is not there: perhaps nothing is missing
+            warnings.warn(f"{trouble.path}: {trouble.why}", LeftOut, stacklevel=2)
     return [Target(file, Place(out, file, source)) for file in found], lost
 
 

@@ -137,6 +137,8 @@ def _digest(path: Path) -> str:
 def _same_people(one: str, other: str) -> bool:
     """Whether a model's cohort is this one; by the folder's name alone where that is all that its file says."""
     people = people_of(other)
+    if one not in ("", EMBEDDED) and Path(one).exists():  # older models name it as it was typed
+        return people_of(one) == people
     if one in ("", EMBEDDED) or people == EMBEDDED:
         return one == people
     return one == people if Path(one).is_absolute() else Path(one).name == Path(people).name

@@ -56,7 +56,7 @@ def keep_plan(out: Path, plan: Any, heads: Sequence[str]) -> None:
                 out / HEADS,
                 _difference(before, heads),
                 "the heads that the run began with",
-                "Restore them, name those of the run in cohort.subjects, or start anew with another --out.",
+                "Restore them, or start anew with another --out.",
             )
 
 
