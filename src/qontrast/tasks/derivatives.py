@@ -208,7 +208,7 @@ def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> tuple[lis
     within = [t for t in troubles if not _apart(t.path / "any", source, out)]
     lost = [(t.path, t.why) for t in within if any(part.startswith("sub-") for part in t.path.parts)]
     for trouble in within:
-        if (trouble.path, trouble.why) not in lost:  # lost+found, a README that is not there: perhaps nothing is missing
+        if (trouble.path, trouble.why) not in lost:  # lost+found, a README that leads nowhere: no scan
             warnings.warn(f"{trouble.path}: {trouble.why}", LeftOut, stacklevel=2)
     return [Target(file, Place(out, file, source)) for file in found], lost
 
