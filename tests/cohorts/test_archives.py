@@ -159,6 +159,14 @@ def test_what_is_no_archive_is_refused(tmp_path):
         unpack(tmp_path / "a.tar", tmp_path / "out")
 
 
+def test_an_archive_whose_checksum_is_wrong_is_damaged(tmp_path):
+    packed = bytearray(gzip.compress(tar_of(tmp_path / "a.tar", {"a.nii": b"x" * 100_000}).read_bytes()))
+    packed[-6] ^= 1  # of the CRC
+    (tmp_path / "a.tar.gz").write_bytes(packed)
+    with pytest.raises(InputError, match="damaged"):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
 def test_a_full_disk_keeps_the_archive_and_removes_the_rest(tmp_path, monkeypatch):
     archive = tar_of(tmp_path / "a.tar", {"a": b"x" * 100})
 

@@ -1,5 +1,6 @@
 """Archives unpacked safely: what would leave the folder, or is neither file nor folder, is refused by its name."""
 
+import gzip
 import hashlib
 import io
 import lzma
@@ -20,7 +21,10 @@ from qontrast.cohorts.names import safe
 
 CHUNK = 1 << 20
 UNFINISHED = ".part"  # ending of what is not in its place yet: no reader of images takes it for one
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
+    NotImplementedError,  # by zipfile, for a compression that it does not know
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,9 @@ def _opened(archive: Path) -> Iterator[Iterator[_Entry]]:
         return
     with tarfile.open(archive) as tar:
         yield _of_tar(tar, archive)
+        stream = cast(io.BufferedIOBase, tar.fileobj)
+        while stream.read(CHUNK):  # a checksum follows the last byte, and tarfile stops before it
+            pass
 
 
 def _of_tar(tar: tarfile.TarFile, archive: Path) -> Iterator[_Entry]:
