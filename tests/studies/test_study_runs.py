@@ -217,6 +217,33 @@ def test_a_changed_plan_makes_its_cells_anew_and_keeps_the_others(study_plan, pe
     assert [made.seed for made in trained] == [1, 0]
 
 
+@pytest.mark.parametrize("stopped_at", [1, 2])  # before what is there is set aside, and before what was comes back
+def test_a_start_that_stops_while_a_cell_comes_back_loses_nothing(
+    stopped_at, study_plan, people, tmp_path, notes, monkeypatch
+):
+    data, out = people(count=4), tmp_path / "study"
+    plans = [study_plan(data), study_plan(data, finetune={"optimisation": {"learning_rate": 0.1}})]
+    rows = []
+    for plan in plans:
+        run_study(plan, out, quiet=True)
+        rows.append(read_rows(out / "ledger.jsonl"))
+    moves, move = iter(range(1, 9)), making._move
+
+    def stopping(*places):
+        if next(moves) == stopped_at:
+            raise OSError(28, "No space left on device")
+        move(*places)
+
+    monkeypatch.setattr(making, "finetune", None)  # nothing is trained again
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "_move", stopping)
+        with pytest.raises(QontrastError):
+            run_study(plans[0], out, quiet=True)
+    for plan, wanted in zip(plans, rows, strict=True):
+        run_study(plan, out, quiet=True)
+        assert read_rows(out / "ledger.jsonl") == wanted
+
+
 def test_real_scans_are_tested_as_they_are(study_plan, people, tmp_path, notes):
     data = people(count=4)
     for number, file in enumerate(sorted(data.rglob("*_dseg.nii.gz"))):

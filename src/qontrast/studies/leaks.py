@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from qontrast.anatomy.cohort import people_of
 from qontrast.anatomy.source import EMBEDDED
 from qontrast.basics.errors import InputError
 from qontrast.studies.digests import Digest, Digests
-from qontrast.studies.people import Place, Session, files_of, group_of, person_of
+from qontrast.studies.people import Place, Session, files_of, person_of
 from qontrast.studies.plan import StudyPlan
 from qontrast.studies.splits import SPLITS, Split, shown, terms
 from qontrast.tasks.plans import Cohort
@@ -131,18 +132,18 @@ def check_pretraining(
     """
     sides = {key: member.side for key, member in split.members.items()}  # of sessions newer than the split nothing
     tested = [s for p in places.values() for s in p.sessions if sides.get((s.site, s.name)) == "test"]
-    names = {
-        (place, person_of(s.name)): s.person
-        for s in tested
-        for place in (places[s.site].group, *_folders(places[s.site].group, places))
-    }
+    groups: dict[str, set[str]] = {}  # and the folders that each has its people in: one name in them is one person
+    for place in places.values():
+        groups.setdefault(place.group, {place.group}).add(people_of(place.cohort.data))
+    names = {(group, person_of(s.name)): s.person for s in tested for group in groups[places[s.site].group]}
     contents = {digests.of(file).content: s.person for s in tested for file in s.files}
     contents.pop("", None)
     for cohort in cohorts:
         if cohort.data != EMBEDDED and not Path(cohort.data).exists():
             continue
+        group = people_of(cohort.data)
         for source in sources_of(cohort):
-            person = names.get((group_of(cohort.data), person_of(source.name)))
+            person = names.get((group, person_of(source.name)))
             why = f"{source.name} of {cohort.data}"
             for file in () if person else files_of(source):
                 person = contents.get(digests.of(file).content)
@@ -152,11 +153,6 @@ def check_pretraining(
             if person:
                 found = f"{person}, whom the study tests on ({why})"
                 raise LeakError(f"arms.{arm}", found, "pretraining without the test subjects", remedy)
-
-
-def _folders(group: str, places: Mapping[str, Place]) -> list[str]:
-    """The folders whose people a group holds: one name in them is one person."""
-    return [group_of(place.cohort.data) for place in places.values() if place.group == group]
 
 
 def listed(names: Sequence[str]) -> str:

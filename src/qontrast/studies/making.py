@@ -157,14 +157,15 @@ def _begin(folder: Path, plan: FinetunePlan, digest: str) -> bool:
         if (folder / SCORES).is_file():
             _move(folder, folder / f"was-{before[:SHORT]}")
         _remove(folder)
-        aside = folder / f"was-{digest[:SHORT]}"
         write_atomic(mark, digest)  # before anything comes back: what lies here is then never another's
-        if (aside / RUN / MODEL).is_file() and (aside / SCORES).is_file():
-            _move(aside, folder)
     elif not same_plan(run, plan):
         _remove(folder)
-    write_atomic(mark, digest)
-    return before != digest and (folder / SCORES).is_file()
+    aside = folder / f"was-{digest[:SHORT]}"
+    whole = (aside / RUN / MODEL).is_file() and (aside / SCORES).is_file()
+    if whole and not (folder / SCORES).is_file():
+        _move(aside, folder)
+        return True
+    return False
 
 
 def _move(source: Path, target: Path) -> None:

@@ -72,7 +72,7 @@ def find_places(plan: StudyPlan, *, quiet: bool = False) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for name, site in plan.sites.items():
         cohort = cohort_of(plan, site, f"sites.{name}.data", said, quiet=quiet)
-        group = site.people or group_of(cohort.data)
+        group = site.people or people_of(cohort.data)
         files = _files_of(site, cohort)
         kept = _kept(name, site, files)
         sessions = tuple(Session(name, s, person_of(s), files[s]) for s in kept)
@@ -104,11 +104,6 @@ def cohort_of(plan: StudyPlan, site: Site, where: str, said: set[str], *, quiet:
         embedded=plan.embedded,
         kind="labels" if site.simulated and data != EMBEDDED else "auto",
     )
-
-
-def group_of(data: str) -> str:
-    """The group of people in a folder of data: itself, wherever it is named from; of a cache that of its cohort."""
-    return people_of(data)
 
 
 def files_of(source: SubjectSource) -> tuple[Path, ...]:
