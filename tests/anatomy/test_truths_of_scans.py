@@ -91,6 +91,14 @@ def test_maps_of_a_template_are_the_truth_where_there_are_no_others(tmp_path):
     assert [file.entities["space"] for file in source.truth] == ["MNI152"]
 
 
+def test_a_lesion_of_a_template_comes_before_another_mask_of_the_sessions_own(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    for name in ("FLAIR", "space-MNI152_FLAIR", "space-MNI152_label-lesion_mask", "label-ventricles_mask"):
+        save(anat / f"sub-01_{name}.nii.gz", (image() > 0.5).astype(np.uint8))
+    (source,) = find_labelled_scans(tmp_path, wanted="lesion")
+    assert source.truth[0].path.name == "sub-01_space-MNI152_label-lesion_mask.nii.gz"
+
+
 def test_two_maps_of_one_tissue_are_refused(tmp_path):
     anat = tmp_path / "sub-01" / "anat"
     save(anat / "sub-01_T1w.nii.gz", image())

@@ -99,6 +99,15 @@ def test_folders_that_cannot_be_read_are_named(tmp_path):
         assert len(find_images(tmp_path)) == 1
 
 
+def test_the_working_folder_tells_no_session_of_others(tmp_path, monkeypatch):
+    here = tmp_path / "sub-01" / "ses-1" / "anat"
+    here.mkdir(parents=True)
+    (tmp_path / "sub-02").mkdir()
+    (tmp_path / "sub-02" / "sub-02_T1w.nii").touch()
+    monkeypatch.chdir(here)
+    assert [file.session for file in find_images(Path("../../../sub-02"))] == ["sub-02"]
+
+
 @pytest.mark.parametrize(
     ("path", "root", "session"),
     [

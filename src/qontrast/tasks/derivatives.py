@@ -201,11 +201,11 @@ def scans_below(source: Path, out: Path, suffixes: tuple[str, ...]) -> tuple[lis
         found = [
             file
             for file in found
-            if file.suffix in wanted and is_magnitude(file) and not _apart(file.path, source, out)
+            if file.suffix in wanted and is_magnitude(file) and not _apart(file.path.parent, source, out)
         ]
     if not found:
         raise InputError(source, "no scan", f"files named _{', _'.join(wanted)}", "Name others with --suffix.")
-    within = [t for t in troubles if not _apart(t.path / "any", source, out)]
+    within = [t for t in troubles if not _apart(t.path, source, out)]
     lost = [(t.path, t.why) for t in within if any(part.startswith("sub-") for part in t.path.parts)]
     for trouble in within:
         if (trouble.path, trouble.why) not in lost:  # lost+found, a README that leads nowhere: no scan
@@ -240,12 +240,14 @@ def claim_derivatives(out: Path, source: Path, maker: Maker) -> None:
     write_atomic(file, json.dumps(about, indent=2) + "\n")
 
 
-def _apart(path: Path, source: Path, out: Path) -> bool:
-    if out.resolve() in Path(os.path.realpath(path)).parents:  # realpath: resolve raises for a circular link
+def _apart(folder: Path, source: Path, out: Path) -> bool:
+    """Whether what lies in a folder is no scan of the data set: it is in the results, or in derivatives of others."""
+    whole = Path(os.path.realpath(folder))  # resolve raises for a circular link
+    if out.resolve() in (whole, *whole.parents):
         return True
     if not source.is_dir():
         return False
-    within = path.relative_to(source).parts[:-1]
+    within = folder.relative_to(source).parts
     folders = [source.joinpath(*within[: depth + 1]) for depth in range(len(within))]
     return bool(NOT_RAW & set(within)) or any(map(_is_derivative, folders))
 
