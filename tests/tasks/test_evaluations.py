@@ -12,7 +12,7 @@ from qontrast.basics.errors import InputError, PlanError
 from qontrast.report.page import write_report
 from qontrast.report.runs import read_segmentations
 from qontrast.results.ledger import read_rows
-from qontrast.tasks.evaluate import evaluate
+from qontrast.tasks.evaluate import _same_people, evaluate
 from qontrast.tasks.finetune import finetune
 from qontrast.tasks.plans import Cohort
 from qontrast.tasks.prepare import Settings, prepare
@@ -207,3 +207,11 @@ def test_heads_are_known_again_by_another_path_and_in_a_cache(finetune_plan, lab
     for k, data in enumerate((labels_folder, tmp_path / "cache")):
         rows = evaluate(tmp_path / "run", Cohort(data=str(data)), tmp_path / f"{k}.jsonl", quiet=True)
         assert {(row["subject"], row["trained_on"]) for row in rows} == {("sub-01", True), ("sub-02", False)}
+    monkeypatch.chdir(tmp_path)
+    for stated in ("cache", str(tmp_path / "cache"), str(labels_folder), "elsewhere/../cache"):  # by older versions
+        assert _same_people(stated, "cache")
+        assert _same_people(stated, str(labels_folder))
+        assert not _same_people(stated, str(tmp_path / "elsewhere"))
+    assert _same_people(labels_folder.name, str(labels_folder))  # packed weights say no more
+    assert not _same_people("embedded", "cache")
+    assert not _same_people("", "cache")

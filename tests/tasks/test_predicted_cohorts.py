@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -207,6 +208,16 @@ def test_sessions_told_by_their_folders_alone_are_kept_apart(dataset, segmenter)
     for session in "12":  # one session's folder at a time
         predict_cohort(segmenter, dataset / f"sub-03/ses-{session}", dataset.parent / "one", device="cpu", quiet=True)
     assert all((dataset.parent / "one" / name).is_file() for name in own)
+
+
+def test_a_source_past_the_working_folder_is_told_by_its_own_name(dataset, segmenter, monkeypatch):
+    monkeypatch.chdir(dataset / "sub-02" / "ses-a" / "anat")
+    out = dataset.parent / "out"
+    predict_cohort(segmenter, Path("../../../sub-01"), out, device="cpu", quiet=True)
+    about = json.loads((out / f"{RESULTS[0]}.json").read_text())
+    assert about["Sources"] == [f"bids:raw:{SCANS[0]}"]
+    links = json.loads((out / "dataset_description.json").read_text())["DatasetLinks"]
+    assert links == {"raw": dataset.resolve().as_uri()}
 
 
 def test_a_subject_that_is_a_link_to_elsewhere(dataset, segmenter):

@@ -138,7 +138,6 @@ def _same_people(one: str, other: str) -> bool:
     """Whether a model's cohort is this one; by the folder's name alone where that is all that its file says."""
     people = people_of(other)
     if one not in ("", EMBEDDED) and Path(one).exists():  # older models name it as it was typed
-        return people_of(one) == people
-    if one in ("", EMBEDDED) or people == EMBEDDED:
-        return one == people
-    return one == people if Path(one).is_absolute() else Path(one).name == Path(people).name
+        one = people_of(one)
+    whole = one in ("", EMBEDDED) or Path(one).is_absolute()
+    return one == people if whole else Path(one).name == Path(people).name

@@ -68,7 +68,7 @@ def finetune(
     fabric = make_fabric(plan.compute.device, plan.compute.precision)
     making = plan.compute.making(fabric.device)
     keep_plan(out, plan, assignment.subjects)
-    heads = sorted(set(assignment.subjects))
+    heads, people = sorted(set(assignment.subjects)), people_of(plan.cohort.data)
     if start.spacing not in (None, plan.views.spacing):
         found = f"{start.spacing:g} mm, this run is at {plan.views.spacing:g} mm"
         say(f"note: the encoder was pretrained at {found}", quiet=quiet)
@@ -111,7 +111,7 @@ def finetune(
         crop=plan.views.crop,
         normalisation=NORMALISATION,
         plan=plan_values(plan)
-        | {"cohort.data": people_of(plan.cohort.data), "trained_on": heads}
+        | {"cohort.data": people, "trained_on": heads}
         | {"pretraining.arm": start.arm, "labelled_heads": len(heads)}
         | start.past,
         kind=assignment.kind,

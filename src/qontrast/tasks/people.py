@@ -74,10 +74,12 @@ def see_people(
     """
     known = {one.path: one for one in known_scans(source, goal, out, table=table, suffixes=suffixes, quiet=quiet)}
     summary = embed(source, weights, out, suffixes=suffixes, quiet=quiet)
+    scans, lost = find_scans(source, out, suffixes)
     for path, why in summary.failed:
-        say(f"note: {why if str(path) in why else f'{path}: {why}'}; left out", quiet=quiet)
+        if (path, why) not in lost:  # which was said
+            say(f"note: {why if str(path) in why else f'{path}: {why}'}; left out", quiet=quiet)
     failed, seen = {path for path, _ in summary.failed}, []  # two scans may share a table
-    for target in find_scans(source, out, suffixes)[0]:
+    for target in scans:
         if target.scan.path not in failed and target.scan.path in known:
             embedding = np.loadtxt(target.table, skiprows=1, usecols=1, dtype=np.float32, ndmin=1)
             seen.append(replace(known[target.scan.path], embedding=embedding))
@@ -102,7 +104,10 @@ def known_scans(
     for note in people.notes:
         say(f"note: {note}", quiet=quiet)
     by_name, seen, scanned, unknown = people.by_subject(), [], set(), 0
-    for target in find_scans(source, out, suffixes)[0]:
+    scans, lost = find_scans(source, out, suffixes)
+    for path, why in lost:
+        say(f"note: {path}: {why}; left out", quiet=quiet)
+    for target in scans:
         person = by_name.get(target.scan.subject)
         scanned.add(target.scan.subject)
         if person is None or (person.sex if goal == "sex" else person.age) is None:
