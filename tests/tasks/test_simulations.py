@@ -1,6 +1,7 @@
 """Every sequence can be simulated from measured maps, on their own grid, with its protocol beside the image."""
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -88,8 +89,11 @@ def test_a_scans_protocol_is_that_of_all_sidecars_that_apply_to_it(tmp_path):
     protocol, _ = read_protocol(anat / "sub-01_T1w.nii.gz")
     assert (protocol.name, protocol.inversion_time, protocol.field_strength) == ("mprage", 0.9, 1.5)
     (anat / "sub-01_T1w.json").unlink()
-    with pytest.raises(InputError, match=r"sub-01_T1w\.json: found no EchoTime"):
-        read_protocol(anat / "sub-01_T1w.nii.gz")
+    with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path / 'T1w.json'))}: found no EchoTime"):
+        read_protocol(anat / "sub-01_T1w.nii.gz")  # the file that is there is named
+    for name in ("sub-99_T1w.nii.gz", ".hidden_T1w.nii.gz"):  # misspelt, and no image to us
+        with pytest.raises(InputError, match="no such sidecar"):
+            read_protocol(anat / name)
 
 
 def test_mp2rage_takes_two_times_and_two_angles(maps, tmp_path):

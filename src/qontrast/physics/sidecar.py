@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
+from qontrast.basics.cells import said
 from qontrast.basics.errors import InputError
 from qontrast.physics.catalogue import SEQUENCES
 from qontrast.physics.presets import PRESETS
@@ -245,7 +246,7 @@ class _Told:
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and value.strip().lower() in ("", "n/a"))
+    return value is None or value == [] or (isinstance(value, str) and not said(value))
 
 
 def _alone(value: Any) -> Any:

@@ -6,7 +6,7 @@ from qontrast.basics.errors import InputError
 from qontrast.physics.sequence import Sequence
 from qontrast.physics.sidecar import from_bids
 from qontrast.scans.names import named_images, sidecar, stem
-from qontrast.scans.sidecars import inherited, read_json
+from qontrast.scans.sidecars import applying, inherited, read_json
 
 
 def read_protocol(path: Path) -> tuple[Sequence, list[str]]:
@@ -17,16 +17,16 @@ def read_protocol(path: Path) -> tuple[Sequence, list[str]]:
     Raises:
         InputError: if there is no sidecar, or it does not describe a protocol.
     """
-    if stem(path):
-        (scan,) = named_images([path], path.parent)
-        beside, told, suffix = sidecar(path), inherited(scan), scan.suffix
-    else:
-        beside, told, suffix = path, read_json(path) if path.suffix == ".json" else {}, path.stem.rsplit("_", 1)[-1]
-    if not told and not beside.is_file():
+    beside = sidecar(path) if stem(path) else path
+    scans = named_images([path], path.parent) if path.is_file() else []
+    files = applying(scans[0]) if scans else [beside] if beside.suffix == ".json" else []
+    files = [file for file in files if file.is_file()]
+    if not files:
         raise InputError(
             beside,
             "no such sidecar",
             "a scan with a JSON sidecar beside it, or the sidecar",
             "Check the path; protocols by name (qontrast protocols) are no files.",
         )
-    return from_bids(told, str(beside), suffix)
+    told = inherited(scans[0]) if scans else read_json(beside)
+    return from_bids(told, ", ".join(map(str, reversed(files))), beside.stem.rsplit("_", 1)[-1])

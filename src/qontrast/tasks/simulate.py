@@ -227,15 +227,17 @@ def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict
     """Flags as the sequences' fields: flip angles in radians, pairs where the sequence has pairs.
 
     Raises:
-        InputError: if there are more or fewer numbers than the sequence takes.
+        InputError: for a number that the sequence has not, or if there are more or fewer than it takes.
     """
     numbers: dict[str, Any] = {}
     for name, values in given.items():
         known = PRESETS[sequence].__dataclass_fields__  # type: ignore[attr-defined]
+        if not {name, PAIRS.get(name)} & known.keys():
+            raise InputError(_flag(name), f"a number that {sequence} has not", "its own numbers", "Leave it out.")
         count = 2 if PAIRS.get(name) in known else 1
         if len(values) != count:
             raise InputError(
-                f"--{name.replace('_', '-')}",
+                _flag(name),
                 f"{len(values)} numbers",
                 f"{count} for {sequence}",
                 "Separate by spaces.",
@@ -243,12 +245,12 @@ def protocol_numbers(sequence: str, given: dict[str, tuple[float, ...]]) -> dict
         if name == "flip_angle" and not all(0 < v <= 180 for v in values):
             raise InputError("--flip-angle", f"{' '.join(f'{v:g}' for v in values)} degrees", "above 0, at most 180")
         inside = tuple(math.radians(v) for v in values) if name == "flip_angle" else tuple(values)
-        field = PAIRS[name] if count == 2 else name
-        if field not in known:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(flag, f"a number that {sequence} has not", "one that it has", nearest(field, known))
-        numbers[field] = inside if count == 2 else inside[0]
+        numbers[PAIRS[name] if count == 2 else name] = inside if count == 2 else inside[0]
     return numbers
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def require_maps(subject: Subject, sequence: Sequence) -> None:
