@@ -105,9 +105,10 @@ def paired_table(rows: Sequence[Row]) -> Table | None:
     """Every two arms by the images and classes that both were scored on in a contrast; None where no two share any."""
     body = []
     for contrast, members in _by_contrast(rows).items():
-        arms = {str(arm): found for (arm,), found in group_rows(members, ("arm",)).items()}
+        by_arm = group_rows(members, ("arm",)).items()
+        arms = {str(arm): [unit_means(found, metric) for metric in METRICS] for (arm,), found in by_arm}
         for first, second in combinations(arms, 2):
-            both = [[unit_means(arms[arm], metric) for arm in (first, second)] for metric in METRICS]
+            both = zip(arms[first], arms[second], strict=True)
             compared = [found for one, other in both if (found := matched(one, other)) is not None]
             if not compared:
                 continue
