@@ -211,6 +211,21 @@ def test_a_changed_file(opened):
         opened()
 
 
+def test_another_table_of_labels_is_no_changed_scan_but_what_was_made_by_the_old_one_is_made_anew(opened):
+    def digests(study):
+        return {scan.digest for scan in study.scans} | {study.digest(cell) for cell in study.cells.values()}
+
+    before = digests(opened())
+    table = opened.data / "dseg.tsv"
+    table.write_text("index\ttissue\n0\tair\n2\twhite matter\n3\tcortical grey matter\n24\tcerebrospinal fluid\n")
+    given = digests(opened())
+    assert not before & given
+    table.write_text(table.read_text().replace("cerebrospinal fluid", "air"))
+    assert not digests(opened()) & (before | given)
+    table.unlink()
+    assert digests(opened()) == before
+
+
 def test_vanished_subjects(opened):
     opened()
     shutil.rmtree(opened.data / "sub-04")

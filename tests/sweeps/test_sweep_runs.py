@@ -12,6 +12,7 @@ from qontrast.anatomy.cohort import find_subjects
 from qontrast.basics.errors import InputError, MissingMapError, PlanError
 from qontrast.physics.presets import PRESETS
 from qontrast.sweeps.planes import Axis, Plane
+from qontrast.sweeps.rows import head_digest
 from qontrast.sweeps.scene import open_scene
 from qontrast.sweeps.sweep import sweep
 from qontrast.views.labelled import person
@@ -163,6 +164,15 @@ def test_a_killed_sweep_goes_on_and_ends_alike(labels, small_plan, threshold, tm
         small_plan(labels, sequences=("mprage", "fse", "spgr"), snr=20.0), tmp_path / "killed", model=more, quiet=True
     )
     assert more.calls == 1 + 4 + 3  # the reference, what is new, the pictures
+
+
+@pytest.mark.parametrize(("kind", "beside"), [("labels", "dseg.tsv"), ("maps", "R1map.json")])
+def test_a_corrected_table_or_sidecar_makes_rows_anew(kind, beside, new_labels_folder, maps_folder):
+    data = new_labels_folder() if kind == "labels" else maps_folder()
+    source = find_subjects(str(data))[0]
+    before = head_digest(source)
+    (data / beside).write_text("{}")
+    assert head_digest(source) != before
 
 
 def test_impossible_points_are_blank_and_counted(labels, small_plan, threshold, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from qontrast.anatomy.label_table import table_for
+from qontrast.anatomy.label_table import possible_tables, table_for
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.observed import ObservedHead, read_scans
@@ -16,6 +16,7 @@ from qontrast.anatomy.subject import Subject
 from qontrast.basics.errors import InputError
 from qontrast.scans.names import Named
 from qontrast.scans.nifti import read_image
+from qontrast.scans.sidecars import applying
 
 EMBEDDED = "embedded"
 KEPT_IN_MEMORY = 24  # subjects per process, with all their voxels
@@ -46,6 +47,14 @@ class SubjectSource:
     folder: Path | None = None
     site: str = ""
     homes: tuple[Path, ...] = ()
+
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """What else tells how its images are read: the sidecars that apply to them, and tables of labels."""
+        found = {path for file in self.files for path in applying(file)}
+        if self.kind == "labels":
+            found.update(possible_tables(self.files[0].path))
+        return tuple(sorted(path for path in found | ({self.table} if self.table else set()) if path.is_file()))
 
     def open(self, *, canonical: bool = True) -> Subject | ObservedHead:
         """Read the subject; see :func:`read_maps`, :class:`LabelSubject` and :func:`read_scans` for what is refused."""

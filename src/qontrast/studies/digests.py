@@ -73,7 +73,7 @@ class Digests:
 
     def of_sessions(self, sessions: Iterable[Session], *, quiet: bool = False) -> dict[Path, Digest]:
         """Digests of all files of the sessions, by path; kept on disk for the next start."""
-        files = sorted({file for session in sessions for file in session.files})
+        files = sorted({file for session in sessions for file in (*session.files, *session.beside)})
         found = {file: self.of(file) for file in track(files, "checking files", quiet=quiet)}
         self.save()
         return found
@@ -107,7 +107,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 def session_digest(session: Session, digests: Mapping[Path, Digest]) -> str:
-    """Of all files of a session; of an embedded head, which has none, the name."""
+    """Of all files of a session and what tells how they are read; of an embedded head, which has none, the name."""
     if not session.files:
         return fingerprint("embedded", session.name)
-    return fingerprint(sorted(digests[file].sha256 for file in session.files))
+    return fingerprint(sorted(digests[file].sha256 for file in (*session.files, *session.beside)))

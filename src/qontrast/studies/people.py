@@ -25,12 +25,14 @@ class Session:
         name: subject and session, as its cohort calls it.
         person: who it is; the same in every session and at every site.
         files: that hold its scans and truth; none for an embedded head.
+        beside: what tells how they are read, sidecars and tables of labels; several people may share them.
     """
 
     site: str
     name: str
     person: str
     files: tuple[Path, ...]
+    beside: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def find_places(plan: StudyPlan, *, quiet: bool = False) -> dict[str, Place]:
         group = site.people or people_of(cohort.data)
         files = _files_of(site, cohort)
         kept = _kept(name, site, files)
-        sessions = tuple(Session(name, s, person_of(s), files[s]) for s in kept)
+        sessions = tuple(Session(name, s, person_of(s), *files[s]) for s in kept)
         places[name] = Place(name, site, cohort, group, sessions)
     return _told_apart(places)
 
@@ -113,14 +115,17 @@ def files_of(source: SubjectSource) -> tuple[Path, ...]:
     return tuple(file.path for file in source.files)
 
 
-def _files_of(site: Site, cohort: Cohort) -> dict[str, tuple[Path, ...]]:
+def _files_of(site: Site, cohort: Cohort) -> dict[str, tuple[tuple[Path, ...], tuple[Path, ...]]]:
+    """A session's images, and what tells how they are read."""
     if site.simulated:
         sources = [source for source in sources_of(cohort) if site.where in (None, source.site)]
-        return {source.name: files_of(source) for source in sources}
-    found: dict[str, set[Path]] = {}
+        return {source.name: (files_of(source), source.beside) for source in sources}
+    found: dict[str, tuple[set[Path], set[Path]]] = {}
     for scan in scans_of(site, cohort):
-        found.setdefault(scan.subject, set()).update((scan.scan.path, *(truth.path for truth in scan.truth)))
-    return {name: tuple(sorted(files)) for name, files in sorted(found.items())}
+        images, beside = found.setdefault(scan.subject, (set(), set()))
+        images.update((scan.scan.path, *(truth.path for truth in scan.truth)))
+        beside.update(scan.beside)
+    return {name: (tuple(sorted(images)), tuple(sorted(beside))) for name, (images, beside) in sorted(found.items())}
 
 
 def scans_of(site: Site, cohort: Cohort) -> list[LabelledScanSource]:

@@ -65,7 +65,7 @@ def test_scans(
             continue
         for source in scans_of(place.site, place.cohort):
             if source.subject in sessions:
-                files = (source.scan.path, *(truth.path for truth in source.truth))
+                files = (source.scan.path, *(truth.path for truth in source.truth), *source.beside)
                 digest = fingerprint(sorted(digests[file].sha256 for file in files))
                 contrast = labels[source.scan.suffix]
                 found.append(TestScan(sessions[source.subject], contrast, source.scan.suffix, source, digest))

@@ -51,9 +51,9 @@ class Setting:
 
 
 def head_digest(source: SubjectSource) -> str:
-    """Of a head's files, or of the number and seed of an embedded one."""
+    """Of a head's files and what tells how they are read, or of the number and seed of an embedded one."""
     found = hashlib.sha256(f"{source.name} {source.kind} {source.index} {source.seed}".encode())
-    files = [file.path for file in source.files] + ([source.table] if source.table else [])
+    files = [*(file.path for file in source.files), *source.beside]
     if source.folder is not None:
         files += sorted(source.folder.glob("*.json"))
     for path in files:

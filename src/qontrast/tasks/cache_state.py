@@ -5,7 +5,6 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from qontrast.anatomy.label_table import possible_tables
 from qontrast.anatomy.prepared import (
     HEAD,
     HEADS,
@@ -19,7 +18,6 @@ from qontrast.anatomy.prepared import (
 from qontrast.anatomy.source import SubjectSource
 from qontrast.basics.errors import InputError
 from qontrast.scans.chunks import ENDING
-from qontrast.scans.sidecars import applying
 from qontrast.scans.signed import read_signed
 from qontrast.scans.walk import FORMAT as INDEX_FORMAT
 from qontrast.tasks.speaking import bar
@@ -67,12 +65,8 @@ def _own_faults(cache: Path, settings: dict[str, Any]) -> list[str]:
 
 def stamps_of(source: SubjectSource) -> list[dict[str, Any]]:
     """The files that a subject is made from, with size and modification time."""
-    images = [f.path for f in source.files]
-    beside = [path for file in source.files for path in applying(file)] + ([source.table] if source.table else [])
-    if source.kind == "labels":
-        beside += possible_tables(images[0])
     stamps = []
-    for path in sorted({*images, *(b for b in beside if b.is_file())}):
+    for path in sorted({*(f.path for f in source.files), *source.beside}):
         try:
             status = path.stat()
         except OSError as error:

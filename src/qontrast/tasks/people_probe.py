@@ -45,7 +45,7 @@ def probe_people(
     The encoder stays as it is: each scan is embedded once. On the embeddings, logistic regression (sex) or ridge
     regression (age) is trained, standardised, with a penalty chosen within the training subjects by leaving some of
     them out; or the nearest training scans tell (``knn``, by cosine). All scans of a subject are on one side. Rows
-    that the ledger already holds for this very encoder, data, split and method are not written again.
+    that the ledger already holds for this very encoder, data (sex and age too), split and method are not written again.
 
     Args:
         goal: ``sex`` or ``age``.
@@ -91,7 +91,8 @@ def probe_people(
         "data": str(Path(source).resolve()),
         "trained_on_contrasts": sorted(train_on or contrasts),
         "seed": seed,
-        "split": _digest(splits),
+        "split": _digest([[sorted(known), sorted(unknown)] for known, unknown in splits]),
+        "data_digest": _digest([(one.image, one.truth(goal), one.embedding.tolist()) for one in seen]),
         "model_digest": weights.digest,
     }
     there = read_rows(ledger) if ledger.is_file() else []
@@ -151,6 +152,5 @@ def row_of(one: Seen, goal: Goal, value: float) -> dict[str, Any]:
     return {**row, "predicted": value, "absolute_error_years": abs(value - float(row["truth"]))}
 
 
-def _digest(splits: list[tuple[list[str], list[str]]]) -> str:
-    text = json.dumps([[sorted(known), sorted(unknown)] for known, unknown in splits])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
