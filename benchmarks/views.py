@@ -9,6 +9,7 @@ were drawn). Contenders take turns in each round, so that a machine whose speed 
 
 Ours reads prepared caches, whose making is timed apart. The peers read uncompressed maps and do the same kinds of
 operation with fewer artefacts: see ``peers.py``. None of them has lesions or atrophy: so label maps have a row without.
+Rows "as MONAI" have those artefacts alone that MONAI's have, too: shading, coarse voxels in half of the views, noise.
 The floors: PyTorch's ``grid_sample`` of the two contrasts at the view's points, and copying what a pair has to move in
 any case: the maps of its box in, two views out.
 """
@@ -31,13 +32,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 import torch
 import torch.multiprocessing as mp
-from peers import SPACING, peers, write_head
+from peers import COARSE, SPACING, peers, write_head
 
 from qontrast.anatomy.cohort import find_subjects
 from qontrast.anatomy.labelled import LabelTissue
 from qontrast.anatomy.measured import MeasuredTissue
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.source import SubjectSource
+from qontrast.artefacts.prevalence import prevalence
 from qontrast.engine.memory import keep_memory
 from qontrast.geometry.warp import WarpRanges, draw_warp
 from qontrast.physics.presets import PRESETS
@@ -46,7 +48,7 @@ from qontrast.scans.nifti import read_image, write_image
 from qontrast.tasks.prepare import Settings, prepare
 from qontrast.views.acquisition import Acquisition, Observed
 from qontrast.views.pair import make_pair
-from qontrast.views.plan import ViewPlan
+from qontrast.views.plan import ArtefactRanges, ViewPlan
 from qontrast.views.render import Place
 from qontrast.views.whole_scan import simulate_scan
 
@@ -54,6 +56,8 @@ Work = Callable[[int], object]
 SUFFIXES = {"pd": "PDmap", "r1": "R1map", "r2star": "R2starmap", "mt": "MTsat"}
 OURS = 8  # pairs of ours in each turn, for their cost varies with what is drawn
 GOAL = 0.07  # s per pair of 96³ on two cores
+NONE = dict.fromkeys(("dropout", "motion", "thick_slices", "partial_fourier", "erasure"), 0.0)
+AS_MONAI = ArtefactRanges(gibbs=COARSE / prevalence("").gibbs, **NONE)
 
 
 def main() -> None:
@@ -103,6 +107,9 @@ def table(folder: Path, caches: dict[str, SubjectSource], crop: int, rounds: int
     }
     well = replace(plan, pathology=replace(plan.pathology, lesions=0.0, ageing=0.0))
     work["ours, labels, healthy"] = (lambda step: make_pair(caches["labels"].open(), well, 0, step), OURS)
+    alike = replace(well, artefacts=AS_MONAI)
+    for kind in ("maps", "labels"):
+        work[f"ours, {kind}, as MONAI"] = (lambda step, s=caches[kind]: make_pair(s.open(), alike, 0, step), OURS)
     work |= {name: (peer, 1) for name, peer in peers(folder, crop, spacing).items()}
     work |= {name: (floor, OURS) for name, floor in floors(crop, spacing).items()}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""What the claims need of a finished main study beside its ledger: sweeps (C5), a real scan, the control's scores.
+"""What the claims need of a finished main study beside its ledger: a real scan, the control's scores, sweeps (C5).
 
-QONTRAST_DATA=/data python claims/after.py runs/claims [JOBS]     (goes on where it was stopped)
+QONTRAST_DATA=/data python claims/after.py runs/claims [JOBS]     (goes on where it was stopped; with 0 jobs no sweeps)
 """
 
 import os
@@ -26,12 +26,12 @@ SWEEPS, REAL, CONTROL = "sweeps", "real", "supervised"
 
 
 def after(runs: Path, data: Path, jobs: int = 1) -> None:
-    """Sweep the encoders and their segmenters of three heads, score all of these on the real scan, score the control.
+    """Score the segmenters of three heads and the control on the real scan, the control on heads, sweep the encoders.
 
     Args:
         runs: folder with ``main`` and ``supervised``.
         data: folder with ``anatomies`` and ``scans``.
-        jobs: sweeps at a time.
+        jobs: sweeps at a time; with 0 nothing is swept.
     """
     plan: StudyPlan = read_plan(StudyPlan, RECIPE)
     heads, main, control = plan.split.test_subjects, runs / "main", runs / CONTROL
@@ -47,6 +47,8 @@ def after(runs: Path, data: Path, jobs: int = 1) -> None:
     for arm in plan.arms:
         for schedule in plan.schedules:
             evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
+    if not jobs:
+        return
     swept = [(arm, "encoder", main / PRETRAIN / arm) for arm in SWEPT]
     swept += [(arm, how, model(arm, how)) for arm in SWEPT for how in plan.schedules]
 

@@ -336,6 +336,20 @@ def wrong_quotes(text, numbers):
     return [(name, said) for name, said in QUOTE.findall(text) if numbers.get(name) != said]
 
 
+def test_the_real_scan_has_a_line_for_each_arm_and_schedule_and_decides_nothing():
+    rows = trained("hybrid", (0.5,) * 4, seeds=(0,), schedules=("full",))
+    real = [
+        {"task": "real", "arm": arm, "schedule": how, "class": name, "dice": dice}
+        for arm, how, scores_of in (("hybrid", "full", (0.7, 0.6)), ("supervised", "full", (0.8, 0.81)))
+        for name, dice in zip(("white matter", "grey matter"), scores_of, strict=True)
+    ]
+    shown = page.real_table(rows + real)
+    assert "| hybrid | full | 0.600 | 0.700 |" in shown
+    assert "| supervised | full | 0.810 | 0.800 |" in shown
+    assert page.real_table(rows) == ""
+    assert page.cells(rows + real) == page.cells(rows)
+
+
 def test_a_number_that_is_not_the_ledgers_is_found():
     text = "gains <!-- claims: C1, tuned, above base -->+0.090<!-- --> of Dice"
     assert wrong_quotes(text, {"C1, tuned, above base": "+0.090"}) == []
@@ -357,6 +371,6 @@ def test_the_page_in_the_repository_is_the_one_that_the_ledgers_make(tmp_path, m
         monkeypatch.setattr(page, name, value)
     page.main()
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.suffix in (".md", ".csv"))
-    assert len(written) == 8
+    assert len(written) == 9
     for name in written:
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), f"{name}: run `make claims`"
