@@ -57,8 +57,8 @@ class Sweep:
         grid: every point of every plane.
         named: the named protocols.
         left_out: sequences that the maps do not suffice for, and why.
-        volume_variation: coefficient of variation of each class's volume over the grid's scored protocols, mean over
-            heads; None where there are fewer than two.
+        volume_variation: coefficient of variation of each class's volume over the grid's scored protocols whose image
+            shows some tissue (all where none does), mean over heads; None where there are fewer than two.
         sentence: the whole in plain words.
     """
 
@@ -142,6 +142,7 @@ def summarise(
 
     at_reference, *others = [outcome(point) for point in (reference, *points)]
     grid = tuple(o for o in others if o.point.plane is not None)
+    shown = [o for o in grid if not o.point.useless] or grid
     named = tuple(o for o in others if o.point.plane is None)
     found = Sweep(
         model=model,
@@ -153,7 +154,7 @@ def summarise(
         grid=grid,
         named=named,
         left_out=left_out,
-        volume_variation={name: volume_variation(grid, name) for name in classes[1:]},
+        volume_variation={name: volume_variation(shown, name) for name in classes[1:]},
     )
     return replace(found, sentence=sentence(found, plan))
 
