@@ -35,11 +35,7 @@ def after(runs: Path, data: Path, jobs: int = 1) -> None:
     """
     plan: StudyPlan = read_plan(StudyPlan, RECIPE)
     heads, main, control = plan.split.test_subjects, runs / "main", runs / CONTROL
-    anatomies = Cohort(data=str(data / "anatomies"), subjects=heads)
-    protocols = tuple(what for site in plan.sites.values() for what in site.contrasts.values())
-    evaluate(control, anatomies, control / LEDGER, contrasts=protocols, snr=plan.snr, seed=plan.seed)
     scan = Cohort(data=str(data / "scans"), subjects=("sub-tissue",), kind="scans")
-    evaluate(control, scan, runs / REAL / LEDGER, name=CONTROL)
 
     def model(arm: str, schedule: str) -> Path:
         return cell_folder(main, Cell("tissue", *LABELLED_AT, arm, schedule, 3, 0).key) / RUN
@@ -47,6 +43,10 @@ def after(runs: Path, data: Path, jobs: int = 1) -> None:
     for arm in plan.arms:
         for schedule in plan.schedules:
             evaluate(model(arm, schedule), scan, runs / REAL / LEDGER, name=arm)
+    evaluate(control, scan, runs / REAL / LEDGER, name=CONTROL)
+    anatomies = Cohort(data=str(data / "anatomies"), subjects=heads)
+    protocols = tuple(what for site in plan.sites.values() for what in site.contrasts.values())
+    evaluate(control, anatomies, control / LEDGER, contrasts=protocols, snr=plan.snr, seed=plan.seed)
     if not jobs:
         return
     swept = [(arm, "encoder", main / PRETRAIN / arm) for arm in SWEPT]
