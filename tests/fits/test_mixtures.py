@@ -64,6 +64,15 @@ def test_what_no_class_explains_is_left_to_the_network():
     assert (by_intensity(scan, probabilities, 2.0).argmax(dim=0)[lesion] == 1).all()
 
 
+def test_a_few_broken_voxels_do_not_make_tissues_look_alike():
+    scan, probabilities, truth = scene()
+    scan[20, 20, ::8] = 1e6
+    found = by_intensity(scan, probabilities, 2.0)
+    rest = torch.ones_like(truth, dtype=torch.bool)
+    rest[20, 20, ::8] = False
+    assert float((found.argmax(dim=0) != truth)[rest & (truth > 0)].float().mean()) < 0.01
+
+
 def test_a_network_that_is_sure_is_not_outweighed_by_a_lesion_as_bright_as_another_tissue():
     scan, probabilities, truth = scene()
     lesion = torch.zeros_like(truth, dtype=torch.bool)

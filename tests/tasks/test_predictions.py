@@ -17,7 +17,7 @@ from qontrast.tasks import models
 from qontrast.tasks import predict as module
 from qontrast.tasks.models import Segmenter
 from qontrast.tasks.predict import predict
-from qontrast.tasks.resampling import at_spacing
+from qontrast.tasks.resampling import at_spacing, head_box
 from qontrast.weights.contract import Contract
 
 
@@ -131,6 +131,13 @@ def test_the_scans_intensities_decide_borders_of_tissues_alone_and_where_they_ar
     assert bool((np.asarray(nib.load(out).dataobj)[8:12, 8:12, 8:12] == 2).all()) or not asked
 
 
+class Nothing(torch.nn.Module):
+    """A network that finds background alone."""
+
+    def forward(self, image):
+        return torch.cat((image * 0 + 50, *[image * 0] * 3), dim=1)
+
+
 class Generous(Bright):
     """A network that calls fluid what lies two voxels and less from anything bright, and that grey matter."""
 
@@ -183,6 +190,34 @@ def test_what_is_said_are_volumes_in_millilitres(segmenter, image_on, tmp_path, 
     out = predict(segmenter, image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "seg.nii", device="cpu")
     volume = np.count_nonzero(np.asarray(nib.load(out).dataobj) == 1) * 8 / 1000
     assert f"grey matter {volume:.1f} ml" in capsys.readouterr().out
+
+
+def test_one_broken_voxel_does_not_take_the_heads_place(segmenter, image_on, tmp_path):
+    whole = nib.load(image_on(*GRIDS["RAS at 2 mm"]))
+    data = whole.get_fdata(dtype=np.float32)
+    data[1, 2, 3] = 1e9
+    nib.save(nib.Nifti1Image(data, whole.affine), tmp_path / "broken.nii")
+    box = head_box(torch.from_numpy(data)[None, None], 0.0)
+    assert all(low <= 9 and high >= 21 for low, high in box)
+
+
+def test_a_scan_without_any_brain_is_refused_and_nothing_is_written(image_on, tmp_path, monkeypatch):
+    contract = Contract("segmenter", (16,), 2.0, 32, "as in training", classes=class_names("tissues"))
+    nothing = Segmenter(Nothing(), contract, "cpu")
+    monkeypatch.setattr(module, "open_model", lambda *_, **__: nothing)
+    with pytest.raises(InputError, match="nothing that looks like brain"):
+        predict(tmp_path, image_on(*GRIDS["RAS at 2 mm"]), tmp_path / "seg.nii", quiet=True)
+    assert not (tmp_path / "seg.nii").exists()
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_background_amid_tissue_is_said(scaled, segmenter, image_on, tmp_path, capsys):
+    shape, affine = GRIDS["RAS at 2 mm"]
+    brain = ball(shape, affine) < 1
+    data = np.where(brain, np.random.default_rng(1).normal(0 if scaled else 5, 1, shape), 0).astype(np.float32)
+    nib.save(nib.Nifti1Image(data, affine), tmp_path / "scaled.nii")
+    predict(segmenter, tmp_path / "scaled.nii", tmp_path / "seg.nii", device="cpu", refine=False)
+    assert ("scaled to mean 0 within a mask" in capsys.readouterr().out) == scaled
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0])

@@ -32,6 +32,8 @@ LOST = 0.1
 is taken for fluid, which in a PDw is dark where fluid is bright. Of ventricles among lesions a third remained."""
 APART = 1.5
 """Standard deviations between the means of two tissues that differ clearly."""
+EXTREME = (0.001, 0.999)
+"""Quantiles beyond which an intensity says nothing more."""
 THIN = 5
 """One voxel in so many tells how bright classes are; prime to COARSE, so that these lie all over each block."""
 
@@ -72,7 +74,11 @@ def by_intensity(
     """
     inside = (probabilities[0] < 0.5).flatten().nonzero()[:, 0]
     values, prior = image.flatten()[inside], probabilities.flatten(1)[1:, inside].clamp_min(LEAST_PRIOR)
-    if values.numel() < LEAST_MM3 / spacing**3 or not values.std() > 0:
+    if values.numel() < LEAST_MM3 / spacing**3:
+        return probabilities
+    # A few voxels as bright as no tissue (spikes, a saturated vessel) would make all tissues look alike.
+    values = values.clamp(*torch.quantile(values[::THIN], torch.tensor(EXTREME)).tolist())
+    if not values.std() > 0:
         return probabilities
     values = (values - values.mean()) / values.std()
     prior /= prior.sum(dim=0)

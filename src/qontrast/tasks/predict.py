@@ -96,6 +96,10 @@ LITTLE = 0.3
 """Share of a network's residual below which it is said that most was left; in clean or interpolated scans."""
 GOOD = 20.0
 """SNR, as it is told from a scan, above which taking noise away cost as much as it gained, or more (docs/limits.md)."""
+SCALED = (
+    "; the scan was scaled to mean 0 within a mask, so its background is as bright as tissue, and volumes are off: "
+    "give it as it was before, or with its lowest value where it is 0"
+)
 Sheet = Callable[[], bytes]
 
 
@@ -103,14 +107,24 @@ def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> t
     """Write the classes; what is said of them are volumes."""
     image = torch.from_numpy(scan.data)[None, None]
     classes = segmenter.segment(image, scan.grid, refine=refine).numpy().astype(np.uint8)
+    names = segmenter.contract.classes
+    if names in BRAINS and not classes.any():
+        remedy = "Look at it: is it a head, in millimetres, without broken voxels?"
+        raise InputError(scan.path, "nothing that looks like brain", "a scan of a head", remedy)
     native = read_grid(scan.path)
     write_image(out, from_canonical(classes, native), native, like=scan.path)
-    names = segmenter.contract.classes
     voxel = float(np.prod(scan.grid.spacing)) / 1000
     volumes = [voxel * count for count in np.bincount(classes.ravel(), minlength=len(names)).tolist()]
     write_classes(out, names, volumes)
     told = [f"{name} {volume:.1f} ml" for name, volume in zip(names, volumes, strict=True)]
-    return ", ".join(told[1:]), lambda: segmentation_sheet(scan.data, classes, scan.grid.spacing, told)
+    scaled = SCALED if names in BRAINS and _background_amid_tissue(scan.data) else ""
+    return ", ".join(told[1:]) + scaled, lambda: segmentation_sheet(scan.data, classes, scan.grid.spacing, told)
+
+
+def _background_amid_tissue(voxels: np.ndarray) -> bool:
+    """Whether what was masked away is 0, and much of what was not is darker than that."""
+    kept = voxels[voxels != 0]
+    return bool(kept.size < 0.9 * voxels.size and np.mean(kept < 0) > 0.2)
 
 
 def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:

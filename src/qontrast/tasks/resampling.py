@@ -1,5 +1,7 @@
 """A whole scan as networks take it: its head found, its voxels at their spacing."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +22,8 @@ SAME = 1e-3
 """Voxels whose sizes differ by less are the same, mm."""
 SORTED = 1 << 20  # voxels that give the threshold between head and air
 ROUNDS = 20
+BROKEN = 100.0
+"""Times the intensity that nine tenths of a scan lie below: what is brighter was made by no tissue."""
 
 
 def at_spacing(image: Volume, grid: Grid, spacing: float) -> tuple[Float[Tensor, "batch channel u v w"], Grid]:
@@ -43,6 +47,8 @@ def head_box(image: Volume, margin: float) -> Box:
     shape = (image.shape[2], image.shape[3], image.shape[4])
     blocks = [min(4, n) for n in shape]
     coarse = torch.nn.functional.avg_pool3d(image.abs(), blocks, ceil_mode=True, count_include_pad=False)[0, 0]
+    if (bright := coarse[coarse > 0]).numel():  # one voxel of a broken number is no head
+        coarse = coarse.clamp(max=BROKEN * float(bright.kthvalue(math.ceil(0.9 * bright.numel())).values))
     box = occupied(coarse > coarse.mean())
     if box is None:
         return whole(shape)
