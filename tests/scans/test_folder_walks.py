@@ -41,6 +41,15 @@ def test_a_link_that_leads_back_is_named_and_left(cohort, target):
     assert any("leads back" in t.why for t in index.troubles)
 
 
+@pytest.mark.parametrize("target", ["..", "/"])
+def test_a_link_to_a_folder_above_the_cohort_is_named_and_left(cohort, target):
+    touch(cohort.parent / "other" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    (cohort / "sub-01" / "above").symlink_to(cohort / target, target_is_directory=True)
+    index = walk(cohort)
+    assert names(index) == ["sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"]
+    assert [(t.path.name, "leads back" in t.why) for t in index.troubles] == [("above", True)]
+
+
 def test_a_link_to_itself_is_no_folder(cohort):
     (cohort / "loop").symlink_to("loop")
     assert "loop" in names(walk(cohort))

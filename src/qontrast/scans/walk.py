@@ -1,7 +1,8 @@
 """Every file below a folder, through symbolic links, past what cannot be read; kept, so that it is walked once."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,8 +93,9 @@ def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> In
         skip: a folder that is passed over.
     """
     index = Index(Path(root))
+    higher = tuple(_identities(Path(os.path.realpath(root)).parents))
     before = known.folders if known is not None else {}
-    waiting: list[tuple[str, tuple[tuple[int, int], ...], int]] = [("", (), 0)]
+    waiting: list[tuple[str, tuple[tuple[int, int], ...], int]] = [("", higher, 0)]
     while waiting:
         relative, above, links = waiting.pop()
         path = index.root / relative
@@ -122,6 +124,13 @@ def walk(root: Path, known: Index | None = None, skip: Path | None = None) -> In
         waiting += [(f"{relative}/{name}" if relative else name, (*above, own), links) for name in found.folders]
     index.troubles.sort(key=lambda t: str(t.path))
     return index
+
+
+def _identities(folders: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    for folder in folders:
+        with suppress(OSError):
+            status = folder.stat()
+            yield status.st_dev, status.st_ino
 
 
 def _lost(path: Path) -> bool:
