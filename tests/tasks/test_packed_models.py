@@ -63,6 +63,7 @@ def test_the_card_tells_what_played_a_part(packed_segmenter):
     assert not any(f"`{name}`" in card for name in ("encoder", "views.arm", "views.sequences"))
     card = model_card(replace(contract, plan=plan | {"encoder": "nano"}), "0" * 64, "a.safetensors")
     assert "| `encoder` | nano |" in card
+    assert "that of `nano`, which it started from, does not" in card
     assert "`net`" not in card  # the encoder's own, whatever the plan's default says
     assert "trained_before" not in card
     before = [["first", ["sub-1", "sub-2"]], ["second", ["sub-3"]]]

@@ -55,7 +55,7 @@ _TEXT = """# {name}
 | SHA-256 of the training log | `{journal}` |
 | packed by | qontrast {version} |
 
-The whole plan{stages} stands in the file (`qontrast weights info {file}`).
+{plan}
 
 ## Integrity
 
@@ -172,7 +172,7 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         normalisation=contract.normalisation,
         levels=", ".join(map(str, contract.features)),
         precision="half (16 bits)" if half else "single (32 bits)",
-        stages=f", with that of what it started from (`{STARTED_FROM}`)," if STARTED_FROM in contract.plan else "",
+        plan=_plan_kept(contract, file),
         told="| | |\n| --- | --- |\n" + rows.rstrip("\n"),
         steps=origin.steps,
         journal=origin.journal_sha256,
@@ -184,6 +184,20 @@ def model_card(contract: Contract, digest: str, file: str, *, half: bool = False
         licence=origin.licence,
         data_licence=origin.data_licence,
     )
+
+
+def _plan_kept(contract: Contract, file: str) -> str:
+    """What of the plan stands in the file."""
+    shown, begun = f"(`qontrast weights info {file}`)", contract.plan.get("encoder")
+    if STARTED_FROM in contract.plan:
+        return f"The whole plan, with that of what it started from (`{STARTED_FROM}`), stands in the file {shown}."
+    if begun:
+        return (
+            f"The plan of this run stands in the file {shown}, that of `{begun}`, which it started from, does not.\n"
+            "Recipes of the weights that come with qontrast, and of what these started from, lie in its recipes/ under "
+            "the same names."
+        )
+    return f"The whole plan stands in the file {shown}."
 
 
 def _is_told(name: str, contract: Contract) -> bool:
