@@ -59,7 +59,8 @@ bench: build/peers  ## speed of views (beside MONAI, TorchIO, cornucopia), signa
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/training.py
 
-need-data = test -d "$(QONTRAST_DATA)/anatomies" || { echo "set QONTRAST_DATA to a folder with anatomies/ and lesions/ (docs/claims.md)"; exit 1; }
+need-data = for part in anatomies lesions scans/sub-tissue; do test -d "$(QONTRAST_DATA)/$$part" || \
+	{ echo "set QONTRAST_DATA to a folder with anatomies/, lesions/ and scans/: $$part is not there (docs/claims.md)"; exit 1; }; done
 study = $(BIN)/qontrast study recipes/claims/$(1).yaml --out runs/claims/$(1) --jobs 2
 
 claims-runs: $(STAMP)  ## the runs behind docs/claims.md: about a day on two cores; goes on where it was stopped

@@ -9,7 +9,8 @@ from qontrast.anatomy.lesions import KINDS
 from qontrast.results.score_catalogue import METRICS
 
 SCORES = ("dice", "lesion_f1")
-SAID = """The same in FLAIR, which the labels are of, by what patients have (in brackets how many). No claim was made.
+SAID = """The same in FLAIR, which the labels are of, by what patients have (in brackets how many). All are strokes; svd
+are those of patients who have small-vessel disease, too, and are counted twice. No claim was made.
 
 """
 
