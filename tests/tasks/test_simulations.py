@@ -91,6 +91,10 @@ def test_a_scans_protocol_is_that_of_all_sidecars_that_apply_to_it(tmp_path):
     (anat / "sub-01_T1w.json").unlink()
     with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path / 'T1w.json'))}: found no EchoTime"):
         read_protocol(anat / "sub-01_T1w.nii.gz")  # the file that is there is named
+    told = {"EchoTime": 0.1, "RepetitionTime": 8.2, "FlipAngle": 90, "EchoTrainLength": 16, "MagneticFieldStrength": 3}
+    (tmp_path / "IXI002-Guys-0828-T2.json").write_text(json.dumps(told))
+    (tmp_path / "IXI002-Guys-0828-T2.nii.gz").touch()
+    assert read_protocol(tmp_path / "IXI002-Guys-0828-T2.nii.gz")[0].name == "fse"
     for name in ("sub-99_T1w.nii.gz", ".hidden_T1w.nii.gz"):  # misspelt, and no image to us
         with pytest.raises(InputError, match="no such sidecar"):
             read_protocol(anat / name)

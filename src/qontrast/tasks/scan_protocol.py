@@ -29,4 +29,5 @@ def read_protocol(path: Path) -> tuple[Sequence, list[str]]:
             "Check the path; protocols by name (qontrast protocols) are no files.",
         )
     told = inherited(scans[0]) if scans else read_json(beside)
-    return from_bids(told, ", ".join(map(str, reversed(files))), beside.stem.rsplit("_", 1)[-1])
+    suffix = scans[0].suffix if scans else beside.stem.rsplit("_", 1)[-1]
+    return from_bids(told, ", ".join(map(str, reversed(files))), suffix)
