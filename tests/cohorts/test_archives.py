@@ -159,6 +159,16 @@ def test_what_is_no_archive_is_refused(tmp_path):
         unpack(tmp_path / "a.tar", tmp_path / "out")
 
 
+def test_a_flipped_bit_in_a_tar_of_bz2_is_found(tmp_path):
+    archive = tar_of(tmp_path / "a.tar.bz2", {"a": os.urandom(50_000)}, mode="w:bz2")
+    damaged = bytearray(archive.read_bytes())
+    damaged[30_000] ^= 1
+    archive.write_bytes(damaged)
+    for act in (lambda: unpack(archive, tmp_path / "out"), lambda: names_in(archive)):
+        with pytest.raises(InputError, match="damaged"):
+            act()
+
+
 def test_an_archive_whose_checksum_is_wrong_is_damaged(tmp_path):
     packed = bytearray(gzip.compress(tar_of(tmp_path / "a.tar", {"a.nii": b"x" * 100_000}).read_bytes()))
     packed[-6] ^= 1  # of the CRC

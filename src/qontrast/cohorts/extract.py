@@ -1,6 +1,6 @@
 """Archives unpacked safely: what would leave the folder, or is neither file nor folder, is refused by its name."""
 
-import gzip
+import errno
 import hashlib
 import io
 import lzma
@@ -21,10 +21,7 @@ from qontrast.cohorts.names import safe
 
 CHUNK = 1 << 20
 UNFINISHED = ".part"  # ending of what is not in its place yet: no reader of images takes it for one
-DAMAGED = (
-    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
-    NotImplementedError,  # by zipfile, for a compression that it does not know
-)
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def unpack(
     found: dict[str, Member] = {}
     try:
         aside.mkdir(parents=True)
-        with _opened(archive) as entries:
+        with _whole(archive), _opened(archive) as entries:
             seen: set[str] = set()
             for entry in entries:
                 name = safe(entry.name, str(archive))
@@ -88,8 +85,6 @@ def unpack(
         for name in found:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (aside / f"{name}{UNFINISHED}").replace(folder / name)
-    except DAMAGED as error:
-        raise _damaged(archive, error) from error
     except OSError as error:
         raise WriteError(
             f"{folder}: {archive.name} could not be unpacked ({error.strerror or error}). Free some space or choose "
@@ -106,23 +101,26 @@ def names_in(archive: Path) -> list[str]:
     Raises:
         InputError: see :func:`unpack`.
     """
+    with _whole(archive), _opened(archive) as entries:
+        return [safe(entry.name, str(archive)) for entry in entries]
+
+
+@contextmanager
+def _whole(archive: Path) -> Iterator[None]:
+    """Say of what is wrong within an archive that it is damaged; what the system refuses is passed on."""
     try:
-        with _opened(archive) as entries:
-            return [safe(entry.name, str(archive)) for entry in entries]
-    except DAMAGED as error:
-        raise _damaged(archive, error) from error
-
-
-def _damaged(archive: Path, error: BaseException) -> InputError:
-    return InputError(
-        archive, f"an archive that ends early or is damaged ({error})", "a whole one", "Delete it and get it again."
-    )
+        yield
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        found = f"an archive that ends early or is damaged ({error})"
+        raise InputError(archive, found, "a whole one", "Delete it and get it again.") from error
 
 
 def _write(entry: _Entry, target: Path, archive: Path) -> Member:
     free = shutil.disk_usage(archive.parent).free
     if entry.size > free:
-        raise OSError(f"{entry.name} needs {entry.size} bytes, {free} are free")
+        raise OSError(errno.ENOSPC, f"{entry.name} needs {entry.size} bytes, {free} are free")
     target.parent.mkdir(parents=True, exist_ok=True)
     sha256, size = hashlib.sha256(), 0
     with entry.open() as source, target.open("xb") as stream:
