@@ -143,13 +143,15 @@ def test_rows_that_are_there_are_not_written_again(probe, tmp_path):
     assert len(read_rows(tmp_path / "ledger.jsonl")) == 2 * len(first)
 
 
-def test_corrected_ages_make_rows_anew(probe, tmp_path):
+def test_corrected_ages_are_not_mixed_with_the_old_ones(probe, tmp_path):
     other = tmp_path / "participants.tsv"
     other.write_text(table([(f"sub-{n:02d}", person(n)[1], person(n)[0] + (n == 3)) for n in range(COUNT)]))
-    first, second = probe("age"), probe("age", table=other)
+    first = probe("age")
+    with pytest.raises(InputError, match=r"another age of these people.*another --ledger"):
+        probe("age", table=other)
+    second = probe("age", table=other, name="corrected")
     corrected = [after["truth"] - before["truth"] for before, after in zip(first, second, strict=True)]
     assert sorted(set(corrected)) == pytest.approx([0, 1])
-    assert len(read_rows(tmp_path / "ledger.jsonl")) == len(first) + len(second)
 
 
 def test_people_without_a_scan_or_a_truth_are_counted_aloud(cohort, tmp_path, capsys, weights, embedded):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from qontrast.basics.errors import PlanError, nearest
+from qontrast.basics.errors import InputError, PlanError, nearest
 from qontrast.metrics.logistic import logistic
 from qontrast.metrics.nearest import nearest_mean
 from qontrast.metrics.representation import finite
@@ -45,7 +45,7 @@ def probe_people(
     The encoder stays as it is: each scan is embedded once. On the embeddings, logistic regression (sex) or ridge
     regression (age) is trained, standardised, with a penalty chosen within the training subjects by leaving some of
     them out; or the nearest training scans tell (``knn``, by cosine). All scans of a subject are on one side. Rows
-    that the ledger already holds for this very encoder, data (sex and age too), split and method are not written again.
+    that the ledger already holds for this very encoder, data, split and method are not written again.
 
     Args:
         goal: ``sex`` or ``age``.
@@ -68,7 +68,8 @@ def probe_people(
         The rows of this probe.
 
     Raises:
-        InputError: for data that cannot be used, or training subjects from whom nothing can be learned.
+        InputError: for data that cannot be used, training subjects from whom nothing can be learned, or a ledger with
+            rows of this very probe by another sex or age of these people.
         PlanError: for subjects or suffixes to train on that are not there.
         WriteError: if a row cannot be written.
     """
@@ -92,11 +93,15 @@ def probe_people(
         "trained_on_contrasts": sorted(train_on or contrasts),
         "seed": seed,
         "split": _digest([[sorted(known), sorted(unknown)] for known, unknown in splits]),
-        "data_digest": _digest([(one.image, one.truth(goal), one.embedding.tolist()) for one in seen]),
+        "truth_digest": _digest([(one.image, one.truth(goal)) for one in seen]),
         "model_digest": weights.digest,
     }
     there = read_rows(ledger) if ledger.is_file() else []
-    own = [row for row in there if all(row.get(k) == v for k, v in about.items())]
+    alike = [row for row in there if all(row.get(k) == v for k, v in about.items() if k != "truth_digest")]
+    own = [row for row in alike if row.get("truth_digest") == about["truth_digest"]]
+    if len(own) < len(alike):
+        remedy = "A report would mix them: take another --ledger, or another --name."
+        raise InputError(ledger, f"rows of {about['run']} with another {goal} of these people", "none", remedy)
     done = {(row["subject"], row["image"]) for row in own}
     rows = []
     for fold, (known, unknown) in enumerate(splits):
