@@ -185,6 +185,24 @@ def test_a_picture_of_an_older_result_does_not_stay(dataset, segmenter):
     assert not (dataset.parent / "out" / f"{RESULTS[0]}.png").exists()
 
 
+def test_nothing_of_a_scan_before_stays_where_the_new_one_cannot_be_used(dataset, segmenter):
+    run(dataset, segmenter)
+    save(dataset / SCANS[0], np.zeros(SHAPE, np.float32))
+    assert len(run(dataset, segmenter).failed) == 1
+    assert not [name for name in files(dataset.parent / "out") if name.startswith(RESULTS[0])]
+
+
+def test_a_background_amid_tissue_is_said_of_its_scan(dataset, segmenter, capsys):
+    scan = head(0)
+    brain = scan != 0
+    scan[brain] = (scan[brain] - scan[brain].mean()) / scan[brain].std()
+    save(dataset / SCANS[0], scan)
+    predict_cohort(segmenter, dataset, dataset.parent / "out", device="cpu")
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("scaled to mean 0 within a mask") == 1
+    assert f"note: {dataset / SCANS[0]}" in said
+
+
 def test_what_an_older_version_made_is_made_again(dataset, segmenter, monkeypatch):
     run(dataset, segmenter)
     monkeypatch.setattr(module.qontrast, "__version__", "9.0")

@@ -124,7 +124,8 @@ def _segment(segmenter: Segmenter, scan: Image, out: Path, *, refine: bool) -> t
 def _background_amid_tissue(voxels: np.ndarray) -> bool:
     """Whether what was masked away is 0, and much of what was not is darker than that."""
     kept = voxels[voxels != 0]
-    return bool(kept.size < 0.9 * voxels.size and np.mean(kept < 0) > 0.2)
+    darker = kept < -0.1 * kept.std()  # by more than a resampling rings
+    return bool(kept.size < 0.9 * voxels.size and darker.mean() > 0.2)
 
 
 def _denoise(denoiser: Denoiser, scan: Image, out: Path) -> tuple[str, Sheet]:

@@ -16,7 +16,7 @@ from qontrast.tasks.brain import BRAINS
 from qontrast.tasks.derivatives import Maker, Summary, Target, claim_derivatives, make_each, scans_below
 from qontrast.tasks.loading import digest_of
 from qontrast.tasks.models import Denoiser
-from qontrast.tasks.predict import beside, open_for_scans, use
+from qontrast.tasks.predict import SCALED, beside, open_for_scans, use
 from qontrast.tasks.speaking import say
 from qontrast.weights.segmenter import find_model
 
@@ -73,10 +73,13 @@ def predict_cohort(
     write_atomic(out / ".bidsignore", f"*.png\n{VOLUMES}\n")
     targets = [Prediction(target.scan, target.place, denoises, picture) for target in found]
 
+    scaled = []
+
     def make(target: Prediction) -> None:
-        for stale in ("json", "png"):
-            target.beside(stale).unlink(missing_ok=True)
-        use(opened, target.scan.path, target.result, picture=picture, refine=refine)
+        for stale in (target.result, *map(target.beside, ("json", "png", "tsv"))):  # of what the scan was before
+            stale.unlink(missing_ok=True)
+        if use(opened, target.scan.path, target.result, picture=picture, refine=refine).endswith(SCALED):
+            scaled.append(target.scan.path)
         write_atomic(target.beside("json"), json.dumps(target.about(maker), indent=2) + "\n")
 
     doing = "denoising" if denoises else "segmenting"
@@ -85,6 +88,8 @@ def predict_cohort(
     finally:
         if not denoises:
             _write_volumes(out)
+    for path in scaled:
+        say(f"note: {path}{SCALED}", quiet=quiet)
     say(f"{out}: {summary.told('written')}", quiet=quiet)
     return summary
 
