@@ -77,7 +77,7 @@ def by_intensity(
     if values.numel() < LEAST_MM3 / spacing**3:
         return probabilities
     # A few voxels as bright as no tissue (spikes, a saturated vessel) would make all tissues look alike.
-    values = values.clamp(*torch.quantile(values[::THIN], torch.tensor(EXTREME)).tolist())
+    values = values.clamp(*torch.quantile(values[::THIN], torch.tensor(EXTREME, dtype=values.dtype)).tolist())
     if not values.std() > 0:
         return probabilities
     values = (values - values.mean()) / values.std()
