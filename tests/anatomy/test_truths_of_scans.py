@@ -166,3 +166,14 @@ def test_a_sidecar_says_that_a_truth_is_automatic(tmp_path):
     assert not find_labelled_scans(tmp_path)[0].automatic
     (anat / "sub-01_dseg.json").write_text(json.dumps({"Automatic": True}))
     assert find_labelled_scans(tmp_path)[0].automatic
+
+
+def test_the_tables_that_tell_the_labels_of_a_truth_are_known(tmp_path):
+    anat = tmp_path / "sub-01" / "anat"
+    save(anat / "sub-01_T1w.nii.gz", image())
+    save(anat / "sub-01_dseg.nii.gz", np.full(SHAPE, 2, np.uint8))
+    (tmp_path / "own.tsv").write_text("index\ttissue\n2\twhite matter\n")
+    assert find_labelled_scans(tmp_path)[0].beside == ()
+    (tmp_path / "dseg.tsv").write_text("index\ttissue\n2\twhite matter\n")
+    assert find_labelled_scans(tmp_path)[0].beside == (tmp_path / "dseg.tsv",)
+    assert find_labelled_scans(tmp_path, tmp_path / "own.tsv")[0].beside == (tmp_path / "own.tsv",)

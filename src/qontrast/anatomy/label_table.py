@@ -108,17 +108,17 @@ def table_for(path: Path, given: Path | None) -> LabelTable:
     """
     if given is not None:
         return read_label_table(given)
-    for file in possible_tables(path):
-        if file.is_file():
-            table = read_label_table(file)
-            return table if len(table.priors) > 1 else BUILT_IN
+    for file in tables(path, None):
+        table = read_label_table(file)
+        return table if len(table.priors) > 1 else BUILT_IN
     return BUILT_IN
 
 
-def possible_tables(path: Path) -> list[Path]:
-    """Where a table of the label map ``path`` may lie, the nearest first."""
+def tables(path: Path, given: Path | None) -> list[Path]:
+    """The tables that may tell the labels of ``path``: the user's, else what lies beside and above it, nearest first."""
     folders = (path.parent, *list(path.parents)[1:3])
-    return [folder / name for folder in folders for name in (f"{stem(path)}.tsv", "dseg.tsv")]
+    beside = [folder / name for folder in folders for name in (f"{stem(path)}.tsv", "dseg.tsv")]
+    return [file for file in ([given] if given else beside) if file.is_file()]
 
 
 def _own_numbers(path: Path, line: int, row: dict[str, str]) -> Prior | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qontrast.anatomy.cohort import images_of
 from qontrast.anatomy.grouping import LABEL_SUFFIXES
-from qontrast.anatomy.label_table import possible_tables, table_for
+from qontrast.anatomy.label_table import table_for, tables
 from qontrast.anatomy.observed import IMAGE_SUFFIXES, NATIVE, contrast_of, without_copies
 from qontrast.anatomy.priors import TISSUE_CLASSES
 from qontrast.anatomy.source import KEPT_IN_MEMORY
@@ -95,8 +95,8 @@ class LabelledScanSource:
     @property
     def beside(self) -> tuple[Path, ...]:
         """The tables that may tell what the labels of its truth are."""
-        found = {path for file in self.truth if file.suffix in LABEL_SUFFIXES for path in possible_tables(file.path)}
-        return tuple(sorted(path for path in found | ({self.table} if self.table else set()) if path.is_file()))
+        labels = [file.path for file in self.truth if file.suffix in LABEL_SUFFIXES]
+        return tuple(sorted({table for path in labels for table in tables(path, self.table)}))
 
     @property
     def soft(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from qontrast.anatomy.label_table import possible_tables, table_for
+from qontrast.anatomy.label_table import table_for, tables
 from qontrast.anatomy.labelled import LabelSubject
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.observed import ObservedHead, read_scans
@@ -51,10 +51,10 @@ class SubjectSource:
     @property
     def beside(self) -> tuple[Path, ...]:
         """What else tells how its images are read: the sidecars that apply to them, and tables of labels."""
-        found = {path for file in self.files for path in applying(file)}
+        found = {path for file in self.files for path in applying(file) if path.is_file()}
         if self.kind == "labels":
-            found.update(possible_tables(self.files[0].path))
-        return tuple(sorted(path for path in found | ({self.table} if self.table else set()) if path.is_file()))
+            found.update(tables(self.files[0].path, self.table))
+        return tuple(sorted(found))
 
     def open(self, *, canonical: bool = True) -> Subject | ObservedHead:
         """Read the subject; see :func:`read_maps`, :class:`LabelSubject` and :func:`read_scans` for what is refused."""
