@@ -90,8 +90,8 @@ class Named:
 
     def _visit_above(self) -> str:
         """By the innermost folder ``ses-...`` from the root on, or in a subject's folder that the root lies in."""
-        whole = Path(os.path.abspath(self.path)).parts[:-1]  # noqa: PTH100 (past "..", but through no link)
-        beyond = len(Path(os.path.abspath(self.root)).parts) if self.root is not None else 0  # noqa: PTH100
+        whole = whole_path(self.path).parts[:-1]
+        beyond = len(whole_path(self.root).parts) if self.root is not None else 0
         for depth in range(len(whole) - 1, -1, -1):
             if found := _SESSION.match(whole[depth]):
                 return found[1] if depth >= beyond or any(map(_SUBJECT.match, whole[:depth])) else ""
@@ -102,6 +102,11 @@ class Named:
         """What stands before the suffix, but for ``desc`` and ``space``: whose image it is, in a folder of many."""
         parts = stem(self.path).removesuffix(self.suffix).split("_")
         return "_".join(part for part in parts if part and not part.startswith(("desc-", "space-")))
+
+
+def whole_path(path: Path) -> Path:
+    """The path from the root on, past ``..`` but through no link: names may say what a link's target does not."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def is_magnitude(file: Named) -> bool:

@@ -1,7 +1,6 @@
 """Fitted maps as BIDS derivatives: each map and its standard error, with sidecars that say how they came about."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from qontrast.basics.atomic import write_atomic
 from qontrast.basics.errors import InputError
 from qontrast.basics.grid import Grid
 from qontrast.fits.methods import Maps
-from qontrast.scans.names import Named, sidecar
+from qontrast.scans.names import Named, sidecar, whole_path
 from qontrast.scans.nifti import write_image
 
 UNITS = {
@@ -63,17 +62,12 @@ class Place:
 
     def uri(self, path: Path) -> str:
         """A source as a BIDS URI in the raw data set, by its name there: folders may be links to elsewhere."""
-        return f"bids:raw:{_whole(path).relative_to(dataset_root(self.source))}"
-
-
-def _whole(path: Path) -> Path:
-    """The whole path, past ``..`` but through no link."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
+        return f"bids:raw:{whole_path(path).relative_to(dataset_root(self.source))}"
 
 
 def dataset_root(source: Path) -> Path:
     """The raw data set: the folder above the first ``sub-`` in the path, else what was named."""
-    whole = _whole(source)
+    whole = whole_path(source)
     folder = whole.parent if whole.is_file() else whole
     subject = next((p for p in reversed((folder, *folder.parents)) if p.name.startswith("sub-")), None)
     return subject.parent if subject is not None else folder
