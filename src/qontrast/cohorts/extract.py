@@ -21,7 +21,8 @@ from qontrast.cohorts.names import safe
 
 CHUNK = 1 << 20
 UNFINISHED = ".part"  # ending of what is not in its place yet: no reader of images takes it for one
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+UNKNOWN = NotImplementedError  # what zipfile raises for a compression that it does not know
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, UNKNOWN)
 
 
 @dataclass(frozen=True)
