@@ -39,7 +39,7 @@ from qontrast.anatomy.labelled import LabelTissue
 from qontrast.anatomy.measured import MeasuredTissue
 from qontrast.anatomy.mni_heads import mni_head
 from qontrast.anatomy.source import SubjectSource
-from qontrast.artefacts.prevalence import prevalence
+from qontrast.artefacts.prevalence import DEFAULT
 from qontrast.engine.memory import keep_memory
 from qontrast.geometry.warp import WarpRanges, draw_warp
 from qontrast.physics.presets import PRESETS
@@ -57,7 +57,7 @@ SUFFIXES = {"pd": "PDmap", "r1": "R1map", "r2star": "R2starmap", "mt": "MTsat"}
 OURS = 8  # pairs of ours in each turn, for their cost varies with what is drawn
 GOAL = 0.07  # s per pair of 96³ on two cores
 NONE = dict.fromkeys(("dropout", "motion", "thick_slices", "partial_fourier", "erasure"), 0.0)
-AS_MONAI = ArtefactRanges(gibbs=COARSE / prevalence("").gibbs, **NONE)
+AS_MONAI = ArtefactRanges(gibbs=COARSE / DEFAULT.gibbs, **NONE)
 
 
 def main() -> None:
