@@ -115,7 +115,7 @@ def table_for(path: Path, given: Path | None) -> LabelTable:
 
 
 def tables(path: Path, given: Path | None) -> list[Path]:
-    """The tables that may tell the labels of ``path``: the user's, else what lies beside and above it, nearest first."""
+    """The tables that may tell the labels of ``path``: the user's, else those beside and above it, nearest first."""
     folders = (path.parent, *list(path.parents)[1:3])
     beside = [folder / name for folder in folders for name in (f"{stem(path)}.tsv", "dseg.tsv")]
     return [file for file in ([given] if given else beside) if file.is_file()]
